@@ -1,0 +1,20 @@
+export {
+  compareVersions,
+  etcdVersions,
+  findBinaries,
+  findBinary,
+  matchesVersion,
+  missingBinary,
+  toolsDirectory,
+  type Binary,
+  type BinaryName,
+} from './binaries.ts';
+export { runEtcdctl, runEtcdutl, type EtcdctlTarget } from './etcdctl.ts';
+export { TestEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
+export { eventually, type EventuallyOptions } from './eventually.ts';
+export { faultProxy, type FaultProxy, type Faults } from './fault-proxy.ts';
+export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from './faulty-store.ts';
+export { freePorts } from './free-port.ts';
+export { spawnGuarded, type GuardedProcess, type SpawnGuardedOptions } from './guarded-process.ts';
+export { initialClusterOf, planMembers, startEtcd, type StartEtcdOptions, type TestEtcd } from './start-etcd.ts';
+export { tempDir, type TempDir } from './temp-dir.ts';
