@@ -94,7 +94,10 @@ function faultStream(faults: Faults, count: (bytes: number) => void): Transform 
   const stream: Transform = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       count(chunk.length);
-      void holdBack(faults, chunk.length, stream).then(() => done(null, chunk));
+      void (async () => {
+        await holdBack(faults, chunk.length, stream);
+        done(null, chunk);
+      })();
     },
   });
   return stream.on('error', () => {});

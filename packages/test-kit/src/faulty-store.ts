@@ -114,8 +114,7 @@ export function faultyStore(inner: ObjectStore, faults: StoreFault[] = []): Faul
       leave(fault, 'delete', keys.join(' '));
     },
   };
-  const { localPath } = inner;
-  if (localPath !== undefined) store.localPath = (key) => localPath.call(inner, key);
+  if (inner.localPath !== undefined) store.localPath = (key) => inner.localPath?.(key);
   return store;
 }
 

@@ -87,8 +87,8 @@ export async function startEtcd(options: StartEtcdOptions = {}): Promise<TestEtc
         // Somebody took a port between the pick and the bind: pick again, unless the caller chose the ports.
         const portTaken = members.some((member) => member.log().includes('address already in use'));
         if (!portTaken || typeof options.members === 'object' || attempt === START_TRIES_MAX) throw error;
-        for (const plan of plans)
-          if (plan.dataDir !== options.dataDir) await rm(plan.dataDir, { recursive: true, force: true });
+        const ours = plans.filter((plan) => plan.dataDir !== options.dataDir);
+        await Promise.all(ours.map((plan) => rm(plan.dataDir, { recursive: true, force: true })));
       }
     }
   } catch (error) {
@@ -99,8 +99,9 @@ export async function startEtcd(options: StartEtcdOptions = {}): Promise<TestEtc
 
 function chooseBinary({ binary, version }: StartEtcdOptions): Binary {
   const all = findBinaries('etcd');
-  if (binary !== undefined)
+  if (binary !== undefined) {
     return all.find((candidate) => candidate.path === binary) ?? { path: binary, version: version ?? '3.5.0' };
+  }
   const chosen = all.findLast((candidate) => version === undefined || matchesVersion(candidate.version, version));
   if (chosen === undefined) throw new Error(missingBinary('etcd', version));
   return chosen;
