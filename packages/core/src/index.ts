@@ -1,5 +1,8 @@
+export { renameDurably, syncDirectory, writeFileAtomic } from './base/atomic-file.ts';
+export { crc32c } from './base/crc32c.ts';
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.ts';
 export { describeError, EtcdOpsError, isEtcdOpsError, type ErrorDetails } from './base/errors.ts';
+export { Yielder, type YielderOptions } from './base/yielding.ts';
 export {
   decodeRevisionKey,
   encodeRevisionKey,
