@@ -1,0 +1,151 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { isDeepStrictEqual } from 'node:util';
+import { systemClock, type Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { retry } from './retry.ts';
+
+/** Where specs come from: the clusters bucket on the bus, or a list in a test. */
+export interface SpecSource {
+  /** All specs as they are now; one that does not follow its schema is `undefined`. */
+  list(): Promise<Map<string, ClusterSpec | undefined>>;
+  /** Calls back whenever anything changed, until the signal is aborted; rejects when it cannot go on. */
+  watch(onChange: () => void, signal: AbortSignal): Promise<void>;
+}
+
+export type ClusterChange =
+  | { kind: 'added'; spec: ClusterSpec }
+  | { kind: 'changed'; spec: ClusterSpec; previous: ClusterSpec }
+  | { kind: 'removed'; spec: ClusterSpec };
+
+export type ClusterListener = (change: ClusterChange) => void;
+
+export interface ClusterRegistryOptions {
+  source: SpecSource;
+  logger: Logger;
+  metrics?: Metrics;
+  clock?: Clock;
+  /** A full comparison as often as this, besides the watch: it heals whatever a watch can miss in an outage. */
+  compareEveryMs?: number;
+}
+
+const COMPARE_EVERY_MS = 30_000;
+
+/**
+ * The clusters under care, as the bus knows them. While the bus is away the last known specs stay in force, and a spec that cannot
+ * be read keeps its last readable version: nobody's backup stops because of a typing error.
+ */
+export class ClusterRegistry {
+  readonly #options: Required<Omit<ClusterRegistryOptions, 'metrics'>> & { metrics: Metrics | undefined };
+  readonly #specs = new Map<string, ClusterSpec>();
+  readonly #listeners = new Set<ClusterListener>();
+  readonly #unreadable = new Set<string>();
+  #comparing: Promise<void> | undefined;
+  #compareAgain = false;
+
+  constructor(options: ClusterRegistryOptions) {
+    this.#options = { clock: systemClock, compareEveryMs: COMPARE_EVERY_MS, ...options, metrics: options.metrics };
+  }
+
+  get(name: string): ClusterSpec | undefined {
+    return this.#specs.get(name);
+  }
+
+  /** In the order of their names, so that everybody who goes through them does so alike. */
+  all(): ClusterSpec[] {
+    return [...this.#specs.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  }
+
+  get size(): number {
+    return this.#specs.size;
+  }
+
+  /** Tells the listener of every cluster known now as `added`, and of all changes from here on. Returns how to end it. */
+  subscribe(listener: ClusterListener): () => void {
+    this.#listeners.add(listener);
+    for (const spec of this.all()) this.#tell(listener, { kind: 'added', spec });
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads the specs once and applies the differences. @throws EtcdOpsError of the bus. */
+  async refresh(): Promise<void> {
+    const found = await this.#options.source.list();
+    for (const [name, spec] of this.#specs) {
+      if (!found.has(name)) this.#remove(spec);
+    }
+    for (const [name, spec] of found) {
+      if (spec === undefined) this.#noteUnreadable(name);
+      else this.#put(spec);
+    }
+  }
+
+  /** Follows the source until the signal is aborted; outages are waited out. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, clock, logger, compareEveryMs } = this.#options;
+    const watching = retry(
+      async () => {
+        await source.watch(() => this.#refreshSoon(), signal);
+        if (!signal.aborted) throw new Error('The watch of the clusters ended');
+      },
+      { signal, clock, shouldRetry: () => true, onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The watch of the clusters is opened again') },
+    ).catch(() => undefined);
+    while (!signal.aborted) {
+      this.#refreshSoon();
+      await clock.sleep(compareEveryMs, signal).catch(() => undefined);
+    }
+    await watching;
+    await this.#comparing;
+  }
+
+  /** One comparison at a time; calls that come meanwhile are answered by one more. */
+  #refreshSoon(): void {
+    if (this.#comparing !== undefined) {
+      this.#compareAgain = true;
+      return;
+    }
+    this.#comparing = this.refresh()
+      .catch((error: unknown) => this.#options.logger.warn({ error }, 'Could not read the clusters; the last known ones stay in force'))
+      .finally(() => {
+        this.#comparing = undefined;
+        const again = this.#compareAgain;
+        this.#compareAgain = false;
+        if (again) this.#refreshSoon();
+      });
+  }
+
+  #put(spec: ClusterSpec): void {
+    const previous = this.#specs.get(spec.name);
+    this.#unreadable.delete(spec.name);
+    if (previous !== undefined && isDeepStrictEqual(previous, spec)) return;
+    this.#specs.set(spec.name, spec);
+    this.#options.metrics?.addCluster(spec.name);
+    this.#options.logger.info({ cluster: spec.name }, previous === undefined ? 'Cluster added' : 'Cluster changed');
+    this.#tellAll(previous === undefined ? { kind: 'added', spec } : { kind: 'changed', spec, previous });
+  }
+
+  #remove(spec: ClusterSpec): void {
+    this.#specs.delete(spec.name);
+    this.#unreadable.delete(spec.name);
+    this.#options.logger.info({ cluster: spec.name }, 'Cluster removed');
+    this.#tellAll({ kind: 'removed', spec });
+    this.#options.metrics?.removeCluster(spec.name);
+  }
+
+  #noteUnreadable(name: string): void {
+    if (this.#unreadable.has(name)) return;
+    this.#unreadable.add(name);
+    this.#options.logger.error({ cluster: name, kept: this.#specs.has(name) }, 'The spec of a cluster does not follow its schema and is not applied');
+  }
+
+  #tellAll(change: ClusterChange): void {
+    for (const listener of [...this.#listeners]) this.#tell(listener, change);
+  }
+
+  #tell(listener: ClusterListener, change: ClusterChange): void {
+    try {
+      listener(change);
+    } catch (error) {
+      this.#options.logger.error({ error, cluster: change.spec.name, change: change.kind }, 'A listener failed on a change of clusters');
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { EtcdCluster, type EtcdAccess } from '@etcd-ops/etcd-client';
+import { EtcdOpsError } from '@etcd-ops/core';
+import { orCancelled } from './or-cancelled.ts';
+import type { Logger } from './logger.ts';
+
+/** A connected cluster on loan; disposing gives it back, it does not close it. */
+export interface EtcdLoan extends AsyncDisposable {
+  readonly cluster: EtcdCluster;
+}
+
+interface Entry {
+  /** What the connection was made with; another one means another connection. */
+  fingerprint: string;
+  connecting: Promise<EtcdCluster>;
+  loans: number;
+  /** Replaced or forgotten: closed with the last loan. */
+  retired: boolean;
+}
+
+type Connect = (access: EtcdAccess) => Promise<EtcdCluster>;
+
+/**
+ * One connection to each etcd cluster, shared by everything in the process. A spec whose access changed gets a new one at the next
+ * `borrow`; the old one closes when its last borrower has given it back. The connections themselves reconnect.
+ */
+export class EtcdConnections implements AsyncDisposable {
+  readonly #entries = new Map<string, Entry>();
+  readonly #logger: Logger;
+  readonly #connect: Connect;
+  #closed = false;
+
+  constructor(options: { logger: Logger; connect?: Connect }) {
+    this.#logger = options.logger;
+    this.#connect = options.connect ?? ((access) => EtcdCluster.connect(access));
+  }
+
+  /**
+   * `await using loan = await connections.borrow(spec)`
+   * @throws EtcdOpsError ETCD_* when no member can be reached; the next call tries again.
+   */
+  async borrow(spec: ClusterSpec, options: { signal?: AbortSignal } = {}): Promise<EtcdLoan> {
+    if (this.#closed) throw new EtcdOpsError('CANCELLED', { message: 'The connections to etcd are closed' });
+    const access = etcdAccess(spec);
+    const fingerprint = JSON.stringify(access);
+    let entry = this.#entries.get(spec.name);
+    if (entry === undefined || entry.fingerprint !== fingerprint) {
+      if (entry !== undefined) this.#retire(spec.name, entry);
+      entry = { fingerprint, connecting: this.#connect(access), loans: 0, retired: false };
+      this.#entries.set(spec.name, entry);
+      this.#forgetWhenFailed(spec.name, entry);
+    }
+    const borrowed = entry;
+    borrowed.loans++;
+    let returned = false;
+    const giveBack = async (): Promise<void> => {
+      if (returned) return;
+      returned = true;
+      await this.#giveBack(borrowed);
+    };
+    try {
+      // The connection is everybody's: one borrower's signal ends its own waiting, not the connecting.
+      const cluster = await orCancelled(borrowed.connecting, options.signal);
+      return { cluster, [Symbol.asyncDispose]: giveBack };
+    } catch (error) {
+      void giveBack();
+      throw error;
+    }
+  }
+
+  /** Makes the next `borrow` connect anew: after a wrong cluster, changed certificates, or a removed spec. */
+  forget(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) this.#retire(name, entry);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map((entry) => this.#dispose(entry)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #forgetWhenFailed(name: string, entry: Entry): void {
+    entry.connecting.catch(() => {
+      if (this.#entries.get(name) === entry) this.#entries.delete(name);
+    });
+  }
+
+  #retire(name: string, entry: Entry): void {
+    if (this.#entries.get(name) === entry) this.#entries.delete(name);
+    entry.retired = true;
+    if (entry.loans === 0) void this.#dispose(entry);
+  }
+
+  async #giveBack(entry: Entry): Promise<void> {
+    entry.loans--;
+    if (entry.retired && entry.loans === 0) await this.#dispose(entry);
+  }
+
+  async #dispose(entry: Entry): Promise<void> {
+    try {
+      const cluster = await entry.connecting;
+      await cluster[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#logger.debug({ error }, 'A connection to etcd did not close cleanly');
+    }
+  }
+}
+
+/** What of a spec decides how etcd is reached. Passwords stay in their files. */
+export function etcdAccess(spec: ClusterSpec): EtcdAccess {
+  return {
+    endpoints: spec.endpoints,
+    ...(spec.tls === undefined ? {} : { tls: spec.tls }),
+    ...(spec.auth === undefined ? {} : { auth: spec.auth }),
+  };
+}

@@ -1,0 +1,39 @@
+export type { Service, ServiceHealth } from './service.ts';
+export { runServices, type RunServicesOptions } from './run-services.ts';
+export { runMain, type MainOptions } from './run-main.ts';
+export { listenForSignals, type SignalHooks } from './signals.ts';
+export { createServiceContext, type ServiceContext, type ServiceContextOptions } from './service-context.ts';
+export { baseSettings, LOG_LEVELS, type BaseSettings, type LogLevel } from './config/base-settings.ts';
+export { environmentName, ENVIRONMENT_PREFIX, loadServiceConfig, unknownVariables, type Environment } from './config/load-config.ts';
+export { nearestName } from './config/nearest-name.ts';
+export { booleanSetting, integerSetting, listSetting } from './config/settings.ts';
+export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
+export { Redaction } from './redaction.ts';
+export {
+  createMetrics,
+  DURATION_BUCKETS,
+  Metrics,
+  METRICS_PREFIX,
+  type CounterMetric,
+  type GaugeMetric,
+  type HistogramMetric,
+  type Labels,
+  type MetricOptions,
+} from './metrics.ts';
+export { startHealthServer, type HealthServer, type HealthServerOptions } from './health-server.ts';
+export {
+  ClusterRegistry,
+  type ClusterChange,
+  type ClusterListener,
+  type ClusterRegistryOptions,
+  type SpecSource,
+} from './cluster-registry.ts';
+export { busSpecSource } from './bus-spec-source.ts';
+export { runClusterJobs, type ClusterJobsOptions } from './cluster-jobs.ts';
+export { etcdAccess, EtcdConnections, type EtcdLoan } from './etcd-connections.ts';
+export { openStore, STORE_PROVIDERS, type StoreSpec } from './open-store.ts';
+export { cancelled, systemClock, type Clock } from './clock.ts';
+export { ManualClock } from './manual-clock.ts';
+export { orCancelled } from './or-cancelled.ts';
+export { isRetriable, retry, retryDelayMs, RETRY_DELAY_MS, RETRY_DELAY_MS_MAX, type RetryFailure, type RetryOptions } from './retry.ts';
+export { etcdOpsVersion } from './version.ts';

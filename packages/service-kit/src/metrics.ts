@@ -1,0 +1,155 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { etcdOpsVersion } from './version.ts';
+
+export const METRICS_PREFIX = 'etcdops_';
+
+/** A label's possible values; `cluster` stands for the clusters of the fleet, the one label whose values come and go. */
+export type LabelValues = readonly string[] | 'cluster';
+export type Labels = Readonly<Record<string, LabelValues>>;
+export type LabelsOf<L extends Labels> = { [Name in keyof L]: L[Name] extends readonly string[] ? L[Name][number] : string };
+
+export interface MetricOptions<L extends Labels> {
+  /** Without the prefix. Counters end in `_total`, durations in `_seconds`, sizes in `_bytes`. */
+  name: string;
+  help: string;
+  labels: L;
+}
+
+export interface CounterMetric<L extends Labels> {
+  add(labels: LabelsOf<L>, value?: number): void;
+}
+export interface GaugeMetric<L extends Labels> {
+  set(labels: LabelsOf<L>, value: number): void;
+}
+export interface HistogramMetric<L extends Labels> {
+  observe(labels: LabelsOf<L>, value: number): void;
+}
+
+/** Seconds, from a quick call to a large restore. */
+export const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+
+interface Registered {
+  labels: Labels;
+  series: { zero(labels: Record<string, string>): void; remove(labels: Record<string, string>): void };
+  /** What `counter`, `gauge` or `histogram` answered, for the next service that asks for the same one. */
+  facade: unknown;
+  kind: 'counter' | 'gauge' | 'histogram';
+}
+
+/**
+ * The metrics of one process, however many services share it. Every label is bounded: all series of a metric exist, at zero,
+ * from the moment when metric and cluster are known (so that rates and absence alerts work), and a removed cluster's series go away.
+ */
+export class Metrics {
+  readonly registry: Registry;
+  readonly #metrics = new Map<string, Registered>();
+  readonly #clusters = new Set<string>();
+
+  constructor(registry: Registry) {
+    this.registry = registry;
+  }
+
+  counter<const L extends Labels>(options: MetricOptions<L>): CounterMetric<L> {
+    return this.#register('counter', options, (base) => {
+      const counter = new Counter(base);
+      return {
+        series: { zero: (labels) => counter.inc(labels, 0), remove: (labels) => counter.remove(labels) },
+        facade: { add: (labels: LabelsOf<L>, value = 1) => counter.inc(checked(base.name, options.labels, labels), value) },
+      };
+    });
+  }
+
+  gauge<const L extends Labels>(options: MetricOptions<L>): GaugeMetric<L> {
+    return this.#register('gauge', options, (base) => {
+      const gauge = new Gauge(base);
+      return {
+        series: { zero: (labels) => gauge.set(labels, 0), remove: (labels) => gauge.remove(labels) },
+        facade: { set: (labels: LabelsOf<L>, value: number) => gauge.set(checked(base.name, options.labels, labels), value) },
+      };
+    });
+  }
+
+  histogram<const L extends Labels>(options: MetricOptions<L> & { buckets?: number[] }): HistogramMetric<L> {
+    return this.#register('histogram', options, (base) => {
+      const histogram = new Histogram({ ...base, buckets: options.buckets ?? DURATION_BUCKETS });
+      return {
+        series: { zero: (labels) => histogram.zero(labels), remove: (labels) => histogram.remove(labels) },
+        facade: { observe: (labels: LabelsOf<L>, value: number) => histogram.observe(checked(base.name, options.labels, labels), value) },
+      };
+    });
+  }
+
+  /** Makes every series of a cluster exist. A series of a cluster that was never added is made by its first value. */
+  addCluster(cluster: string): void {
+    if (this.#clusters.has(cluster)) return;
+    this.#clusters.add(cluster);
+    for (const { labels, series } of this.#metrics.values()) {
+      if (hasCluster(labels)) for (const values of combinations(labels, [cluster])) series.zero(values);
+    }
+  }
+
+  removeCluster(cluster: string): void {
+    this.#clusters.delete(cluster);
+    for (const { labels, series } of this.#metrics.values()) {
+      if (hasCluster(labels)) for (const values of combinations(labels, [cluster])) series.remove(values);
+    }
+  }
+
+  /** The text that Prometheus reads. */
+  exposition(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  #register<Facade>(
+    kind: Registered['kind'],
+    options: MetricOptions<Labels>,
+    create: (base: { name: string; help: string; labelNames: string[]; registers: Registry[] }) => { series: Registered['series']; facade: Facade },
+  ): Facade {
+    const name = METRICS_PREFIX + options.name;
+    const known = this.#metrics.get(name);
+    if (known !== undefined) {
+      if (known.kind !== kind || JSON.stringify(known.labels) !== JSON.stringify(options.labels)) throw new Error(`The metric ${name} is already there with other labels`);
+      return known.facade as Facade;
+    }
+    const { series, facade } = create({ name, help: options.help, labelNames: Object.keys(options.labels), registers: [this.registry] });
+    this.#metrics.set(name, { kind, labels: options.labels, series, facade });
+    for (const values of combinations(options.labels, [...this.#clusters])) series.zero(values);
+    return facade;
+  }
+}
+
+/** One registry for the process, with the build's facts and the process's own metrics (CPU, memory, event loop). */
+export function createMetrics(name: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const buildInfo = new Gauge({
+    name: `${METRICS_PREFIX}build_info`,
+    help: 'Always 1; the labels tell what runs here.',
+    labelNames: ['name', 'version', 'node'],
+    registers: [registry],
+  });
+  buildInfo.set({ name, version: etcdOpsVersion(), node: process.versions.node }, 1);
+  return new Metrics(registry);
+}
+
+function hasCluster(labels: Labels): boolean {
+  return Object.values(labels).includes('cluster');
+}
+
+function combinations(labels: Labels, clusters: readonly string[]): Record<string, string>[] {
+  let rows: Record<string, string>[] = [{}];
+  for (const [name, values] of Object.entries(labels)) {
+    const choices = values === 'cluster' ? clusters : values;
+    rows = rows.flatMap((row) => choices.map((value) => ({ ...row, [name]: value })));
+  }
+  return rows;
+}
+
+/** A value outside a label's list is a bug, and would make the number of series unbounded. */
+function checked(metric: string, labels: Labels, values: Record<string, string>): Record<string, string> {
+  for (const [name, allowed] of Object.entries(labels)) {
+    const value = values[name];
+    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value))) throw new Error(`${metric}: ${name}=${value} is not one of its values`);
+  }
+  return values;
+}

@@ -1,0 +1,26 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+
+export type StoreSpec = ClusterSpec['store'];
+
+/** The providers that this version can open. */
+export const STORE_PROVIDERS = ['Local'] as const;
+
+/**
+ * Opens the store that a spec names. The adapter's code is loaded only now, so that a process pays for no SDK that it does not use.
+ * @throws EtcdOpsError CONFIG_INVALID for a provider that this version does not support.
+ */
+export async function openStore(spec: StoreSpec): Promise<ObjectStore> {
+  const provider: string = spec.provider;
+  switch (provider) {
+    case 'Local': {
+      const { LocalStore } = await import('@etcd-ops/core');
+      return LocalStore.open(spec.bucket);
+    }
+    default:
+      throw new EtcdOpsError('CONFIG_INVALID', {
+        message: `The store provider ${JSON.stringify(provider)} is not supported by this version`,
+        remedy: `Use one of: ${STORE_PROVIDERS.join(', ')}.`,
+      });
+  }
+}

@@ -1,0 +1,72 @@
+import { mkdir } from 'node:fs/promises';
+import type { Bus, ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+import { busSpecSource } from './bus-spec-source.ts';
+import { ClusterRegistry } from './cluster-registry.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { EtcdConnections } from './etcd-connections.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { openStore } from './open-store.ts';
+
+/** What every service is given. One per process: all services in it share the connections. */
+export interface ServiceContext extends AsyncDisposable {
+  readonly bus: Bus;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly clusters: ClusterRegistry;
+  readonly etcd: EtcdConnections;
+  readonly openStore: (spec: ClusterSpec['store']) => Promise<ObjectStore>;
+  /** What must outlive the process. */
+  readonly stateDir: string;
+  /** What need not: files on their way. */
+  readonly spoolDir: string;
+}
+
+export interface ServiceContextOptions {
+  bus: Bus;
+  logger: Logger;
+  metrics: Metrics;
+  stateDir: string;
+  spoolDir: string;
+  clock?: Clock;
+}
+
+/**
+ * Makes the directories, reads the clusters and follows them until the context is disposed. The bus stays its owner's.
+ * @throws EtcdOpsError DISK_FAILED, or that of the bus when the clusters cannot be read for the first time.
+ */
+export async function createServiceContext(options: ServiceContextOptions): Promise<ServiceContext> {
+  const { bus, logger, metrics, clock = systemClock } = options;
+  for (const directory of [options.stateDir, options.spoolDir]) {
+    await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+      throw new EtcdOpsError('DISK_FAILED', { message: `Cannot make the directory ${directory}`, cause });
+    });
+  }
+  const clusters = new ClusterRegistry({ source: busSpecSource(bus), logger, metrics, clock });
+  await clusters.refresh();
+  const stop = new AbortController();
+  const following = clusters.run(stop.signal);
+  const etcd = new EtcdConnections({ logger });
+  const unsubscribe = clusters.subscribe((change) => {
+    if (change.kind === 'removed') etcd.forget(change.spec.name);
+  });
+  return {
+    bus,
+    logger,
+    metrics,
+    clock,
+    clusters,
+    etcd,
+    openStore,
+    stateDir: options.stateDir,
+    spoolDir: options.spoolDir,
+    async [Symbol.asyncDispose]() {
+      unsubscribe();
+      stop.abort();
+      await following;
+      await etcd.close();
+    },
+  };
+}
