@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { LeaseTracker, type LeaseSource } from './lease-tracker.ts';
+
+const LIMITS = { leaseAsksMax: 2, leasesKnownMax: 3, leaseListPeriodMs: 1_000 };
+
+/** Leases that live, with their TTL, and a clock that a listing moves on. */
+function world(options: { listingMs?: number; failing?: boolean } = {}) {
+  const living = new Map<bigint, number>();
+  const asked: bigint[] = [];
+  let now = 0;
+  let open = 0;
+  let openMax = 0;
+  let listings = 0;
+  const source: LeaseSource = {
+    async leaseTimeToLive(id) {
+      asked.push(id);
+      openMax = Math.max(openMax, ++open);
+      await new Promise((resolve) => setImmediate(resolve));
+      open--;
+      if (options.failing === true) throw new Error('no answer');
+      const ttl = living.get(id);
+      return { grantedTtlSeconds: ttl ?? 0, ttlSeconds: ttl ?? -1, revision: 9 };
+    },
+    leases() {
+      listings++;
+      now += options.listingMs ?? 0;
+      return Promise.resolve([...living.keys()]);
+    },
+  };
+  const errors: unknown[] = [];
+  const tracker = new LeaseTracker({ ...LIMITS, source, now: () => now, onRecord: () => undefined, onError: (error) => errors.push(error) });
+  const settle = async () => {
+    while (tracker.pendingCount > 0) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { living, asked, tracker, settle, errors, listings: () => listings, openMax: () => openMax, advance: (ms: number) => (now += ms) };
+}
+
+describe('LeaseTracker', () => {
+  it('asks once for each lease on first sight, with bounded concurrency', async () => {
+    const { living, asked, tracker, settle, openMax } = world();
+    for (const id of [1n, -2n, 3n]) living.set(id, 60);
+    for (const id of [1n, -2n, 1n, 3n, -2n]) tracker.sight(id);
+    await settle();
+    expect(asked).toEqual([1n, -2n, 3n]);
+    expect(openMax()).toBe(2);
+    expect(tracker.take(2)).toEqual([
+      { id: 1n, grantedTtlSeconds: 60, askedAtRevision: 9, source: 'ttl' },
+      { id: -2n, grantedTtlSeconds: 60, askedAtRevision: 9, source: 'ttl' },
+    ]);
+    expect(tracker.recordCount).toBe(1);
+  });
+
+  it('asks again for an id that was gone, since ids are used again', async () => {
+    const { living, tracker, settle } = world();
+    tracker.sight(5n);
+    await settle();
+    expect(tracker.take(9)).toEqual([{ id: 5n, grantedTtlSeconds: 0, askedAtRevision: 9, source: 'gone' }]);
+    living.set(5n, 7);
+    tracker.sight(5n);
+    await settle();
+    expect(tracker.take(9)).toEqual([{ id: 5n, grantedTtlSeconds: 7, askedAtRevision: 9, source: 'ttl' }]);
+  });
+
+  it('records unknown when nobody answers', async () => {
+    const { tracker, settle, errors, asked } = world({ failing: true });
+    tracker.sight(5n);
+    await settle();
+    expect(asked).toHaveLength(3);
+    expect(errors).toHaveLength(1);
+    expect(tracker.take(9)).toEqual([{ id: 5n, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' }]);
+  });
+
+  it('lists only after tombstones, and marks gone only what the TTL answer confirms', async () => {
+    const { living, tracker, settle, listings, advance } = world();
+    living.set(1n, 60).set(2n, 60);
+    tracker.sight(1n);
+    tracker.sight(2n);
+    await settle();
+    tracker.take(9);
+    living.delete(2n);
+    advance(1_000);
+    await tracker.listIfDue();
+    expect(listings()).toBe(0);
+    tracker.tombstone();
+    await tracker.listIfDue();
+    await settle();
+    expect(listings()).toBe(1);
+    expect(tracker.take(9)).toEqual([{ id: 2n, grantedTtlSeconds: 0, askedAtRevision: 9, source: 'gone' }]);
+  });
+
+  it('spends at most a hundredth of the time on listings', async () => {
+    const { living, tracker, settle, listings, advance } = world({ listingMs: 50 });
+    living.set(1n, 60);
+    tracker.sight(1n);
+    await settle();
+    advance(1_000);
+    for (let ms = 0; ms < 10_000; ms += 500) {
+      tracker.tombstone();
+      await tracker.listIfDue();
+      advance(500);
+    }
+    expect(listings()).toBe(2);
+  });
+
+  it('forgets the oldest above its limit', async () => {
+    const { living, asked, tracker, settle } = world();
+    for (const id of [1n, 2n, 3n, 4n]) living.set(id, 60);
+    for (const id of [1n, 2n, 3n, 4n, 4n, 1n]) tracker.sight(id);
+    await settle();
+    expect(asked).toEqual([1n, 2n, 3n, 4n, 1n]);
+  });
+
+  it('says nothing more once stopped', async () => {
+    const { living, tracker, settle } = world();
+    living.set(1n, 60);
+    tracker.sight(1n);
+    tracker.stop();
+    await settle();
+    expect(tracker.recordCount).toBe(0);
+  });
+});
