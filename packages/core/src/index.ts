@@ -16,3 +16,11 @@ export {
 export { RevisionDigest, ROW_BLOCK_COUNT_BYTES, ROW_ENTRY_BYTES, RowBlock, RowBlockBuilder } from './mvcc/row-block.ts';
 export { decodeLeaseRecords, encodeLeaseRecords, LEASE_RECORD_BYTES, type LeaseRecord, type LeaseSource } from './mvcc/lease-record.ts';
 export type { ObjectInfo, ObjectStore, ReadOptions, StoreCapabilities, WriteOptions } from './storage/object-store.ts';
+export { checkRaftFiles } from './datadir/check-raft-files.ts';
+export { checkMemberSpecs, parseInitialCluster, type MemberSpec } from './datadir/initial-cluster.ts';
+export { computeMembership, memberByName, memberIdHex, memberJson, type Member, type Membership } from './datadir/membership.ts';
+export { encodeRaftFiles, writeRaftFiles, type RaftFiles } from './datadir/raft-files.ts';
+export { decodeRaftSnapshot, readRaftSnapshot, type RaftSnapshot } from './datadir/raft-snapshot-reader.ts';
+export { rewriteStoreBuckets, targetOfVersion, type EtcdTarget } from './datadir/store-buckets.ts';
+export { FIRST_WAL_NAME } from './datadir/wal-format.ts';
+export { decodeWal, readWal, type WalContent, type WalEntry, type WalHardState, type WalSnapshot } from './datadir/wal-reader.ts';
