@@ -64,7 +64,7 @@ lock_by_symlink() {
   until ln -s "$$" "$tools/lock.owner" 2>/dev/null; do
     [ "$lock_tries" -ne 0 ] || say 'another run is fetching for this checkout; waiting for it ...'
     lock_tries=$((lock_tries + 1))
-    [ "$lock_tries" -lt 1800 ] || unavailable "another run has held $tools/lock.owner for half an hour; end it, or remove that link, and run this again"
+    [ "$lock_tries" -lt 1800 ] || unavailable "another run has held $tools/lock.owner for half an hour; end it, or remove $tools/lock.*, and run this again"
     lock_owner=$(readlink "$tools/lock.owner" 2>/dev/null) || continue
     if ! kill -0 "$lock_owner" 2>/dev/null && mkdir "$tools/lock.steal" 2>/dev/null; then
       # The owner is dead. Only who made lock.steal may remove its link, and only if it is still the dead one's.

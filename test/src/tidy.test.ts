@@ -117,7 +117,6 @@ const rules: Readonly<Record<string, RuleCase>> = {
       [file('packages/core/src/a.spec.ts')],
       [file('packages/core/src/a.test.js')],
       [file('packages/core/src/a.integration.ts')],
-      [file('packages/core/src/a.slow.test.ts')],
       [file('test/a.test.ts')],
     ],
   },
