@@ -3,6 +3,15 @@ export { crc32c } from './base/crc32c.ts';
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.ts';
 export { describeError, EtcdOpsError, isEtcdOpsError, type ErrorDetails } from './base/errors.ts';
 export { Yielder, type YielderOptions } from './base/yielding.ts';
+export { BoltFile, type BoltFileOptions } from './bolt/bolt-file.ts';
+export { BoltWriter } from './bolt/bolt-writer.ts';
+export { type Bucket } from './bolt/bucket.ts';
+export { type Cursor } from './bolt/cursor.ts';
+export { type BoltMeta } from './bolt/meta.ts';
+export { type LeafView } from './bolt/page.ts';
+export { type RightEdge } from './bolt/right-edge.ts';
+export { scanKeyValue, type KeyValue } from './mvcc/key-value.ts';
+export { encodeLeaseRow, LEASE_BUCKET, readLeases, type StoredLease } from './mvcc/leases.ts';
 export {
   decodeRevisionKey,
   encodeRevisionKey,
@@ -13,6 +22,8 @@ export {
   type Revision,
   type RevisionKey,
 } from './mvcc/revision.ts';
+export { rowsAbove, type RowsAboveOptions } from './mvcc/rows-above.ts';
+export { digestOfRevision, readStoreInfo, ROW_BUCKET, type StoredAlarm, type StoreInfo } from './mvcc/store-info.ts';
 export { RevisionDigest, ROW_BLOCK_COUNT_BYTES, ROW_ENTRY_BYTES, RowBlock, RowBlockBuilder } from './mvcc/row-block.ts';
 export { decodeLeaseRecords, encodeLeaseRecords, LEASE_RECORD_BYTES, type LeaseRecord, type LeaseSource } from './mvcc/lease-record.ts';
 export type { ObjectInfo, ObjectStore, ReadOptions, StoreCapabilities, WriteOptions } from './storage/object-store.ts';
