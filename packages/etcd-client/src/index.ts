@@ -1,0 +1,24 @@
+export {
+  CONNECT_TIMEOUT_DEFAULT_MS,
+  parseEndpoint,
+  REQUEST_TIMEOUT_DEFAULT_MS,
+  type EtcdAccess,
+  type EtcdAddress,
+  type EtcdAuth,
+  type EtcdTlsAccess,
+} from './access.ts';
+export { EtcdCluster, type PickOptions } from './etcd-cluster.ts';
+export { EtcdMember, LONG_REQUEST_TIMEOUT_MS, type LeaseFacts, type MemberStatus } from './etcd-member.ts';
+export { FLOW_CONTROL_WINDOW_BYTES, RECEIVE_MESSAGE_BYTES_MAX } from './grpc/channel-options.ts';
+export { type CallOptions } from './grpc/connection.ts';
+export { openEtcd3 } from './open-etcd3.ts';
+export { SNAPSHOT_SILENCE_DEFAULT_MS, type SnapshotOptions } from './snapshot-stream.ts';
+export { Watch, type WatchEnd, type WatchOptions, type WatchSink } from './watch.ts';
+export {
+  type AlarmKind,
+  type AuthStatusAnswer,
+  type EtcdAlarm,
+  type MemberInfo,
+  type ResponseHeader,
+} from './wire/responses.ts';
+export { type RowSink } from './wire/watch-scanner.ts';

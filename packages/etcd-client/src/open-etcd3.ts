@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { Etcd3, type IOptions } from 'etcd3';
+import { parseEndpoint, type EtcdAccess } from './access.ts';
+import { readPassword } from './grpc/login.ts';
+
+/**
+ * The `etcd3` client for ordinary use of a cluster: keys, transactions, leases. Its owner closes it.
+ * What is hot or concerns one member goes through EtcdMember.
+ */
+export async function openEtcd3(access: EtcdAccess): Promise<Etcd3> {
+  const { tls, auth } = access;
+  const addresses = access.endpoints.map((endpoint) => parseEndpoint(endpoint, tls));
+  const options: IOptions = {
+    hosts: addresses.map(({ secure, target }) => `${secure ? 'https' : 'http'}://${target}`),
+    ...(auth !== undefined && { auth: { username: auth.username, password: await readPassword(auth) } }),
+  };
+  if (tls?.caFile !== undefined) {
+    options.credentials = {
+      rootCertificate: readFileSync(tls.caFile),
+      ...(tls.keyFile !== undefined && { privateKey: readFileSync(tls.keyFile) }),
+      ...(tls.certFile !== undefined && { certChain: readFileSync(tls.certFile) }),
+    };
+  }
+  return new Etcd3(options);
+}

@@ -1,0 +1,189 @@
+import { ByteReader, malformed } from './byte-reader.ts';
+import { decodeHeader, type ResponseHeader } from './responses.ts';
+
+/** Receives the rows of a watch: called synchronously, in order. Nothing is allocated per event but the view of its bytes. */
+export interface RowSink {
+  /**
+   * Once per event. `value` is what etcd's bucket `key` holds for it: of a PUT the very bytes of `Event.kv`, of a DELETE their
+   * field 1 alone (tag, length, key). It is a view that is valid only during the call. `lease` is 0n when there is none.
+   */
+  row(mainRevision: number, tombstone: boolean, value: Uint8Array, lease: bigint): void;
+}
+
+/** What a WatchResponse says besides its events. */
+export interface WatchResponseFacts {
+  header: ResponseHeader | undefined;
+  watchId: number;
+  created: boolean;
+  canceled: boolean;
+  /** 0 when etcd named none. */
+  compactRevision: number;
+  cancelReason: string;
+  /** True: the revision goes on in the next response. */
+  fragment: boolean;
+  eventCount: number;
+}
+
+/** Tags of mvccpb.Event and mvccpb.KeyValue (etcd's api/mvccpb/kv.proto): field << 3 | wire type. */
+const EVENT_TYPE = 0x08;
+const EVENT_KV = 0x12;
+const EVENT_TYPE_DELETE = 1;
+const KV_KEY = 0x0a;
+const KV_MOD_REVISION = 0x18;
+const KV_VALUE = 0x2a;
+const KV_LEASE = 0x30;
+const RESPONSE_EVENT = (11 << 3) | 2;
+
+/**
+ * Reads WatchResponses (field numbers of etcd's api/etcdserverpb/rpc.proto) without building an object per event.
+ * One scanner serves one stream.
+ */
+export class WatchScanner {
+  readonly #sink: RowSink;
+  /** Set by the owner: no further row is handed on, not even of the response at hand. */
+  stopped = false;
+  readonly #reader = new ByteReader(Buffer.alloc(0));
+  // Most events of a lease follow one another: the last id is kept, so that it is not made again each time.
+  #lease = 0n;
+  #leaseBytes = Buffer.alloc(0);
+
+  constructor(sink: RowSink) {
+    this.#sink = sink;
+  }
+
+  /**
+   * Hands each event to the sink and returns the rest.
+   * @throws EtcdOpsError ETCD_FAILED when the bytes are malformed; rows before the fault were handed on already.
+   */
+  scan(message: Buffer): WatchResponseFacts {
+    const facts: WatchResponseFacts = {
+      header: undefined,
+      watchId: 0,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: '',
+      fragment: false,
+      eventCount: 0,
+    };
+    const reader = this.#reader;
+    reader.reset(message);
+    while (reader.position < message.length && !this.stopped) {
+      const tag = reader.tag();
+      if (tag === RESPONSE_EVENT) {
+        const length = reader.length();
+        this.#event(reader.position + length);
+        facts.eventCount++;
+      } else {
+        readFact(facts, reader, tag);
+      }
+    }
+    return facts;
+  }
+
+  #event(end: number): void {
+    const reader = this.#reader;
+    const messageEnd = reader.end;
+    reader.end = end;
+    let tombstone = false;
+    let kvStart = -1;
+    let kvEnd = -1;
+    while (reader.position < end) {
+      const tag = reader.tag();
+      if (tag === EVENT_TYPE) {
+        tombstone = reader.number() === EVENT_TYPE_DELETE;
+      } else if (tag === EVENT_KV) {
+        const length = reader.length();
+        kvStart = reader.position;
+        kvEnd = kvStart + length;
+        reader.position = kvEnd;
+      } else {
+        reader.skip(tag);
+      }
+    }
+    if (kvStart < 0) throw malformed('an event without a key');
+    reader.position = kvStart;
+    reader.end = kvEnd;
+    this.#keyValue(kvStart, kvEnd, tombstone);
+    reader.position = end;
+    reader.end = messageEnd;
+  }
+
+  #keyValue(start: number, end: number, tombstone: boolean): void {
+    const reader = this.#reader;
+    let keyStart = -1;
+    let keyEnd = -1;
+    let mainRevision = 0;
+    let lease = 0n;
+    while (reader.position < end) {
+      const fieldStart = reader.position;
+      const tag = reader.tag();
+      if (tag === KV_KEY) {
+        keyStart = fieldStart;
+        reader.skipBytesField();
+        keyEnd = reader.position;
+      } else if (tag === KV_MOD_REVISION) {
+        mainRevision = reader.number();
+      } else if (tag === KV_VALUE) {
+        reader.skipBytesField();
+      } else if (tag === KV_LEASE) {
+        lease = this.#leaseId();
+      } else {
+        reader.skip(tag);
+      }
+    }
+    if (keyStart < 0 || mainRevision < 1) throw malformed('an event without a key or a revision');
+    if (tombstone) this.#sink.row(mainRevision, true, reader.bytes.subarray(keyStart, keyEnd), 0n);
+    else this.#sink.row(mainRevision, false, reader.bytes.subarray(start, end), lease);
+  }
+
+  #leaseId(): bigint {
+    const reader = this.#reader;
+    const start = reader.position;
+    const known = this.#leaseBytes;
+    const knownEnd = start + known.length;
+    if (known.length > 0 && knownEnd <= reader.end && equalAt(reader.bytes, start, known)) {
+      reader.position = knownEnd;
+      return this.#lease;
+    }
+    this.#lease = reader.int64();
+    this.#leaseBytes = Buffer.from(reader.bytes.subarray(start, reader.position));
+    return this.#lease;
+  }
+}
+
+/** A varint ends in its own bytes, so equal bytes are an equal number. */
+function equalAt(bytes: Buffer, offset: number, expected: Buffer): boolean {
+  for (let index = 0; index < expected.length; index++) {
+    if (bytes[offset + index] !== expected[index]) return false;
+  }
+  return true;
+}
+
+function readFact(facts: WatchResponseFacts, reader: ByteReader, tag: number): void {
+  switch (tag >>> 3) {
+    case 1:
+      facts.header = decodeHeader(reader.view());
+      break;
+    case 2:
+      facts.watchId = reader.signedNumber();
+      break;
+    case 3:
+      facts.created = reader.boolean();
+      break;
+    case 4:
+      facts.canceled = reader.boolean();
+      break;
+    case 5:
+      facts.compactRevision = reader.signedNumber();
+      break;
+    case 6:
+      facts.cancelReason = reader.text();
+      break;
+    case 7:
+      facts.fragment = reader.boolean();
+      break;
+    default:
+      reader.skip(tag);
+  }
+}
