@@ -35,3 +35,33 @@ export { decodeRaftSnapshot, readRaftSnapshot, type RaftSnapshot } from './datad
 export { rewriteStoreBuckets, targetOfVersion, type EtcdTarget } from './datadir/store-buckets.ts';
 export { FIRST_WAL_NAME } from './datadir/wal-format.ts';
 export { decodeWal, readWal, type WalContent, type WalEntry, type WalHardState, type WalSnapshot } from './datadir/wal-reader.ts';
+export { CODECS, codecOfSuffix, codecSuffix, type Codec } from './codec/codec.ts';
+export { compressBlock, decompressBlock } from './codec/compress-block.ts';
+export { compressStream, decompressStream, type DecompressOptions } from './codec/codec-stream.ts';
+export { decodeDelta, type DecodeDeltaOptions, type DecodedDelta } from './delta/decode-delta.ts';
+export { DeltaEncoder } from './delta/delta-encoder.ts';
+export { deltaFacts, readDeltaFooter, type DeltaFooter } from './delta/delta-footer.ts';
+export { bufferDeltaSource, DeltaReader, type DeltaSource, type RowBlockRange } from './delta/delta-reader.ts';
+export {
+  DELTA_BYTES_MAX,
+  DELTA_TAIL_BYTES,
+  type DeltaFacts,
+  type DeltaIdentity,
+  type ObservedTime,
+  type RowsBlockLocation,
+} from './delta/delta-format.ts';
+export { decodeClusterName, encodeClusterName } from './repository/cluster-name.ts';
+export {
+  clusterPrefix,
+  clusterRecordKey,
+  deltaKey,
+  fullKey,
+  manifestKey,
+  parseObjectKey,
+  timelinePrefix,
+  timelineRecordKey,
+  type DeltaKeyFacts,
+  type FullKeyFacts,
+  type ParsedKey,
+} from './repository/object-key.ts';
+export { LocalStore } from './storage/local-store.ts';

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { codecOfSuffix, codecSuffix, type Codec } from '../codec/codec.ts';
+import { decodeClusterName, encodeClusterName } from './cluster-name.ts';
+
+const TIMELINE_DIGITS = 8;
+const REVISION_DIGITS = 20;
+const TIME_DIGITS = 13;
+const MANIFEST_SUFFIX = '.json';
+
+export interface FullKeyFacts {
+  cluster: string;
+  timeline: number;
+  /** S: the last revision of the file. */
+  revision: number;
+  createdAtMs: number;
+  codec: Codec;
+}
+
+export interface DeltaKeyFacts {
+  cluster: string;
+  timeline: number;
+  first: number;
+  last: number;
+  /** 0 when no time is known. */
+  lastObservedMs: number;
+}
+
+export type ParsedKey =
+  | { kind: 'cluster'; cluster: string }
+  | { kind: 'timeline'; cluster: string; timeline: number }
+  | ({ kind: 'full' } & FullKeyFacts)
+  | ({ kind: 'manifest'; fullKey: string } & FullKeyFacts)
+  | ({ kind: 'delta' } & DeltaKeyFacts);
+
+/** `<cluster>/`, which holds all that is known of one cluster. */
+export function clusterPrefix(cluster: string): string {
+  return `${encodeClusterName(cluster)}/`;
+}
+
+/** `<cluster>/t<8 digits>/`. */
+export function timelinePrefix(cluster: string, timeline: number): string {
+  assert(timeline > 0, 'timelines are counted from 1');
+  return `${clusterPrefix(cluster)}t${digits(timeline, TIMELINE_DIGITS)}/`;
+}
+
+export function clusterRecordKey(cluster: string): string {
+  return `${clusterPrefix(cluster)}cluster.json`;
+}
+
+export function timelineRecordKey(cluster: string, timeline: number): string {
+  return `${timelinePrefix(cluster, timeline)}timeline.json`;
+}
+
+/** `<cluster>/t<timeline>/full/<S 20 digits>-<ms 13 digits>.db[.gz|.zz|.zst]`. */
+export function fullKey({ cluster, timeline, revision, createdAtMs, codec }: FullKeyFacts): string {
+  const name = `${digits(revision, REVISION_DIGITS)}-${digits(createdAtMs, TIME_DIGITS)}`;
+  return `${timelinePrefix(cluster, timeline)}full/${name}.db${codecSuffix(codec)}`;
+}
+
+/** The manifest lies beside its full and is written last: a full without one does not exist. */
+export function manifestKey(key: string): string {
+  return `${key}${MANIFEST_SUFFIX}`;
+}
+
+/** `<cluster>/t<timeline>/delta/<first 20 digits>-<last 20 digits>-<ms of the last row 13 digits>.delta`. */
+export function deltaKey({ cluster, timeline, first, last, lastObservedMs }: DeltaKeyFacts): string {
+  assert(first > 0 && first <= last, 'a delta holds at least one revision');
+  const name = [
+    digits(first, REVISION_DIGITS),
+    digits(last, REVISION_DIGITS),
+    digits(lastObservedMs, TIME_DIGITS),
+  ].join('-');
+  return `${timelinePrefix(cluster, timeline)}delta/${name}.delta`;
+}
+
+const RECORD = /^([^/]+)\/cluster\.json$/;
+const TIMELINE = /^([^/]+)\/t(\d{8})\/timeline\.json$/;
+const FULL = /^([^/]+)\/t(\d{8})\/full\/(\d{20})-(\d{13})\.db((?:\.[a-z]+)?)$/;
+const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta$/;
+
+/** What a key names; undefined when etcd-ops would never write it (then it is a foreign file and left alone). */
+export function parseObjectKey(key: string): ParsedKey | undefined {
+  const isManifest = key.endsWith(`${MANIFEST_SUFFIX}`) && key.includes('/full/');
+  const parsed = isManifest ? parseManifestKey(key) : (parseFullKey(key) ?? parseDeltaKey(key) ?? parseRecordKey(key));
+  return parsed !== undefined && buildKey(parsed) === key ? parsed : undefined;
+}
+
+function parseManifestKey(key: string): ParsedKey | undefined {
+  const fullKeyText = key.slice(0, -MANIFEST_SUFFIX.length);
+  const full = parseFullKey(fullKeyText);
+  return full === undefined ? undefined : { ...full, kind: 'manifest', fullKey: fullKeyText };
+}
+
+function parseFullKey(key: string): ({ kind: 'full' } & FullKeyFacts) | undefined {
+  const [, name, timeline, revision, createdAtMs, suffix] = FULL.exec(key) ?? [];
+  const cluster = decodeClusterName(name ?? '');
+  const codec = codecOfSuffix(suffix ?? '');
+  if (cluster === undefined || codec === undefined) return undefined;
+  return {
+    kind: 'full',
+    cluster,
+    timeline: Number(timeline),
+    revision: Number(revision),
+    createdAtMs: Number(createdAtMs),
+    codec,
+  };
+}
+
+function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undefined {
+  const [, name, timeline, first, last, lastObservedMs] = DELTA.exec(key) ?? [];
+  const cluster = decodeClusterName(name ?? '');
+  if (cluster === undefined) return undefined;
+  return {
+    kind: 'delta',
+    cluster,
+    timeline: Number(timeline),
+    first: Number(first),
+    last: Number(last),
+    lastObservedMs: Number(lastObservedMs),
+  };
+}
+
+function parseRecordKey(key: string): ParsedKey | undefined {
+  const [, name] = RECORD.exec(key) ?? [];
+  const [, timelineName, timeline] = TIMELINE.exec(key) ?? [];
+  const cluster = decodeClusterName(name ?? timelineName ?? '');
+  if (cluster === undefined) return undefined;
+  return timeline === undefined
+    ? { kind: 'cluster', cluster }
+    : { kind: 'timeline', cluster, timeline: Number(timeline) };
+}
+
+/** Builds the key again: whatever is out of range, or written in another way, does not give the same text. */
+function buildKey(parsed: ParsedKey): string | undefined {
+  if ('timeline' in parsed && parsed.timeline === 0) return undefined;
+  switch (parsed.kind) {
+    case 'cluster':
+      return clusterRecordKey(parsed.cluster);
+    case 'timeline':
+      return timelineRecordKey(parsed.cluster, parsed.timeline);
+    case 'full':
+    case 'manifest': {
+      if (parsed.revision === 0 || parsed.revision > Number.MAX_SAFE_INTEGER) return undefined;
+      const key = fullKey(parsed);
+      return parsed.kind === 'full' ? key : manifestKey(key);
+    }
+    case 'delta':
+      if (parsed.first === 0 || parsed.first > parsed.last || parsed.last > Number.MAX_SAFE_INTEGER) return undefined;
+      return deltaKey(parsed);
+  }
+}
+
+function digits(value: number, width: number): string {
+  assert(
+    Number.isSafeInteger(value) && value >= 0 && String(value).length <= width,
+    `${value} does not fit into ${width} digits`,
+  );
+  return String(value).padStart(width, '0');
+}
