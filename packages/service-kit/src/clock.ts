@@ -24,5 +24,8 @@ export const systemClock: Clock = {
 };
 
 export function cancelled(cause?: unknown): EtcdOpsError {
-  return new EtcdOpsError('CANCELLED', { message: 'The operation was cancelled', ...(cause === undefined ? {} : { cause }) });
+  return new EtcdOpsError('CANCELLED', {
+    message: 'The operation was cancelled',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -46,12 +46,17 @@ export async function runClusterJobs(options: ClusterJobsOptions): Promise<void>
     const controller = new AbortController();
     jobs.set(spec.name, { stop: controller, ended: before.then(() => keepRunning(spec, controller.signal, options)) });
   });
-  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   unsubscribe();
   await Promise.all([...[...jobs.keys()].map(stop), ...endings]);
 }
 
-async function keepRunning(spec: ClusterSpec, signal: AbortSignal, { job, logger, clock = systemClock }: ClusterJobsOptions): Promise<void> {
+async function keepRunning(
+  spec: ClusterSpec,
+  signal: AbortSignal,
+  { job, logger, clock = systemClock }: ClusterJobsOptions,
+): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     const startedMs = clock.now();
     try {
@@ -59,7 +64,8 @@ async function keepRunning(spec: ClusterSpec, signal: AbortSignal, { job, logger
       return;
     } catch (error) {
       if (signal.aborted) {
-        if (!isEtcdOpsError(error, 'CANCELLED')) logger.warn({ cluster: spec.name, error }, 'The job of a cluster failed while it was stopping');
+        if (!isEtcdOpsError(error, 'CANCELLED'))
+          logger.warn({ cluster: spec.name, error }, 'The job of a cluster failed while it was stopping');
         return;
       }
       // One that ran well for a while begins again with a short pause.

@@ -87,7 +87,12 @@ export class ClusterRegistry {
         await source.watch(() => this.#refreshSoon(), signal);
         if (!signal.aborted) throw new Error('The watch of the clusters ended');
       },
-      { signal, clock, shouldRetry: () => true, onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The watch of the clusters is opened again') },
+      {
+        signal,
+        clock,
+        shouldRetry: () => true,
+        onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The watch of the clusters is opened again'),
+      },
     ).catch(() => undefined);
     while (!signal.aborted) {
       this.#refreshSoon();
@@ -104,7 +109,9 @@ export class ClusterRegistry {
       return;
     }
     this.#comparing = this.refresh()
-      .catch((error: unknown) => this.#options.logger.warn({ error }, 'Could not read the clusters; the last known ones stay in force'))
+      .catch((error: unknown) =>
+        this.#options.logger.warn({ error }, 'Could not read the clusters; the last known ones stay in force'),
+      )
       .finally(() => {
         this.#comparing = undefined;
         const again = this.#compareAgain;
@@ -134,7 +141,10 @@ export class ClusterRegistry {
   #noteUnreadable(name: string): void {
     if (this.#unreadable.has(name)) return;
     this.#unreadable.add(name);
-    this.#options.logger.error({ cluster: name, kept: this.#specs.has(name) }, 'The spec of a cluster does not follow its schema and is not applied');
+    this.#options.logger.error(
+      { cluster: name, kept: this.#specs.has(name) },
+      'The spec of a cluster does not follow its schema and is not applied',
+    );
   }
 
   #tellAll(change: ClusterChange): void {
@@ -145,7 +155,10 @@ export class ClusterRegistry {
     try {
       listener(change);
     } catch (error) {
-      this.#options.logger.error({ error, cluster: change.spec.name, change: change.kind }, 'A listener failed on a change of clusters');
+      this.#options.logger.error(
+        { error, cluster: change.spec.name, change: change.kind },
+        'A listener failed on a change of clusters',
+      );
     }
   }
 }

@@ -31,17 +31,25 @@ const CONNECTIONS_MAX = 100;
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const { host = '127.0.0.1', logger } = options;
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    answer(request, response, options).catch((error: unknown) => {
-      logger.error({ error }, 'Could not answer a health request');
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
-    });
-  });
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      answer(request, response, options).catch((error: unknown) => {
+        logger.error({ error }, 'Could not answer a health request');
+        if (!response.headersSent) response.writeHead(500);
+        response.end();
+      });
+    },
+  );
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
-      reject(new EtcdOpsError('CONFIG_INVALID', { message: `Cannot listen on ${host}:${options.port} for health and metrics`, cause })),
+      reject(
+        new EtcdOpsError('CONFIG_INVALID', {
+          message: `Cannot listen on ${host}:${options.port} for health and metrics`,
+          cause,
+        }),
+      ),
     );
     server.listen(options.port, host, resolve);
   });
@@ -58,7 +66,8 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: HealthServerOptions): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0];
-  if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain', 'Only GET and HEAD are understood.\n', { allow: 'GET, HEAD' });
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return send(response, 405, 'text/plain', 'Only GET and HEAD are understood.\n', { allow: 'GET, HEAD' });
   switch (path) {
     case '/livez':
       return sendHealth(response, options.services, 'live');
@@ -75,10 +84,21 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
 function sendHealth(response: ServerResponse, services: readonly Service[], aspect: 'live' | 'ready'): void {
   const reports = services.map((service) => ({ service: service.name, ...service.health() }));
   const good = reports.every((report) => report.live && (aspect === 'live' || report.ready));
-  send(response, good ? 200 : 503, 'application/json', `${JSON.stringify({ status: good ? 'ok' : 'failing', services: reports })}\n`);
+  send(
+    response,
+    good ? 200 : 503,
+    'application/json',
+    `${JSON.stringify({ status: good ? 'ok' : 'failing', services: reports })}\n`,
+  );
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string, headers: Record<string, string> = {}): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', ...headers });
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }

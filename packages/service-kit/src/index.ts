@@ -4,7 +4,13 @@ export { runMain, type MainOptions } from './run-main.ts';
 export { listenForSignals, type SignalHooks } from './signals.ts';
 export { createServiceContext, type ServiceContext, type ServiceContextOptions } from './service-context.ts';
 export { baseSettings, LOG_LEVELS, type BaseSettings, type LogLevel } from './config/base-settings.ts';
-export { environmentName, ENVIRONMENT_PREFIX, loadServiceConfig, unknownVariables, type Environment } from './config/load-config.ts';
+export {
+  environmentName,
+  ENVIRONMENT_PREFIX,
+  loadServiceConfig,
+  unknownVariables,
+  type Environment,
+} from './config/load-config.ts';
 export { nearestName } from './config/nearest-name.ts';
 export { booleanSetting, integerSetting, listSetting } from './config/settings.ts';
 export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
@@ -35,5 +41,13 @@ export { openStore, STORE_PROVIDERS, type StoreSpec } from './open-store.ts';
 export { cancelled, systemClock, type Clock } from './clock.ts';
 export { ManualClock } from './manual-clock.ts';
 export { orCancelled } from './or-cancelled.ts';
-export { isRetriable, retry, retryDelayMs, RETRY_DELAY_MS, RETRY_DELAY_MS_MAX, type RetryFailure, type RetryOptions } from './retry.ts';
+export {
+  isRetriable,
+  retry,
+  retryDelayMs,
+  RETRY_DELAY_MS,
+  RETRY_DELAY_MS_MAX,
+  type RetryFailure,
+  type RetryOptions,
+} from './retry.ts';
 export { etcdOpsVersion } from './version.ts';

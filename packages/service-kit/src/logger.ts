@@ -44,7 +44,8 @@ const CAUSES_MAX = 5;
 /** Operational errors are told by code, message and remedy; a stack is for bugs. */
 export function serializeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
-  const cause = error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: serializeError(error.cause, depth + 1) };
+  const cause =
+    error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: serializeError(error.cause, depth + 1) };
   if (isEtcdOpsError(error)) return { code: error.code, message: error.message, remedy: error.remedy, ...cause };
   const code = 'code' in error && ['string', 'number'].includes(typeof error.code) ? { code: error.code } : {};
   return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };

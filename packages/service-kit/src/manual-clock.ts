@@ -1,21 +1,23 @@
 import { cancelled, type Clock } from './clock.ts';
 
 interface Sleeper {
+  /** By the monotonic time: setting the wall clock wakes nobody. */
   dueMs: number;
   wake: () => void;
 }
 
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
-  #nowMs: number;
+  #elapsedMs = 0;
+  #offsetMs: number;
   #sleepers: Sleeper[] = [];
 
   constructor(nowMs = 0) {
-    this.#nowMs = nowMs;
+    this.#offsetMs = nowMs;
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#elapsedMs + this.#offsetMs;
   }
 
   /** How many sleeps are under way: a test waits for them before it moves the clock. */
@@ -23,10 +25,15 @@ export class ManualClock implements Clock {
     return this.#sleepers.length;
   }
 
+  /** Sets the wall clock forward or back, as a person or NTP does; no time passes. */
+  step(ms: number): void {
+    this.#offsetMs += ms;
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(cancelled(signal.reason));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper: Sleeper = { dueMs: this.#nowMs + Math.max(ms, 0), wake: resolve };
+    const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.max(ms, 0), wake: resolve };
     const onAbort = (): void => {
       this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
       reject(cancelled(signal?.reason));
@@ -36,9 +43,9 @@ export class ManualClock implements Clock {
     return promise.finally(() => signal?.removeEventListener('abort', onAbort));
   }
 
-  /** Moves time on, waking sleepers in the order in which they are due, each at its own moment. */
+  /** Lets time pass, waking sleepers in the order in which they are due, each at its own moment. */
   async advance(ms: number): Promise<void> {
-    const endMs = this.#nowMs + ms;
+    const endMs = this.#elapsedMs + ms;
     for (;;) {
       await settle();
       const next = this.#sleepers.reduce<Sleeper | undefined>(
@@ -46,11 +53,11 @@ export class ManualClock implements Clock {
         undefined,
       );
       if (next === undefined || next.dueMs > endMs) break;
-      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.dueMs);
       this.#sleepers = this.#sleepers.filter((other) => other !== next);
       next.wake();
     }
-    this.#nowMs = endMs;
+    this.#elapsedMs = endMs;
     await settle();
   }
 }

@@ -6,7 +6,9 @@ export const METRICS_PREFIX = 'etcdops_';
 /** A label's possible values; `cluster` stands for the clusters of the fleet, the one label whose values come and go. */
 export type LabelValues = readonly string[] | 'cluster';
 export type Labels = Readonly<Record<string, LabelValues>>;
-export type LabelsOf<L extends Labels> = { [Name in keyof L]: L[Name] extends readonly string[] ? L[Name][number] : string };
+export type LabelsOf<L extends Labels> = {
+  [Name in keyof L]: L[Name] extends readonly string[] ? L[Name][number] : string;
+};
 
 export interface MetricOptions<L extends Labels> {
   /** Without the prefix. Counters end in `_total`, durations in `_seconds`, sizes in `_bytes`. */
@@ -54,7 +56,9 @@ export class Metrics {
       const counter = new Counter(base);
       return {
         series: { zero: (labels) => counter.inc(labels, 0), remove: (labels) => counter.remove(labels) },
-        facade: { add: (labels: LabelsOf<L>, value = 1) => counter.inc(checked(base.name, options.labels, labels), value) },
+        facade: {
+          add: (labels: LabelsOf<L>, value = 1) => counter.inc(checked(base.name, options.labels, labels), value),
+        },
       };
     });
   }
@@ -64,7 +68,9 @@ export class Metrics {
       const gauge = new Gauge(base);
       return {
         series: { zero: (labels) => gauge.set(labels, 0), remove: (labels) => gauge.remove(labels) },
-        facade: { set: (labels: LabelsOf<L>, value: number) => gauge.set(checked(base.name, options.labels, labels), value) },
+        facade: {
+          set: (labels: LabelsOf<L>, value: number) => gauge.set(checked(base.name, options.labels, labels), value),
+        },
       };
     });
   }
@@ -74,7 +80,10 @@ export class Metrics {
       const histogram = new Histogram({ ...base, buckets: options.buckets ?? DURATION_BUCKETS });
       return {
         series: { zero: (labels) => histogram.zero(labels), remove: (labels) => histogram.remove(labels) },
-        facade: { observe: (labels: LabelsOf<L>, value: number) => histogram.observe(checked(base.name, options.labels, labels), value) },
+        facade: {
+          observe: (labels: LabelsOf<L>, value: number) =>
+            histogram.observe(checked(base.name, options.labels, labels), value),
+        },
       };
     });
   }
@@ -103,15 +112,24 @@ export class Metrics {
   #register<Facade>(
     kind: Registered['kind'],
     options: MetricOptions<Labels>,
-    create: (base: { name: string; help: string; labelNames: string[]; registers: Registry[] }) => { series: Registered['series']; facade: Facade },
+    create: (base: { name: string; help: string; labelNames: string[]; registers: Registry[] }) => {
+      series: Registered['series'];
+      facade: Facade;
+    },
   ): Facade {
     const name = METRICS_PREFIX + options.name;
     const known = this.#metrics.get(name);
     if (known !== undefined) {
-      if (known.kind !== kind || JSON.stringify(known.labels) !== JSON.stringify(options.labels)) throw new Error(`The metric ${name} is already there with other labels`);
+      if (known.kind !== kind || JSON.stringify(known.labels) !== JSON.stringify(options.labels))
+        throw new Error(`The metric ${name} is already there with other labels`);
       return known.facade as Facade;
     }
-    const { series, facade } = create({ name, help: options.help, labelNames: Object.keys(options.labels), registers: [this.registry] });
+    const { series, facade } = create({
+      name,
+      help: options.help,
+      labelNames: Object.keys(options.labels),
+      registers: [this.registry],
+    });
     this.#metrics.set(name, { kind, labels: options.labels, series, facade });
     for (const values of combinations(options.labels, [...this.#clusters])) series.zero(values);
     return facade;
@@ -149,7 +167,8 @@ function combinations(labels: Labels, clusters: readonly string[]): Record<strin
 function checked(metric: string, labels: Labels, values: Record<string, string>): Record<string, string> {
   for (const [name, allowed] of Object.entries(labels)) {
     const value = values[name];
-    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value))) throw new Error(`${metric}: ${name}=${value} is not one of its values`);
+    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value)))
+      throw new Error(`${metric}: ${name}=${value} is not one of its values`);
   }
   return values;
 }

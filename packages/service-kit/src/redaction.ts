@@ -1,4 +1,13 @@
-const SECRET_KEYS = ['password', 'token', 'secret', 'accessKeySecret', 'secretAccessKey', 'sessionToken', 'privateKey', 'authorization'];
+const SECRET_KEYS = [
+  'password',
+  'token',
+  'secret',
+  'accessKeySecret',
+  'secretAccessKey',
+  'sessionToken',
+  'privateKey',
+  'authorization',
+];
 const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 
 export const REDACTED = '[redacted]';

@@ -64,7 +64,10 @@ export function isRetriable(error: unknown): boolean {
 }
 
 /** Exponential with equal jitter: between half and all of min(delayMsMax, delayMs * 2^(attempt - 1)). */
-export function retryDelayMs(attempt: number, options: Pick<RetryOptions, 'delayMs' | 'delayMsMax' | 'random'> = {}): number {
+export function retryDelayMs(
+  attempt: number,
+  options: Pick<RetryOptions, 'delayMs' | 'delayMsMax' | 'random'> = {},
+): number {
   const { delayMs = RETRY_DELAY_MS, delayMsMax = RETRY_DELAY_MS_MAX, random = Math.random } = options;
   const whole = Math.min(delayMsMax, delayMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(whole / 2 + (random() * whole) / 2);

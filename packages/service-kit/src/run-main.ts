@@ -4,6 +4,7 @@ import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
 import type { z } from 'zod';
 import { baseSettings, type BaseSettings } from './config/base-settings.ts';
 import { loadServiceConfig, unknownVariables, type Environment } from './config/load-config.ts';
+import { processEnvironment } from './config/process-environment.ts';
 import { startHealthServer } from './health-server.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
@@ -47,15 +48,28 @@ export async function runMain<Shape extends z.ZodRawShape>(options: MainOptions<
     process.exit(1);
   });
   try {
-    const environment = options.environment ?? process.env;
+    const environment = options.environment ?? processEnvironment();
     const schema = baseSettings.extend(options.settings.shape);
     // All of them once, so that every error is told at once; then each half with its own type.
     loadServiceConfig(environment, schema);
     const common = loadServiceConfig(environment, baseSettings);
     const own = loadServiceConfig(environment, options.settings);
-    logger = createLogger({ level: common.logLevel, name: options.name, pretty: common.logFormat === 'pretty', redaction });
-    for (const warning of unknownVariables(environment, schema, options.name)) logger.warn({ warning }, 'Unknown setting');
-    await runProcess({ name: options.name, common, logger, redaction, signal: stop.signal, create: (context) => options.create(context, own) });
+    logger = createLogger({
+      level: common.logLevel,
+      name: options.name,
+      pretty: common.logFormat === 'pretty',
+      redaction,
+    });
+    for (const warning of unknownVariables(environment, schema, options.name))
+      logger.warn({ warning }, 'Unknown setting');
+    await runProcess({
+      name: options.name,
+      common,
+      logger,
+      redaction,
+      signal: stop.signal,
+      create: (context) => options.create(context, own),
+    });
     logger.info('Ended');
     process.exit(0);
   } catch (error) {
@@ -83,14 +97,23 @@ async function runProcess({ name, common, logger, redaction, signal, create }: P
     run: () => Promise.resolve(),
     health: () => service?.health() ?? { live: true, ready: false, detail: 'connecting to NATS' },
   };
-  await using _health = await startHealthServer({ host: common.httpHost, port: common.httpPort, services: [waiting], metrics, logger });
+  await using _health = await startHealthServer({
+    host: common.httpHost,
+    port: common.httpPort,
+    services: [waiting],
+    metrics,
+    logger,
+  });
   const bus = await connect(common, { name, logger, redaction, signal });
   try {
     await using context = await orCancelled(
-      retry(() => createServiceContext({ bus, logger, metrics, stateDir: common.stateDir, spoolDir: common.spoolDir }), {
-        signal,
-        onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting for the clusters'),
-      }),
+      retry(
+        () => createServiceContext({ bus, logger, metrics, stateDir: common.stateDir, spoolDir: common.spoolDir }),
+        {
+          signal,
+          onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting for the clusters'),
+        },
+      ),
       signal,
     );
     service = create(context);
@@ -100,7 +123,10 @@ async function runProcess({ name, common, logger, redaction, signal, create }: P
   }
 }
 
-async function connect(common: BaseSettings, options: { name: string; logger: Logger; redaction: Redaction; signal: AbortSignal }): Promise<Bus> {
+async function connect(
+  common: BaseSettings,
+  options: { name: string; logger: Logger; redaction: Redaction; signal: AbortSignal },
+): Promise<Bus> {
   const token = await readSecret(common.natsTokenFile, options.redaction);
   const password = await readSecret(common.natsPasswordFile, options.redaction);
   return orCancelled(
@@ -115,13 +141,18 @@ async function connect(common: BaseSettings, options: { name: string; logger: Lo
           ...(common.natsCredsFile === undefined ? {} : { credsFile: common.natsCredsFile }),
           ...natsTls(common),
         }),
-      { signal: options.signal, onRetry: ({ error, delayMs }) => options.logger.warn({ error, delayMs }, 'Waiting for NATS') },
+      {
+        signal: options.signal,
+        onRetry: ({ error, delayMs }) => options.logger.warn({ error, delayMs }, 'Waiting for NATS'),
+      },
     ),
     options.signal,
   );
 }
 
-function natsTls({ natsCaFile, natsCertFile, natsKeyFile }: BaseSettings): { tls?: { caFile?: string; certFile?: string; keyFile?: string } } {
+function natsTls({ natsCaFile, natsCertFile, natsKeyFile }: BaseSettings): {
+  tls?: { caFile?: string; certFile?: string; keyFile?: string };
+} {
   const tls = {
     ...(natsCaFile === undefined ? {} : { caFile: natsCaFile }),
     ...(natsCertFile === undefined ? {} : { certFile: natsCertFile }),

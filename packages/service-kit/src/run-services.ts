@@ -43,7 +43,10 @@ export async function runServices(services: readonly Service[], options: RunServ
   if (late.length > 0) throw new Error(`Not drained within ${options.drainTimeoutMs} ms: ${late.join(', ')}`);
 }
 
-function start(service: Service, hooks: { logger: Logger; onFailure: (error: unknown) => void; onEnd: () => void }): Running {
+function start(
+  service: Service,
+  hooks: { logger: Logger; onFailure: (error: unknown) => void; onEnd: () => void },
+): Running {
   const stop = new AbortController();
   const run = async (): Promise<void> => {
     try {
@@ -65,21 +68,32 @@ function start(service: Service, hooks: { logger: Logger; onFailure: (error: unk
   return running;
 }
 
+/** Those that a stuck one kept from being asked in time still get this long. */
+const LAST_CALL_MS = 250;
+
 /** Stops in reverse order, one after the other; returns the names of those that had not ended when time was up. */
 async function drain(running: readonly Running[], { logger, drainTimeoutMs }: RunServicesOptions): Promise<string[]> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, drainTimeoutMs);
-  let isTimeUp = false;
-  void timeUp.then(() => (isTimeUp = true));
-  for (const item of running.toReversed()) {
-    item.stop.abort();
-    if (!isTimeUp) await Promise.race([item.ended, timeUp]);
-    if (item.hasEnded) logger.info({ service: item.service.name }, 'Service stopped');
+  const deadline = performance.now() + drainTimeoutMs;
+  for (const { service, stop, ended } of running.toReversed()) {
+    stop.abort();
+    if (await endsWithin(ended, deadline - performance.now()))
+      logger.info({ service: service.name }, 'Service stopped');
   }
-  clearTimeout(timer);
+  await endsWithin(Promise.all(running.map(({ ended }) => ended)), LAST_CALL_MS);
   const late = running.filter((item) => !item.hasEnded).map((item) => item.service.name);
   if (late.length > 0) logger.error({ services: late, drainTimeoutMs }, 'Services did not drain in time');
   return late;
+}
+
+async function endsWithin(ended: Promise<unknown>, limitMs: number): Promise<boolean> {
+  if (limitMs <= 0) return false;
+  const { promise: timeUp, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), limitMs);
+  try {
+    return await Promise.race([ended.then(() => true), timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

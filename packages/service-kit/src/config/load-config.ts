@@ -16,7 +16,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * An empty variable counts as not set.
  * @throws EtcdOpsError CONFIG_INVALID naming every wrong variable at once. Values are never repeated: they may be secret.
  */
-export function loadServiceConfig<Shape extends z.ZodRawShape>(environment: Environment, schema: z.ZodObject<Shape>): z.output<z.ZodObject<Shape>> {
+export function loadServiceConfig<Shape extends z.ZodRawShape>(
+  environment: Environment,
+  schema: z.ZodObject<Shape>,
+): z.output<z.ZodObject<Shape>> {
   const values: Record<string, string> = {};
   for (const key of Object.keys(schema.shape)) {
     const value = environment[environmentName(key)];
@@ -31,9 +34,16 @@ export function loadServiceConfig<Shape extends z.ZodRawShape>(environment: Envi
 export function unknownVariables(environment: Environment, schema: z.ZodObject, service: string): string[] {
   const known = Object.keys(schema.shape).map(environmentName);
   const own = `${service.replaceAll('-', '_').toUpperCase()}_`;
-  const foreign = [...FOREIGN_PREFIXES, ...SERVICE_PREFIXES.filter((prefix) => prefix !== own)].map((prefix) => ENVIRONMENT_PREFIX + prefix);
+  const foreign = [...FOREIGN_PREFIXES, ...SERVICE_PREFIXES.filter((prefix) => prefix !== own)].map(
+    (prefix) => ENVIRONMENT_PREFIX + prefix,
+  );
   return Object.keys(environment)
-    .filter((name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.includes(name) && !foreign.some((prefix) => name.startsWith(prefix)))
+    .filter(
+      (name) =>
+        name.startsWith(ENVIRONMENT_PREFIX) &&
+        !known.includes(name) &&
+        !foreign.some((prefix) => name.startsWith(prefix)),
+    )
     .sort()
     .map((name) => unknownName(name, known));
 }
@@ -58,5 +68,7 @@ function invalid(error: z.ZodError, environment: Environment): EtcdOpsError {
 
 function unknownName(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
-  return nearest === undefined ? `${name} is no setting of this service` : `${name} is no setting of this service; did you mean ${nearest}?`;
+  return nearest === undefined
+    ? `${name} is no setting of this service`
+    : `${name} is no setting of this service; did you mean ${nearest}?`;
 }

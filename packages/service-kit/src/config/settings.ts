@@ -4,14 +4,24 @@ import { z } from 'zod';
 
 export function integerSetting(options: { min: number; max: number; default: number }) {
   return z
-    .union([z.number(), z.string().trim().regex(/^-?\d+$/, 'must be a whole number').transform(Number)])
+    .union([
+      z.number(),
+      z
+        .string()
+        .trim()
+        .regex(/^-?\d+$/, 'must be a whole number')
+        .transform(Number),
+    ])
     .pipe(z.number().int().min(options.min).max(options.max))
     .default(options.default);
 }
 
 export function booleanSetting(options: { default: boolean }) {
   return z
-    .union([z.boolean(), z.enum(['true', 'false', '1', '0', 'yes', 'no']).transform((text) => ['true', '1', 'yes'].includes(text))])
+    .union([
+      z.boolean(),
+      z.enum(['true', 'false', '1', '0', 'yes', 'no']).transform((text) => ['true', '1', 'yes'].includes(text)),
+    ])
     .default(options.default);
 }
 

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
+import { jitterMs } from './jitter.ts';
+
+const sequence = fc.integer({ min: 0, max: 1_000 });
+const moment = fc.option(fc.integer({ min: 0, max: 1_000 }), { nil: undefined });
+
+describe('decideDelta', () => {
+  it('asks for a delta exactly where the head has moved and it is time or much waits', () => {
+    fc.assert(
+      fc.property(sequence, sequence, fc.boolean(), sequence, (headSequence, recordedSequence, periodIsOver, bytes) => {
+        const decision = decideDelta({ headSequence, recordedSequence, bytes }, { periodIsOver, bytesMax: 500 });
+        const wanted = headSequence > recordedSequence && (periodIsOver || bytes >= 500);
+        expect(decision.kind).toBe(wanted ? 'dispatch' : 'idle');
+        if (decision.kind === 'dispatch') expect(decision.cutSequence).toBe(headSequence);
+      }),
+    );
+  });
+
+  it('names the period as the cause when both hold', () => {
+    const state = { headSequence: 9, recordedSequence: 3, bytes: 1_000 };
+    expect(decideDelta(state, { periodIsOver: true, bytesMax: 500 })).toMatchObject({ cause: 'period' });
+    expect(decideDelta(state, { periodIsOver: false, bytesMax: 500 })).toMatchObject({ cause: 'bytes' });
+  });
+});
+
+describe('decideAtStart', () => {
+  it('takes the first full at once, if that is wanted', () => {
+    const state = { lastTickMs: 100, lastFullMs: undefined };
+    expect(decideAtStart(state, { fullAtStart: true })).toMatchObject({ kind: 'dispatch', cause: 'first' });
+    expect(decideAtStart(state, { fullAtStart: false })).toEqual({ kind: 'wait' });
+  });
+
+  it('makes up for a missed tick once: a full that ended behind it settles it', () => {
+    fc.assert(
+      fc.property(moment, fc.integer({ min: 0, max: 1_000 }), fc.boolean(), (lastTickMs, lastFullMs, fullAtStart) => {
+        const decision = decideAtStart({ lastTickMs, lastFullMs }, { fullAtStart });
+        const missed = lastTickMs !== undefined && lastTickMs > lastFullMs;
+        expect(decision).toEqual(
+          missed ? { kind: 'dispatch', cause: 'schedule', tickMs: lastTickMs } : { kind: 'wait' },
+        );
+        expect(
+          decideAtStart({ lastTickMs, lastFullMs: Math.max(lastFullMs, lastTickMs ?? 0) }, { fullAtStart }),
+        ).toEqual({ kind: 'wait' });
+      }),
+    );
+  });
+});
+
+describe('gcIsDue', () => {
+  it('follows a new full, and looks for rests once in a while', () => {
+    const options = { nowMs: 1_000, restsEveryMs: 600 };
+    expect(gcIsDue({ lastFullMs: undefined, lastGcMs: undefined }, options)).toBe(false);
+    expect(gcIsDue({ lastFullMs: 10, lastGcMs: undefined }, options)).toBe(true);
+    expect(gcIsDue({ lastFullMs: 900, lastGcMs: 800 }, options)).toBe(true);
+    expect(gcIsDue({ lastFullMs: 700, lastGcMs: 800 }, options)).toBe(false);
+    expect(gcIsDue({ lastFullMs: 100, lastGcMs: 400 }, options)).toBe(true);
+  });
+});
+
+describe('chainIsTooLong', () => {
+  it('needs both limits passed, and a base', () => {
+    const limits = { deltaBytesMin: 100, deltaRatio: 0.5 };
+    expect(chainIsTooLong({ deltaBytes: 99, fullBytes: 10 }, limits)).toBe(false);
+    expect(chainIsTooLong({ deltaBytes: 100, fullBytes: 10 }, limits)).toBe(true);
+    expect(chainIsTooLong({ deltaBytes: 400, fullBytes: 1_000 }, limits)).toBe(false);
+    expect(chainIsTooLong({ deltaBytes: 500, fullBytes: 1_000 }, limits)).toBe(true);
+    expect(chainIsTooLong({ deltaBytes: 500, fullBytes: undefined }, limits)).toBe(false);
+  });
+});
+
+describe('jitterMs', () => {
+  it('is nothing for a lone cluster, and otherwise bounded, the same each time, and spread', () => {
+    const options = { clusters: 500, jitterMsMax: 60_000, periodMs: 1_200_000 };
+    expect(jitterMs('a', { ...options, clusters: 1 })).toBe(0);
+    const places = Array.from({ length: 500 }, (_, index) => jitterMs(`cluster-${index}`, options));
+    expect(Math.max(...places)).toBeLessThan(60_000);
+    expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const inTenth = places.filter((place) => Math.floor(place / 6_000) === tenth).length;
+      expect(inTenth).toBeGreaterThan(25);
+    }
+    expect(jitterMs('cluster-7', options)).toBe(places[7]);
+    expect(jitterMs('cluster-7', { ...options, periodMs: 1_000 })).toBeLessThan(500);
+  });
+});

@@ -1,0 +1,72 @@
+import type { FullTask } from '@etcd-ops/bus';
+
+/** What is known of a cluster's stream and of what of it is already durable. */
+export interface StreamState {
+  /** The newest sequence; 0 when the stream is empty. */
+  headSequence: number;
+  /** Bytes that the stream holds. */
+  bytes: number;
+  /** The newest sequence that is in the repository; 0 when nothing is. */
+  recordedSequence: number;
+}
+
+export type DeltaDecision = { kind: 'idle' } | { kind: 'dispatch'; cutSequence: number; cause: 'period' | 'bytes' };
+
+/** A delta is asked for only where the head has moved: by the period, or early when much waits. */
+export function decideDelta(state: StreamState, options: { periodIsOver: boolean; bytesMax: number }): DeltaDecision {
+  const { headSequence, recordedSequence, bytes } = state;
+  if (headSequence <= recordedSequence) return { kind: 'idle' };
+  if (options.periodIsOver) return { kind: 'dispatch', cutSequence: headSequence, cause: 'period' };
+  if (bytes >= options.bytesMax) return { kind: 'dispatch', cutSequence: headSequence, cause: 'bytes' };
+  return { kind: 'idle' };
+}
+
+/** How long the chain has grown since its base. */
+export interface ChainGrowth {
+  deltaBytes: number;
+  /** Bytes of the base; undefined when there is none yet. */
+  fullBytes: number | undefined;
+}
+
+/**
+ * A chain that has grown too long makes restores slow: then a new base is wanted now. Both limits must be passed, so that
+ * neither a small busy store nor a large calm one is copied again and again.
+ */
+export function chainIsTooLong(growth: ChainGrowth, limits: { deltaBytesMin: number; deltaRatio: number }): boolean {
+  if (growth.fullBytes === undefined) return false;
+  return growth.deltaBytes >= Math.max(limits.deltaBytesMin, growth.fullBytes * limits.deltaRatio);
+}
+
+export interface FullState {
+  /** The newest tick of the schedule, at or before now. */
+  lastTickMs: number | undefined;
+  /** When the newest full that succeeded ended; undefined when there is none. */
+  lastFullMs: number | undefined;
+}
+
+export type StartDecision =
+  | { kind: 'wait' }
+  | { kind: 'dispatch'; cause: Extract<FullTask['cause'], 'schedule' | 'first'>; tickMs: number | undefined };
+
+/** When a cluster comes into care: its first full at once if that is wanted, and of all missed ticks the newest, once. */
+export function decideAtStart(state: FullState, options: { fullAtStart: boolean }): StartDecision {
+  const { lastFullMs, lastTickMs } = state;
+  if (lastFullMs === undefined) {
+    return options.fullAtStart ? { kind: 'dispatch', cause: 'first', tickMs: undefined } : { kind: 'wait' };
+  }
+  if (lastTickMs !== undefined && lastTickMs > lastFullMs)
+    return { kind: 'dispatch', cause: 'schedule', tickMs: lastTickMs };
+  return { kind: 'wait' };
+}
+
+export interface GcState {
+  lastFullMs: number | undefined;
+  lastGcMs: number | undefined;
+}
+
+/** Only a new full can make older objects superfluous; rests of broken uploads are looked for once in a while. */
+export function gcIsDue(state: GcState, options: { nowMs: number; restsEveryMs: number }): boolean {
+  if (state.lastGcMs === undefined) return state.lastFullMs !== undefined;
+  if (state.lastFullMs !== undefined && state.lastFullMs > state.lastGcMs) return true;
+  return options.nowMs - state.lastGcMs >= options.restsEveryMs;
+}
