@@ -16,5 +16,8 @@ export { faultProxy, type FaultProxy, type Faults } from './fault-proxy.ts';
 export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from './faulty-store.ts';
 export { freePorts } from './free-port.ts';
 export { spawnGuarded, type GuardedProcess, type SpawnGuardedOptions } from './guarded-process.ts';
+export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } from './hard-load.ts';
+export { type HardLoadOperation } from './hard-load-operations.ts';
+export { Random } from './random.ts';
 export { initialClusterOf, planMembers, startEtcd, type StartEtcdOptions, type TestEtcd } from './start-etcd.ts';
 export { tempDir, type TempDir } from './temp-dir.ts';

@@ -12,7 +12,7 @@ test.each<[status, string, string]>([
     'ETCD_TLS',
   ],
   [
-    14,
+    status.UNAVAILABLE,
     "No connection established. Last error: Hostname/IP does not match certificate's altnames: IP: 1.2.3.4",
     'ETCD_TLS',
   ],
