@@ -10,14 +10,14 @@ export interface Frame {
   /** When the watch delivered `last`, in milliseconds since the epoch. */
   observedMs: number;
   /** RevisionDigest of the rows of `last`. */
-  digest: string;
+  digest: string | null;
   digestRows: number;
 }
 
 export interface FrameLimits {
   /** A frame is closed at the first revision border at or above this. */
   frameBytesTarget: number;
-  /** Above this the watch is paused, below half of it resumed. */
+  /** Above this the watch is paused, below half of it resumed. One revision may be larger. */
   gatheredBytesMax: number;
 }
 
@@ -88,7 +88,8 @@ export class FrameGatherer implements RevisionTarget {
   /** The end of one response: what is whole may travel. */
   endBatch(): void {
     if (this.#last !== 0) this.#observedMs = this.#now();
-    if (!this.#paused && this.gatheredBytes > this.#limits.gatheredBytesMax) this.#press(true);
+    // Never while only a part of a revision is here: its rest must come before anything can leave.
+    if (!this.#paused && this.readable && this.gatheredBytes > this.#limits.gatheredBytesMax) this.#press(true);
     if (this.readable) this.wake();
   }
 
@@ -98,19 +99,18 @@ export class FrameGatherer implements RevisionTarget {
     const frame = this.#closed.shift();
     if (frame === undefined) return undefined;
     this.#closedBytes -= frame.rowBlock.length;
-    if (this.#paused && this.gatheredBytes < this.#limits.gatheredBytesMax / 2) this.#press(false);
+    if (this.#paused && (!this.readable || this.gatheredBytes < this.#limits.gatheredBytesMax / 2)) this.#press(false);
     return frame;
   }
 
-  /** Resolves at once when a frame waits, else at the next `wake`. One waiter at a time. */
-  async wait(): Promise<void> {
-    if (this.readable) return;
-    await new Promise<void>((resolve) => {
+  /** Resolves at the next `wake`; look first whether there is anything to do. One waiter at a time. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
       this.#wake = resolve;
     });
   }
 
-  /** Lets the waiter look around, also for other reasons than frames. */
+  /** Lets the waiter look around: a frame is whole, or something else happened. */
   wake(): void {
     const wake = this.#wake;
     this.#wake = undefined;

@@ -1,1 +1,2 @@
-export {};
+export { watcherSettings, type WatcherSettings } from './config.ts';
+export { createWatcherService } from './service.ts';

@@ -19,7 +19,7 @@ function feed(check: OverlapCheck, main: number, rows = ROWS): boolean[] {
 
 describe('OverlapCheck', () => {
   it('takes the rows of the anchor away and recognizes them', async () => {
-    const check = new OverlapCheck(7, markOf(7));
+    const check = new OverlapCheck(7, markOf(7).digest);
     expect(feed(check, 7)).toEqual([true, true]);
     check.endBatch(true);
     await expect(check.settled).resolves.toBe('same');
@@ -28,7 +28,7 @@ describe('OverlapCheck', () => {
   });
 
   it('waits for the rest of a revision that comes in fragments', () => {
-    const check = new OverlapCheck(7, markOf(7));
+    const check = new OverlapCheck(7, markOf(7).digest);
     check.takes(7, ROWS[0]!.tombstone, ROWS[0]!.value);
     check.endBatch(false);
     expect(check.outcome).toBeUndefined();
@@ -44,14 +44,14 @@ describe('OverlapCheck', () => {
     ['one row more', [...ROWS, ROWS[0]!]],
     ['another order', [ROWS[1]!, ROWS[0]!]],
   ])('tells %s from what was recorded', (_, rows) => {
-    const check = new OverlapCheck(7, markOf(7));
+    const check = new OverlapCheck(7, markOf(7).digest);
     feed(check, 7, rows);
     expect(feed(check, 8)).toEqual([false, false]);
     expect(check.outcome).toBe('other');
   });
 
   it('says that the anchor is missing when a later revision comes first', () => {
-    const check = new OverlapCheck(7, markOf(7));
+    const check = new OverlapCheck(7, markOf(7).digest);
     feed(check, 8);
     expect(check.outcome).toBe('missing');
     expect(check.seen).toBeNull();
@@ -66,7 +66,7 @@ describe('OverlapCheck', () => {
   });
 
   it('takes repeated older rows without counting them', () => {
-    const check = new OverlapCheck(7, markOf(7));
+    const check = new OverlapCheck(7, markOf(7).digest);
     expect(check.takes(6, false, Buffer.from('x'))).toBe(true);
     feed(check, 7);
     check.endBatch(true);

@@ -1,8 +1,8 @@
 import { RevisionDigest, writeRevisionKey, TOMBSTONE_KEY_BYTES, type Revision } from '@etcd-ops/core';
 
-/** What is remembered of one revision, so that a later watch can be compared with it. */
+/** The rows of one revision as a watch delivered them. */
 export interface RevisionMark {
-  /** RevisionDigest of its rows, lower-case hex. */
+  /** RevisionDigest of the rows, lower-case hex. */
   digest: string;
   rowCount: number;
 }
@@ -24,14 +24,15 @@ export type OverlapOutcome = 'same' | 'other' | 'missing' | 'uncompared';
  */
 export class OverlapCheck {
   readonly anchor: Revision;
-  readonly #recorded: RevisionMark | null;
+  readonly #recorded: string | null;
   readonly #digest = new RevisionDigest();
   readonly #key = Buffer.alloc(TOMBSTONE_KEY_BYTES);
   readonly #settled = Promise.withResolvers<OverlapOutcome>();
   #outcome: OverlapOutcome | undefined;
   #seen: RevisionMark | null = null;
 
-  constructor(anchor: Revision, recorded: RevisionMark | null) {
+  /** `recorded`: the RevisionDigest that was recorded for the anchor; null when none was. */
+  constructor(anchor: Revision, recorded: string | null) {
     this.anchor = anchor;
     this.#recorded = recorded;
   }
@@ -72,13 +73,13 @@ export class OverlapCheck {
   #settle(): void {
     const rowCount = this.#digest.rowCount;
     if (rowCount > 0) this.#seen = { digest: this.#digest.hex(), rowCount };
-    this.#outcome = compareMarks(this.#recorded, this.#seen);
+    this.#outcome = compare(this.#recorded, this.#seen);
     this.#settled.resolve(this.#outcome);
   }
 }
 
-function compareMarks(recorded: RevisionMark | null, seen: RevisionMark | null): OverlapOutcome {
+function compare(recorded: string | null, seen: RevisionMark | null): OverlapOutcome {
   if (recorded === null) return 'uncompared';
   if (seen === null) return 'missing';
-  return recorded.digest === seen.digest && recorded.rowCount === seen.rowCount ? 'same' : 'other';
+  return recorded === seen.digest ? 'same' : 'other';
 }

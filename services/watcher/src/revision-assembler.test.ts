@@ -164,6 +164,24 @@ describe('FrameGatherer', () => {
     expect(pressure).toEqual([true, false]);
   });
 
+  it('never pauses for a part of a revision, whose rest could then not come', () => {
+    const pressure: boolean[] = [];
+    const gatherer = new FrameGatherer({ frameBytesTarget: 100, gatheredBytesMax: 1_000, now: () => 0, onPressure: (pause) => pressure.push(pause) });
+    gatherer.row(1, 0, false, Buffer.alloc(600));
+    gatherer.completed(1);
+    gatherer.row(2, 0, false, Buffer.alloc(5_000));
+    gatherer.endBatch();
+    expect(pressure).toEqual([true]);
+    gatherer.take();
+    expect(pressure).toEqual([true, false]);
+    gatherer.row(2, 1, false, Buffer.alloc(5_000));
+    gatherer.endBatch();
+    expect(pressure).toEqual([true, false]);
+    gatherer.completed(2);
+    gatherer.endBatch();
+    expect(gatherer.take()).toMatchObject({ first: 2, last: 2, rowCount: 2 });
+  });
+
   it('wakes the waiter when a frame is whole', async () => {
     const gatherer = new FrameGatherer({ frameBytesTarget: 100, gatheredBytesMax: 1_000, now: () => 3, onPressure: () => undefined });
     const waiting = gatherer.wait();

@@ -1,0 +1,55 @@
+import type { RevisionHole } from './revision-assembler.ts';
+
+/** Rows to have seen before their mean size is believed. */
+const ROWS_SEEN_MIN = 1_000;
+
+/**
+ * What one process remembers of a cluster from session to session. Only hints: nothing here is needed to be exact,
+ * and a new process starts with none of it.
+ */
+export class CaptureMemory {
+  readonly #raftIndexes = new Map<bigint, bigint>();
+  #rowCount = 0;
+  #rowBytes = 0;
+  #fragmentAlways = false;
+  #hole: RevisionHole | undefined;
+
+  /** Is this member's raft index lower than it was? It never falls within one history. */
+  compareRaftIndex(memberId: bigint, raftIndex: bigint): 'not-lower' | 'lower' {
+    return raftIndex < (this.#raftIndexes.get(memberId) ?? 0n) ? 'lower' : 'not-lower';
+  }
+
+  rememberRaftIndex(memberId: bigint, raftIndex: bigint): void {
+    this.#raftIndexes.set(memberId, raftIndex);
+  }
+
+  /** A new history begins: the indexes of the old one say nothing about it. */
+  forgetRaftIndexes(): void {
+    this.#raftIndexes.clear();
+  }
+
+  rememberRows(rowCount: number, rowBytes: number): void {
+    this.#rowCount += rowCount;
+    this.#rowBytes += rowBytes;
+  }
+
+  /** A response was larger than the client receives: from now on etcd has to split them. */
+  alwaysFragment(): void {
+    this.#fragmentAlways = true;
+  }
+
+  /**
+   * Splitting bounds the size of a response, but costs etcd the square of the events in a fragment: it is asked for until the
+   * rows are known to be small.
+   */
+  wantsFragments(rowBytesMin: number): boolean {
+    return this.#fragmentAlways || this.#rowCount < ROWS_SEEN_MIN || this.#rowBytes / this.#rowCount >= rowBytesMin;
+  }
+
+  /** The second time that the same revision lacks, it will not come any more. */
+  isHoleForGood(hole: RevisionHole): boolean {
+    const again = this.#hole?.expected === hole.expected;
+    this.#hole = hole;
+    return again;
+  }
+}

@@ -1,0 +1,188 @@
+import { EventWriter, type ClusterSpec, type LastEvent } from '@etcd-ops/bus';
+import { describeError, isEtcdOpsError } from '@etcd-ops/core';
+import type { EtcdMember } from '@etcd-ops/etcd-client';
+import type { ServiceContext } from '@etcd-ops/service-kit';
+import { backlogNeedsGuard } from './backlog-guard.ts';
+import { beginHistory } from './begin-history.ts';
+import type { CaptureMemory } from './capture-memory.ts';
+import { CaptureWatch } from './capture-watch.ts';
+import { leasesOfEvent, pointOfEvent, readDurablePoint, readRepositoryPoint } from './captured-points.ts';
+import type { WatcherSettings } from './config.ts';
+import { DeltaTrigger } from './delta-trigger.ts';
+import { FramePublisher, type PublishEnd } from './frame-publisher.ts';
+import { requestFull } from './full-request.ts';
+import { goOn } from './go-on.ts';
+import { LeaseTracker } from './lease-tracker.ts';
+import type { CaptureVoice } from './metrics.ts';
+import { findResumePoint, isBaseMissing } from './resume-point.ts';
+import type { NewHistory, OpenWatch, SessionTools } from './session-tools.ts';
+import { WatchGauge } from './watch-gauge.ts';
+
+export interface SessionOptions {
+  spec: ClusterSpec;
+  context: ServiceContext;
+  settings: WatcherSettings;
+  voice: CaptureVoice;
+  /** Hints from the sessions before. */
+  memory: CaptureMemory;
+  member: EtcdMember;
+  /** Rows are being captured from here on. */
+  onWatching: () => void;
+  signal: AbortSignal;
+}
+
+/**
+ * One opening of a cluster's capture: finds L, makes sure that the cluster goes on from there (or begins a new history), and
+ * publishes what comes until something ends it. The next session finds L again, whatever ended this one: nothing is carried over
+ * but hints.
+ * @throws EtcdOpsError of etcd, the bus or the store; CANCELLED when the signal was aborted before rows were captured.
+ */
+export async function runCaptureSession(options: SessionOptions): Promise<PublishEnd> {
+  const { context, settings, voice, signal } = options;
+  // What still waits when the service stops gets a little longer than the service itself.
+  const flush = new AbortController();
+  const stopFlushTimer = abortLater(flush, signal, settings.flushTimeoutMs);
+  const side = new SideWork(options);
+  const { writer, last } = await EventWriter.open(context.bus, voice.cluster, { signal });
+  let watch: CaptureWatch | undefined;
+  const leases = createLeaseTracker(options, () => watch?.gatherer.wake());
+  const openWatch: SessionTools['openWatch'] = (anchor, recorded) => {
+    watch?.cancel();
+    watch = createWatch(options, leases, anchor, recorded);
+    return watch;
+  };
+  const tools: SessionTools = { ...options, leases, writer, openWatch, wantFull: (cause) => side.wantFull(cause) };
+  try {
+    let next = await firstStep(tools, last, side);
+    for (;;) {
+      const open = 'watch' in next ? next : await beginHistory(next, tools);
+      options.onWatching();
+      const { end, revision } = await capture(open, tools, flush.signal);
+      const gap = gapBehind(end, revision, options.memory);
+      if (gap === undefined) return end;
+      next = { cause: 'gap', timeline: open.point.timeline, after: revision, ...gap };
+    }
+  } catch (error) {
+    if (isEtcdOpsError(error, 'LIMIT_EXCEEDED')) options.memory.alwaysFragment();
+    throw error;
+  } finally {
+    watch?.cancel();
+    leases.stop();
+    stopFlushTimer();
+    await side.end();
+    writer.close();
+  }
+}
+
+/** Whether what ended a watch means that revisions behind L will never come. */
+function gapBehind(end: PublishEnd, revision: number, memory: CaptureMemory): { compacted?: number } | undefined {
+  if (end.kind === 'hole') return memory.isHoleForGood(end.hole) ? {} : undefined;
+  // A compaction that overtook L shows only here when nothing was recorded to compare L with.
+  if (end.kind !== 'watch' || end.end.kind !== 'canceled') return undefined;
+  const { compactRevision = 0 } = end.end;
+  return compactRevision > revision ? { compacted: compactRevision } : undefined;
+}
+
+/** Finds L and decides how to go on from it. */
+async function firstStep(tools: SessionTools, last: LastEvent | undefined, side: SideWork): Promise<OpenWatch | NewHistory> {
+  const { context, spec, voice, leases } = tools;
+  const durable = await readDurablePoint(context.bus, voice.cluster);
+  const head = await readRepositoryPoint(context, spec);
+  if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
+  const stream = last === undefined ? undefined : pointOfEvent(last);
+  const resume = await findResumePoint({ stream, state: () => Promise.resolve(durable), repository: () => Promise.resolve(head) });
+  if (resume === undefined) return { cause: 'first', timeline: 1 };
+  const next = await goOn(resume, tools);
+  if ('watch' in next && isBaseMissing(resume, head, durable)) side.wantFull('first');
+  return next;
+}
+
+/** Publishes from an open watch until it ends. */
+async function capture(open: OpenWatch, tools: SessionTools, flush: AbortSignal): Promise<{ end: PublishEnd; revision: number }> {
+  const { context, spec, settings, voice, member, leases, writer, memory } = tools;
+  const { watch } = open;
+  const trigger = new DeltaTrigger({ bus: context.bus, voice, clock: context.clock, deltaBytesMax: spec.snapshots.deltaBytesMax });
+  const guardBacklogs = backlogNeedsGuard(await versionOf(member));
+  const { leaseRecordsPerFrameMax } = settings;
+  const publisher = new FramePublisher({ writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, clock: context.clock, signal: flush }, open.point);
+  const gauge = new WatchGauge({ watch, publisher, leases, voice, clock: context.clock });
+  try {
+    return { end: await publisher.run(watch), revision: publisher.point.revision };
+  } finally {
+    gauge.stop();
+    memory.rememberRows(watch.rowCount, watch.rowBytes);
+  }
+}
+
+/** Unknown counts as a version that needs every care. */
+async function versionOf(member: EtcdMember): Promise<string> {
+  return member.status().then(
+    ({ version }) => version,
+    () => '',
+  );
+}
+
+function createWatch({ member, settings, memory, context, voice, signal }: SessionOptions, leases: LeaseTracker, anchor: number, recorded: string | null): CaptureWatch {
+  let pausedAtMs = 0;
+  return new CaptureWatch({
+    member,
+    anchor,
+    recorded,
+    limits: settings,
+    fragment: memory.wantsFragments(settings.fragmentRowBytesMin),
+    leases,
+    now: () => context.clock.now(),
+    onPressure: (paused) => {
+      if (paused) pausedAtMs = context.clock.now();
+      else voice.metrics.blockedSeconds.add({ cluster: voice.cluster }, (context.clock.now() - pausedAtMs) / 1_000);
+    },
+    signal,
+  });
+}
+
+function createLeaseTracker({ member, settings, spec, context, voice }: SessionOptions, onRecord: () => void): LeaseTracker {
+  return new LeaseTracker({
+    ...settings,
+    leaseListPeriodMs: Math.max(spec.snapshots.deltaPeriodMs, 1_000),
+    source: member,
+    now: () => context.clock.now(),
+    onRecord,
+    onError: (error) => voice.logger.warn({ reason: describeError(error) }, 'A question about leases failed'),
+  });
+}
+
+/** What runs beside a session and ends with it. */
+class SideWork {
+  readonly #options: SessionOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>[] = [];
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  wantFull(cause: 'first' | 'fork' | 'gap'): void {
+    const { context, voice, settings } = this.#options;
+    const request = requestFull({ bus: context.bus, cause, voice, clock: context.clock, delayMs: settings.fullRequestDelayMs, signal: this.#stop.signal });
+    this.#running.push(request.catch((error: unknown) => voice.logger.error({ error, cause }, 'No full snapshot could be asked for')));
+  }
+
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#running);
+  }
+}
+
+/** Aborts `target` some time after `signal`; returns how to forget about it. */
+function abortLater(target: AbortController, signal: AbortSignal, delayMs: number): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => target.abort(signal.reason), delayMs);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  return () => {
+    signal.removeEventListener('abort', begin);
+    clearTimeout(timer);
+  };
+}

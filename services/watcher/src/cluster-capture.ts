@@ -1,0 +1,95 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { describeError, isEtcdOpsError } from '@etcd-ops/core';
+import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
+import { CaptureMemory } from './capture-memory.ts';
+import { runCaptureSession } from './capture-session.ts';
+import type { WatcherSettings } from './config.ts';
+import type { PublishEnd } from './frame-publisher.ts';
+import type { CaptureMetrics, CaptureVoice } from './metrics.ts';
+
+export interface ClusterCaptureOptions {
+  spec: ClusterSpec;
+  context: ServiceContext;
+  settings: WatcherSettings;
+  metrics: CaptureMetrics;
+}
+
+/** A session that captured for this long was a good one: the next begins again with the shortest pause. */
+const GOOD_SESSION_MS = 10_000;
+
+/** Captures one cluster, session after session, until it is stopped: the one retry layer of the watcher. */
+export class ClusterCapture {
+  readonly #options: ClusterCaptureOptions;
+  readonly #voice: CaptureVoice;
+  readonly #memory = new CaptureMemory();
+  #watching = false;
+  #detail = 'starting';
+
+  constructor(options: ClusterCaptureOptions) {
+    this.#options = options;
+    const { spec, context, metrics } = options;
+    this.#voice = { cluster: spec.name, logger: context.logger.child({ cluster: spec.name }), metrics };
+  }
+
+  get watching(): boolean {
+    return this.#watching;
+  }
+
+  /** One line for people. */
+  get detail(): string {
+    return this.#detail;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { context, settings } = this.#options;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      const startedMs = context.clock.now();
+      await this.#session(signal);
+      if (signal.aborted) return;
+      if (context.clock.now() - startedMs > GOOD_SESSION_MS) attempt = 1;
+      const delayMs = retryDelayMs(attempt, { delayMs: settings.reconnectDelayMs, delayMsMax: settings.reconnectDelayMsMax });
+      await context.clock.sleep(delayMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #session(signal: AbortSignal): Promise<void> {
+    const { spec, context, settings } = this.#options;
+    const { logger, metrics, cluster } = this.#voice;
+    metrics.sessions.add({ cluster });
+    try {
+      await using loan = await context.etcd.borrow(spec, { signal });
+      const member = await loan.cluster.pickForWatch({ signal });
+      const end = await runCaptureSession({
+        spec,
+        context,
+        settings,
+        voice: this.#voice,
+        memory: this.#memory,
+        member,
+        onWatching: () => this.#setWatching(true, 'watching'),
+        signal,
+      });
+      this.#setWatching(false, 'the watch ended');
+      if (!signal.aborted) this.#sayEnd(end);
+    } catch (error) {
+      this.#setWatching(false, describeError(error));
+      // The connection knows another cluster at this address: look again who is there.
+      if (isEtcdOpsError(error, 'ETCD_WRONG_CLUSTER')) context.etcd.forget(spec.name);
+      if (!signal.aborted) logger.warn({ error }, 'Capture is opened again');
+    }
+  }
+
+  #sayEnd(end: PublishEnd): void {
+    const { logger } = this.#voice;
+    if (end.kind === 'hole') logger.error({ hole: end.hole }, 'A revision lacks in the watch; capture is opened again from the last whole one');
+    else if (end.kind === 'overtaken') logger.warn({ first: end.first }, 'A compaction overtook the backlog; capture is opened again');
+    else if (end.end.kind === 'error') logger.warn({ error: end.end.error }, 'The watch broke; capture is opened again');
+    else logger.warn({ end: end.end }, 'The watch ended; capture is opened again');
+  }
+
+  #setWatching(watching: boolean, detail: string): void {
+    this.#watching = watching;
+    this.#detail = detail;
+    this.#voice.metrics.watching.set({ cluster: this.#voice.cluster }, watching ? 1 : 0);
+  }
+}

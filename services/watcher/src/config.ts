@@ -1,0 +1,32 @@
+import { integerSetting } from '@etcd-ops/service-kit';
+import { z } from 'zod';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** The watcher's own settings; each is a limit on something that would otherwise grow or wait for ever. */
+export const watcherSettings = z.object({
+  /** A frame is closed at the first revision border at or above this. */
+  frameBytesTarget: integerSetting({ min: 1, max: 64 * MIB, default: 384 * KIB }),
+  /** Rows gathered in memory before the watch is paused. */
+  gatheredBytesMax: integerSetting({ min: KIB, max: 1024 * MIB, default: 16 * MIB }),
+  /** Above this mean size of a row, etcd is asked to split its responses (`fragment`). */
+  fragmentRowBytesMin: integerSetting({ min: 0, max: 1024 * MIB, default: 4 * KIB }),
+  leaseAsksMax: integerSetting({ min: 1, max: 1_000, default: 32 }),
+  leasesKnownMax: integerSetting({ min: 1, max: 10_000_000, default: 200_000 }),
+  leaseRecordsPerFrameMax: integerSetting({ min: 1, max: 16_384, default: 4_096 }),
+  /** How long the first rows of a watch may take before the compact revision is asked for. */
+  anchorWaitMs: integerSetting({ min: 10, max: 60_000, default: 1_000 }),
+  /** How long they may take at all. */
+  anchorWaitMsMax: integerSetting({ min: 100, max: 600_000, default: 30_000 }),
+  reconnectDelayMs: integerSetting({ min: 1, max: 60_000, default: 250 }),
+  reconnectDelayMsMax: integerSetting({ min: 1, max: 600_000, default: 5_000 }),
+  /** How often a busy queue is asked again to take a full snapshot that a new history needs. */
+  fullRequestDelayMs: integerSetting({ min: 10, max: 600_000, default: 2_000 }),
+  /** At the end, what is gathered gets this long to reach the bus; etcd still has it if not. */
+  flushTimeoutMs: integerSetting({ min: 0, max: 600_000, default: 5_000 }),
+  ownerRenewMs: integerSetting({ min: 100, max: 60_000, default: 1_500 }),
+  ownerContendMs: integerSetting({ min: 50, max: 60_000, default: 500 }),
+});
+
+export type WatcherSettings = z.output<typeof watcherSettings>;

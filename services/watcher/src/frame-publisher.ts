@@ -1,0 +1,107 @@
+import type { Blocked, EventWriter } from '@etcd-ops/bus';
+import { RowBlockBuilder, type LeaseRecord, type Revision } from '@etcd-ops/core';
+import type { WatchEnd } from '@etcd-ops/etcd-client';
+import type { Clock } from '@etcd-ops/service-kit';
+import { isBacklogWhole } from './backlog-guard.ts';
+import type { CaptureWatch } from './capture-watch.ts';
+import type { DeltaTrigger } from './delta-trigger.ts';
+import type { Frame } from './frame-gatherer.ts';
+import type { LeaseTracker } from './lease-tracker.ts';
+import type { CaptureVoice } from './metrics.ts';
+import type { RevisionHole } from './revision-assembler.ts';
+
+/** Why no more can be published from a watch. */
+export type PublishEnd =
+  | { kind: 'watch'; end: WatchEnd }
+  | { kind: 'hole'; hole: RevisionHole }
+  /** A compaction may have taken rows of a backlog batch: the next watch from L will say so. */
+  | { kind: 'overtaken'; first: Revision };
+
+export interface PublisherOptions {
+  writer: EventWriter;
+  voice: CaptureVoice;
+  leases: LeaseTracker;
+  trigger: DeltaTrigger;
+  leaseRecordsPerFrameMax: number;
+  guardBacklogs: boolean;
+  clock: Clock;
+  /** Ends the waiting for a full stream. */
+  signal: AbortSignal;
+}
+
+/** L as the bus has acknowledged it. */
+export interface PublishedPoint {
+  timeline: number;
+  clusterId: bigint;
+  revision: Revision;
+  digest: string | null;
+  digestRows: number;
+}
+
+/** Sends frames, one in flight: what comes meanwhile is gathered into the next. */
+export class FramePublisher {
+  readonly #options: PublisherOptions;
+  #point: PublishedPoint;
+
+  constructor(options: PublisherOptions, point: PublishedPoint) {
+    this.#options = options;
+    this.#point = point;
+  }
+
+  get point(): PublishedPoint {
+    return this.#point;
+  }
+
+  /** Resolves when the watch has ended and everything whole that it delivered is acknowledged. @throws the writer's errors. */
+  async run(watch: CaptureWatch): Promise<PublishEnd> {
+    const { leases, leaseRecordsPerFrameMax } = this.#options;
+    for (;;) {
+      while (!watch.gatherer.readable && leases.recordCount === 0 && watch.end === undefined) await watch.gatherer.wait();
+      const overtaken = await this.#guard(watch);
+      if (overtaken !== undefined) return { kind: 'overtaken', first: overtaken };
+      const frame = watch.gatherer.take();
+      const records = leases.take(leaseRecordsPerFrameMax);
+      if (frame !== undefined || records.length > 0) {
+        await this.#publish(frame ?? this.#frameWithoutRows(), records);
+      } else if (watch.end !== undefined) {
+        const { hole } = watch.assembler;
+        return hole === undefined ? { kind: 'watch', end: watch.end } : { kind: 'hole', hole };
+      }
+    }
+  }
+
+  /** Until no batch is unproven: while one is asked about, the next may come. */
+  async #guard(watch: CaptureWatch): Promise<Revision | undefined> {
+    for (let first = watch.takeBacklog(); first !== undefined; first = watch.takeBacklog()) {
+      if (this.#options.guardBacklogs && !(await isBacklogWhole(watch.member, first))) return first;
+    }
+    return undefined;
+  }
+
+  async #publish(frame: Frame, leases: LeaseRecord[]): Promise<void> {
+    const { writer, voice, trigger, signal } = this.#options;
+    const { timeline, clusterId } = this.#point;
+    const { first, last, rowBlock, observedMs, digest, digestRows } = frame;
+    const { sequence } = await writer.publish(
+      { kind: 'rows', timeline, clusterId, first, last, rowBlock, leases, observedMs, digest, digestRows },
+      { signal, onBlocked: (blocked) => this.#sayBlocked(blocked) },
+    );
+    this.#point = { timeline, clusterId, revision: last, digest, digestRows };
+    const labels = { cluster: voice.cluster };
+    voice.metrics.capturedRevision.set(labels, last);
+    voice.metrics.frames.add(labels);
+    voice.metrics.rows.add(labels, frame.rowCount);
+    voice.metrics.bytes.add(labels, rowBlock.length);
+    trigger.published(rowBlock.length, sequence);
+  }
+
+  #sayBlocked({ reason, blockedMs }: Blocked): void {
+    this.#options.voice.logger.warn({ reason, blockedMs }, 'The event stream is full: capture waits until deltas are stored');
+  }
+
+  #frameWithoutRows(): Frame {
+    const { revision, digest, digestRows } = this.#point;
+    const rowBlock = new RowBlockBuilder().take();
+    return { first: revision + 1, last: revision, rowCount: 0, rowBlock, observedMs: this.#options.clock.now(), digest, digestRows };
+  }
+}

@@ -1,0 +1,23 @@
+import { clusterKey, owners, type Bus, type Owner } from '@etcd-ops/bus';
+import type { OwnerKey } from './ownership.ts';
+
+/** A cluster's key in the bucket of owners, as this watcher uses it. */
+export function createOwnerKey(options: { bus: Bus; cluster: string; watcher: string; now: () => number }): OwnerKey {
+  const { bus, watcher, now } = options;
+  const bucket = owners(bus);
+  const key = clusterKey(options.cluster);
+  const value: Owner = { version: 1, watcher, since: new Date(now()).toISOString() };
+  return {
+    async create() {
+      const created = await bucket.create(key, value);
+      if (created !== undefined) return created;
+      // A renewal whose answer was lost: the key is ours at a revision that we do not know.
+      const held = await bucket.get(key);
+      return held?.value.watcher === watcher ? held.revision : undefined;
+    },
+    renew: (revision) => bucket.update(key, value, revision),
+    async release(revision) {
+      await bucket.delete(key, revision);
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { describeError, isEtcdOpsError } from '@etcd-ops/core';
+import type { Clock, Logger } from '@etcd-ops/service-kit';
+
+/** The key that says who captures a cluster; it expires by itself when it is not renewed. */
+export interface OwnerKey {
+  /** The key's new revision; undefined when somebody holds it. */
+  create(): Promise<number | undefined>;
+  /** undefined when the key expired or somebody else holds it. */
+  renew(revision: number): Promise<number | undefined>;
+  release(revision: number): Promise<void>;
+}
+
+export interface OwnershipOptions {
+  key: OwnerKey;
+  /** Runs while the key is ours; it is aborted and awaited when somebody else has taken it. */
+  whileOwned: (signal: AbortSignal) => Promise<void>;
+  renewMs: number;
+  contendMs: number;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+  random?: () => number;
+}
+
+/**
+ * Spreads clusters over watchers, and no more than that: two that believe to be owners at once are told apart by the stream's
+ * fence. So an owner that cannot renew goes on capturing until it sees another one's name, and resolves only at the end.
+ */
+export async function holdOwnership(options: OwnershipOptions): Promise<void> {
+  const { key, clock, contendMs, signal, random = Math.random } = options;
+  while (!signal.aborted) {
+    const revision = await key.create().catch((error: unknown) => {
+      options.logger.debug({ reason: describeError(error) }, 'The owners could not be asked');
+      return undefined;
+    });
+    if (revision !== undefined) await own(revision, options);
+    // Expiry is invisible to watchers of the bucket, so contenders try; the spread keeps them from trying together.
+    else await clock.sleep(contendMs * (0.8 + 0.4 * random()), signal).catch(() => undefined);
+  }
+}
+
+async function own(firstRevision: number, options: OwnershipOptions): Promise<void> {
+  const { key, clock, renewMs, signal } = options;
+  const lost = new AbortController();
+  const stop = AbortSignal.any([signal, lost.signal]);
+  const ended = new AbortController();
+  const work = options
+    .whileOwned(stop)
+    .catch((error: unknown) => {
+      if (!isEtcdOpsError(error, 'CANCELLED')) throw error;
+    })
+    .finally(() => ended.abort());
+  let revision: number | undefined = firstRevision;
+  const ending = AbortSignal.any([stop, ended.signal]);
+  while (!ending.aborted) {
+    await clock.sleep(renewMs, ending).catch(() => undefined);
+    if (ending.aborted) break;
+    try {
+      revision = (revision === undefined ? undefined : await key.renew(revision)) ?? (await key.create());
+      if (revision === undefined) {
+        options.logger.info({}, 'Another watcher owns the cluster now');
+        lost.abort();
+      }
+    } catch (error) {
+      options.logger.warn({ reason: describeError(error) }, 'The ownership could not be renewed; capture goes on');
+    }
+  }
+  try {
+    await work;
+  } finally {
+    if (revision !== undefined) await key.release(revision).catch(() => undefined);
+  }
+}

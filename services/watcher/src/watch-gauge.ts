@@ -1,0 +1,41 @@
+import type { Clock } from '@etcd-ops/service-kit';
+import type { CaptureWatch } from './capture-watch.ts';
+import type { FramePublisher } from './frame-publisher.ts';
+import type { LeaseTracker } from './lease-tracker.ts';
+import type { CaptureVoice } from './metrics.ts';
+
+const PERIOD_MS = 1_000;
+
+/** Once a second, beside the capture: how far it lags, and whether the leases should be looked through. */
+export class WatchGauge {
+  readonly #timer: NodeJS.Timeout;
+  readonly #tick: () => void;
+
+  constructor(options: { watch: CaptureWatch; publisher: FramePublisher; leases: LeaseTracker; voice: CaptureVoice; clock: Clock }) {
+    const { watch, publisher, leases, voice, clock } = options;
+    const { metrics } = voice;
+    const labels = { cluster: voice.cluster };
+    let droppedSaid = 0;
+    this.#tick = () => {
+      const captured = publisher.point.revision;
+      const head = Math.max(watch.headRevision, captured);
+      const oldestMs = watch.gatherer.oldestObservedMs;
+      metrics.headRevision.set(labels, head);
+      metrics.capturedRevision.set(labels, captured);
+      metrics.lagRevisions.set(labels, head - captured);
+      metrics.lagSeconds.set(labels, oldestMs === undefined ? 0 : Math.max(0, clock.now() - oldestMs) / 1_000);
+      metrics.dropped.add(labels, watch.assembler.droppedCount - droppedSaid);
+      droppedSaid = watch.assembler.droppedCount;
+    };
+    this.#timer = setInterval(() => {
+      this.#tick();
+      void leases.listIfDue();
+    }, PERIOD_MS);
+    this.#tick();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#tick();
+  }
+}
