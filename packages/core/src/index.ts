@@ -6,12 +6,15 @@ export { Yielder, type YielderOptions } from './base/yielding.ts';
 export { BoltFile, type BoltFileOptions } from './bolt/bolt-file.ts';
 export { BoltWriter } from './bolt/bolt-writer.ts';
 export { type Bucket } from './bolt/bucket.ts';
+export { checkBoltFile, type BoltCheckReport } from './bolt/check.ts';
 export { type Cursor } from './bolt/cursor.ts';
 export { type BoltMeta } from './bolt/meta.ts';
 export { type LeafView } from './bolt/page.ts';
 export { type RightEdge } from './bolt/right-edge.ts';
+export { hashKV, type HashKVOptions, type HashKVResult } from './mvcc/hash-kv.ts';
 export { scanKeyValue, type KeyValue } from './mvcc/key-value.ts';
 export { encodeLeaseRow, LEASE_BUCKET, readLeases, type StoredLease } from './mvcc/leases.ts';
+export { leasesOfLiveKeys } from './mvcc/live-leases.ts';
 export {
   decodeRevisionKey,
   encodeRevisionKey,

@@ -27,6 +27,8 @@ interface Block {
 /** At least as large as any page, so that no page begins in one block and has its header in the next. */
 const BLOCK_BYTES = PAGE_SIZE_MAX;
 const BLOCKS_MIN = 4;
+/** Twice the largest value that bbolt takes: what a damaged header can make us allocate, if the file has as many bytes. */
+const PAGE_RUN_BYTES_MAX = 2 ** 32;
 
 export interface BlockCacheOptions {
   descriptor: number;
@@ -40,6 +42,7 @@ export interface BlockCacheOptions {
 export class BlockCache implements PageSource {
   readonly path: string;
   readonly pageSize: number;
+  /** A writer moves it. */
   highWaterMark: number;
   readonly #descriptor: number;
   readonly #capacity: number;
@@ -70,6 +73,7 @@ export class BlockCache implements PageSource {
       throw boltDamaged(this.path, id, `its ${overflow} overflow pages reach outside the file's ${this.highWaterMark} pages`);
     }
     const byteLength = (overflow + 1) * this.pageSize;
+    if (byteLength > PAGE_RUN_BYTES_MAX) throw boltDamaged(this.path, id, `its ${overflow} overflow pages are more than a value can need`);
     const inBlock = base + byteLength <= BLOCK_BYTES;
     if (inBlock && !copy) return page.attach(this.path, id, block, base, byteLength);
     const own = page.own(byteLength);

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { EtcdOpsError } from '../base/errors.ts';
-import { BlockCache, type PageSource } from './block-cache.ts';
+import { BlockCache } from './block-cache.ts';
 import { Bucket } from './bucket.ts';
 import { boltDamaged, SNAPSHOT_TRAILER_BYTES } from './format.ts';
 import { readMetaPages, type BoltMeta, type MetaPages } from './meta.ts';
@@ -25,7 +25,7 @@ export class BoltFile implements Disposable {
   readonly fileBytes: number;
   readonly trailerBytes: number;
   /** For what walks pages itself: the consistency check and the writer. */
-  readonly pages: PageSource;
+  readonly pages: BlockCache;
   readonly #root: Bucket;
   readonly #descriptor: number;
   #open = true;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { EtcdOpsError } from '../base/errors.ts';
 import { Bucket, decodeBucketHeader } from './bucket.ts';
 import { Cursor } from './cursor.ts';
@@ -10,7 +10,8 @@ import { PageWriter } from './page-writer.ts';
 import { RightEdge } from './right-edge.ts';
 import { TreeBuilder } from './tree-builder.ts';
 
-/** etcd has about a dozen buckets of names and inline contents below a page: this is far above, and bounds memory. */
+const PAGE_SIZE_DEFAULT = 4096;
+/** etcd has about a dozen buckets, inline ones below a quarter of a page: this is far above, and bounds memory. */
 const ROOT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
@@ -49,6 +50,18 @@ export class BoltWriter implements Disposable {
       closeSync(descriptor);
       throw error;
     }
+  }
+
+  /** Makes a new file without buckets and opens it. */
+  static create(path: string, options: { pageSize?: number } = {}): BoltWriter {
+    const pageSize = options.pageSize ?? PAGE_SIZE_DEFAULT;
+    const root = Buffer.alloc(pageSize);
+    writeUint64(new DataView(root.buffer, root.byteOffset, root.length), 0, 2);
+    root.writeUInt16LE(LEAF_PAGE, 8);
+    const meta: BoltMeta = { pageSize, rootPage: 2, rootSequence: 0n, freelistPage: undefined, highWaterMark: 3, txid: 0 };
+    const bytes = Buffer.concat([encodeMetaPage(0, meta), encodeMetaPage(1, { ...meta, txid: 1 }), root]);
+    onDisk(`Cannot create ${path}`, () => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }));
+    return BoltWriter.open(path);
   }
 
   get pageSize(): number {

@@ -14,8 +14,8 @@ export interface StoredAlarm {
   alarm: string;
 }
 
-/** What a database file says about its store. Read from a handful of pages. */
-export interface StoreInfo {
+/** The revisions of a store. */
+export interface StoreRevisions {
   /** Main revision of the last row; 0 when there is no row. */
   lastRow: Revision;
   /** Revision of the compaction that was asked for; -1: never. */
@@ -26,6 +26,10 @@ export interface StoreInfo {
   compactRevision: Revision;
   /** S: the store's current revision, 1 for an empty one. May be above `lastRow` when compaction took the newest rows. */
   revision: Revision;
+}
+
+/** What a database file says about its store. Read from a handful of pages. */
+export interface StoreInfo extends StoreRevisions {
   consistentIndex: bigint;
   /** etcd 3.5 and newer. */
   term: bigint | undefined;
@@ -42,23 +46,12 @@ export interface StoreInfo {
 
 /** @throws EtcdOpsError MVCC_DAMAGED when the file is sound bbolt but no etcd store, BOLT_DAMAGED when it is not sound. */
 export function readStoreInfo(file: BoltFile): StoreInfo {
-  const rows = file.bucket(ROW_BUCKET);
-  const meta = file.bucket('meta');
-  if (rows === undefined || meta === undefined) throw damaged(`${file.path} has no bucket ${rows === undefined ? ROW_BUCKET : 'meta'}: it is no etcd database`);
-  const cursor = rows.cursor();
-  const lastRow = cursor.last() ? decodeRevisionKey(cursor.key).main : 0;
-  const scheduledCompact = readCompactRevision(meta, 'scheduledCompactRev');
-  const finishedCompact = readCompactRevision(meta, 'finishedCompactRev');
-  const compactRevision = Math.max(scheduledCompact, finishedCompact);
-  const revision = Math.max(lastRow, compactRevision, 1);
-  const digest = digestRows(rows, revision, compactRevision);
+  const { rows, meta } = storeBuckets(file);
+  const revisions = readStoreRevisions(file);
+  const digest = digestRows(rows, revisions.revision, revisions.compactRevision);
   const auth = file.bucket('auth');
   return {
-    lastRow,
-    scheduledCompact,
-    finishedCompact,
-    compactRevision,
-    revision,
+    ...revisions,
     consistentIndex: readUint64(meta, 'consistent_index') ?? 0n,
     term: readUint64(meta, 'term'),
     storageVersion: meta.get('storageVersion')?.toString(),
@@ -71,13 +64,28 @@ export function readStoreInfo(file: BoltFile): StoreInfo {
   };
 }
 
+/** The revisions alone. @throws EtcdOpsError like `readStoreInfo` */
+export function readStoreRevisions(file: BoltFile): StoreRevisions {
+  const { rows, meta } = storeBuckets(file);
+  const cursor = rows.cursor();
+  const lastRow = cursor.last() ? decodeRevisionKey(cursor.key).main : 0;
+  const scheduledCompact = readCompactRevision(meta, 'scheduledCompactRev');
+  const finishedCompact = readCompactRevision(meta, 'finishedCompactRev');
+  const compactRevision = Math.max(scheduledCompact, finishedCompact);
+  return { lastRow, scheduledCompact, finishedCompact, compactRevision, revision: Math.max(lastRow, compactRevision, 1) };
+}
+
 /** The digest of a revision's rows; null when it has none or compaction may have taken some. */
 export function digestOfRevision(file: BoltFile, revision: Revision): { digest: string; rows: number } | null {
+  const { compactRevision } = readStoreRevisions(file);
+  return digestRows(storeBuckets(file).rows, revision, compactRevision);
+}
+
+function storeBuckets(file: BoltFile): { rows: Bucket; meta: Bucket } {
   const rows = file.bucket(ROW_BUCKET);
   const meta = file.bucket('meta');
-  if (rows === undefined || meta === undefined) return null;
-  const compactRevision = Math.max(readCompactRevision(meta, 'scheduledCompactRev'), readCompactRevision(meta, 'finishedCompactRev'));
-  return digestRows(rows, revision, compactRevision);
+  if (rows !== undefined && meta !== undefined) return { rows, meta };
+  throw damaged(`${file.path} has no bucket ${rows === undefined ? ROW_BUCKET : 'meta'}: it is no etcd database`);
 }
 
 function digestRows(rows: Bucket, revision: Revision, compactRevision: Revision): { digest: string; rows: number } | null {
