@@ -42,6 +42,7 @@ beforeAll(() => {
         .some((name) => leftOut.has(name)),
   });
   // The command line is not what is tested here, and it may be under repair: a program that tells how it was called.
+  mkdirSync(join(checkout, 'packages/cli/src'), { recursive: true });
   writeFileSync(
     join(checkout, 'packages/cli/src/main.ts'),
     `const words: readonly string[] = process.argv.slice(2);
