@@ -41,6 +41,12 @@ export const ERROR_CODES = {
   ETCD_TIMEOUT: { exit: 8, cause: 'etcd did not answer in time.', remedy: 'Check the load of etcd and the timeout given.', retriable: true },
   ETCD_FAILED: { exit: 8, cause: 'etcd answered with an error.', remedy: 'See the message of etcd.', retriable: true },
   SNAPSHOT_INCOMPLETE: { exit: 8, cause: 'The snapshot stream ended before its trailing hash.', remedy: 'It is tried again; nothing was stored.', retriable: true },
+  DEFRAG_REFUSED: {
+    exit: 8,
+    cause: 'The cluster is not in a state in which a member may be taken out to be defragmented.',
+    remedy: 'Bring every member into health; see the reasons named.',
+    retriable: true,
+  },
   CLUSTER_FORKED: { exit: 8, cause: 'The cluster does not go on from the rows that were captured.', remedy: 'A new timeline begins by itself; earlier timelines stay restorable.', retriable: false },
 
   STORE_NOT_FOUND: { exit: 9, cause: 'The object does not exist.', remedy: 'Check bucket and cluster name.', retriable: false },
