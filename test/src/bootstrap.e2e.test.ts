@@ -87,7 +87,8 @@ async function call({
     cwd: elsewhere,
     env: { ...environment, PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
+    // Only who is to be killed as a group leads one: the others end with the test when that is interrupted.
+    detached: killWhen !== undefined,
   });
   let stdout = '';
   let stderr = '';
