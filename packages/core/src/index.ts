@@ -68,3 +68,13 @@ export {
   type ParsedKey,
 } from './repository/object-key.ts';
 export { LocalStore } from './storage/local-store.ts';
+export { DamagedObjectError } from './restore/damaged-object.ts';
+export { restoreAround, type DamageFound, type RestoreAroundOptions, type RestoreAroundReport } from './restore/restore-around.ts';
+export {
+  RESTORE_PHASES,
+  type RestoreMember,
+  type RestoreOptions,
+  type RestorePhase,
+  type RestoreReport,
+} from './restore/restore-options.ts';
+export { restore } from './restore/restore.ts';

@@ -11,10 +11,12 @@ import type { WalContent, WalHardState } from './wal-reader.ts';
 export function checkRaftFiles(wal: WalContent, snapshot: RaftSnapshot): WalHardState {
   const hardState = wal.hardState;
   if (hardState === undefined) throw damaged('no hard state is recorded');
-  if (hardState.commit < snapshot.index)
+  if (hardState.commit < snapshot.index) {
     throw damaged(`it is committed up to ${hardState.commit}, the raft snapshot is at ${snapshot.index}`);
-  if (hardState.term < snapshot.term)
+  }
+  if (hardState.term < snapshot.term) {
     throw damaged(`its term ${hardState.term} is below that of the raft snapshot, ${snapshot.term}`);
+  }
   if (!wal.snapshots.some((record) => record.index === snapshot.index && record.term === snapshot.term)) {
     throw damaged(`it does not record the raft snapshot at index ${snapshot.index}`);
   }

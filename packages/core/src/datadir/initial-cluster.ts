@@ -56,11 +56,13 @@ export function checkMemberSpecs(specs: readonly MemberSpec[]): MemberSpec[] {
 
 function checkName(name: string): void {
   if (name === '') throw usage('a member has an empty name');
-  if (!name.isWellFormed() || Buffer.byteLength(name) > NAME_BYTES_MAX)
+  if (!name.isWellFormed() || Buffer.byteLength(name) > NAME_BYTES_MAX) {
     throw usage(`a member's name must be at most ${NAME_BYTES_MAX} bytes of UTF-8`);
+  }
   // oxlint-disable-next-line no-control-regex -- Go releases escape control characters differently, and nobody means them.
-  if (/[\u0000-\u001f\u007f]/.test(name))
+  if (/[\u0000-\u001f\u007f]/.test(name)) {
     throw usage(`the member name ${JSON.stringify(name)} holds a control character`);
+  }
   if (name.includes(',') || name.includes('=')) throw usage(`the member name '${name}' must not hold ',' or '='`);
 }
 
@@ -70,8 +72,9 @@ function normalisePeerUrl(name: string, text: string): string {
   // Go lower-cases the scheme and leaves the host as it was written.
   if (match !== null && match[2] !== '') return `${match[1]!.toLowerCase()}://${match[2]!}`;
   const subject = `the peer URL '${url}' of '${name}'`;
-  if (!/^(https?|unixs?):\/\//i.test(url))
+  if (!/^(https?|unixs?):\/\//i.test(url)) {
     throw usage(`${subject} must begin with http://, https://, unix:// or unixs://`);
+  }
   if (/^https?:\/\/[^/?#]+\//i.test(url)) throw usage(`${subject} must not have a path`);
   if (/[@?#]/.test(url)) throw usage(`${subject} must not have a user, query or fragment`);
   throw usage(`${subject} must have the form http://host:port`);

@@ -21,16 +21,18 @@ export function readProto(bytes: Buffer): ProtoField[] {
     offset = tag.end;
     const field = Number(tag.value >> 3n);
     const wireType = Number(tag.value & 7n);
-    if (field === 0 || field > 0x1fff_ffff)
+    if (field === 0 || field > 0x1fff_ffff) {
       throw new ProtoError(`field number ${field} at byte ${offset} is not possible`);
+    }
     if (wireType === 0) {
       const scalar = readVarint(bytes, offset);
       fields.push({ field, value: scalar.value });
       offset = scalar.end;
     } else if (wireType === 2) {
       const length = readVarint(bytes, offset);
-      if (length.value > BigInt(bytes.length - length.end))
+      if (length.value > BigInt(bytes.length - length.end)) {
         throw new ProtoError(`field ${field} of ${length.value} bytes ends behind the message`);
+      }
       offset = length.end + Number(length.value);
       fields.push({ field, value: bytes.subarray(length.end, offset) });
     } else {

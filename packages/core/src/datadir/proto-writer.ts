@@ -30,8 +30,9 @@ export class ProtoWriter {
 
   #push(part: Uint8Array): void {
     this.#bytes += part.length;
-    if (this.#bytes > PROTO_MESSAGE_BYTES_MAX)
+    if (this.#bytes > PROTO_MESSAGE_BYTES_MAX) {
       throw new RangeError(`A protobuf message larger than ${PROTO_MESSAGE_BYTES_MAX} bytes`);
+    }
     this.#parts.push(Buffer.from(part.buffer, part.byteOffset, part.length));
   }
 }

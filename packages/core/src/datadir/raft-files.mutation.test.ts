@@ -26,11 +26,12 @@ function damage(original: Buffer, random: (below: number) => number): { bytes: B
   const bytes = Buffer.from(original);
   const kind = random(8);
   if (kind === 0) return { bytes: original.subarray(0, at), how: `cut at ${at}` };
-  if (kind === 1)
+  if (kind === 1) {
     return {
       bytes: Buffer.concat([original.subarray(0, at), original.subarray(at + length)]),
       how: `lost ${length} at ${at}`,
     };
+  }
   if (kind === 2) {
     const noise = Buffer.from(Array.from({ length }, () => random(256)));
     return {

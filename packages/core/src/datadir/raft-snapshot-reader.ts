@@ -29,8 +29,9 @@ export function decodeRaftSnapshot(bytes: Buffer, name = 'raft snapshot'): RaftS
     const file = new ProtoMessage(bytes, [1, 2]);
     const body = file.bytes(2);
     const crc = crc32c(body) >>> 0;
-    if (file.varint(1) !== BigInt(crc))
+    if (file.varint(1) !== BigInt(crc)) {
       throw new ProtoError(`the CRC is 0x${file.varint(1).toString(16)}, the bytes make 0x${crc.toString(16)}`);
+    }
     const snapshot = new ProtoMessage(body, [1, 2]);
     const metadata = new ProtoMessage(snapshot.bytes(2), [1, 2, 3]);
     return {

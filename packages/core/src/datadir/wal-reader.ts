@@ -109,8 +109,9 @@ class WalState {
     if (this.#recordCount > RECORDS_MAX) throw new ProtoError(`more than ${RECORDS_MAX} records`);
     if (this.#contentBytes > CONTENT_BYTES_MAX) throw new ProtoError(`records of more than ${CONTENT_BYTES_MAX} bytes`);
     if (this.#recordCount === 1) {
-      if (type !== WAL_RECORD_TYPES.crc)
+      if (type !== WAL_RECORD_TYPES.crc) {
         throw new ProtoError(`the first record has type ${type}, not ${WAL_RECORD_TYPES.crc}`);
+      }
       if (crc > 0xffff_ffff) throw new ProtoError('the CRC has more than 32 bits');
       // A later segment begins with the CRC that the one before it ended with.
       this.#crc = crc;
@@ -127,8 +128,9 @@ class WalState {
     // A hard state is written right behind the entries of its term.
     const term = this.#hardState?.term ?? Number.MAX_SAFE_INTEGER;
     const above = this.#entries.find((entry) => entry.term > term);
-    if (above !== undefined)
+    if (above !== undefined) {
       throw new ProtoError(`entry ${above.index} has the term ${above.term}, the last hard state ${term}`);
+    }
     return {
       ...this.#identity,
       entries: this.#entries,
@@ -146,8 +148,9 @@ class WalState {
       return;
     }
     if (data === undefined) throw new ProtoError(`a record of type ${type} holds no data`);
-    if (this.#recordCount === 2 && type !== WAL_RECORD_TYPES.metadata)
+    if (this.#recordCount === 2 && type !== WAL_RECORD_TYPES.metadata) {
       throw new ProtoError(`the second record has type ${type}, not metadata`);
+    }
     if (type === WAL_RECORD_TYPES.metadata) this.#addMetadata(new ProtoMessage(data, [1, 2]));
     else if (type === WAL_RECORD_TYPES.entry) this.#addEntry(new ProtoMessage(data, [1, 2, 3, 4]));
     else if (type === WAL_RECORD_TYPES.hardState) this.#addHardState(new ProtoMessage(data, [1, 2, 3]));
@@ -176,8 +179,9 @@ class WalState {
     if (entry.type > 2) throw new ProtoError(`entry type ${entry.type} is unknown`);
     const before = this.#entries.at(-1);
     // A new leader may write an index again, with any term, but never skips one.
-    if (before !== undefined && entry.index > before.index + 1)
+    if (before !== undefined && entry.index > before.index + 1) {
       throw new ProtoError(`entry ${entry.index} follows entry ${before.index}`);
+    }
     if (before !== undefined && entry.index === before.index + 1 && entry.term < before.term) {
       throw new ProtoError(`the term falls from ${before.term} to ${entry.term} at entry ${entry.index}`);
     }
@@ -203,18 +207,21 @@ class WalState {
 function checkedRecordLength(lengthField: bigint, bytesLeft: number): number {
   const recordBytes = Number(lengthField & 0x00ff_ffff_ffff_ffffn);
   if (recordBytes > RECORD_BYTES_MAX) throw new ProtoError(`a record of ${recordBytes} bytes is not possible`);
-  if (lengthField !== walLengthField(recordBytes))
+  if (lengthField !== walLengthField(recordBytes)) {
     throw new ProtoError(`the length field ${hex(lengthField)} is not one`);
-  if (recordBytes + walPadding(recordBytes) > bytesLeft)
+  }
+  if (recordBytes + walPadding(recordBytes) > bytesLeft) {
     throw new ProtoError(`a record of ${recordBytes} bytes ends behind the file`);
+  }
   return recordBytes;
 }
 
 function checkZeroTail(source: ByteSource, start: number): void {
   for (let offset = start; offset < source.bytes; offset += ZEROS.length) {
     const length = Math.min(ZEROS.length, source.bytes - offset);
-    if (!source.read(offset, length).equals(ZEROS.subarray(0, length)))
+    if (!source.read(offset, length).equals(ZEROS.subarray(0, length))) {
       throw new ProtoError('bytes follow the end of the log');
+    }
   }
 }
 

@@ -1,0 +1,38 @@
+import type { ErrorCode } from '../base/error-codes.ts';
+import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
+
+/** An object of the repository that must not be used: the caller may plan again without it. */
+export class DamagedObjectError extends EtcdOpsError {
+  readonly objectKey: string;
+
+  constructor(code: ErrorCode, objectKey: string, details: { rule: string; cause?: unknown }) {
+    super(code, { message: `${objectKey}: ${details.rule}`, cause: details.cause });
+    this.objectKey = objectKey;
+  }
+}
+
+/** Codes that say: these bytes are wrong. Others (the disk, the store, a cancellation) say nothing about the object. */
+const DAMAGE_CODES: readonly ErrorCode[] = [
+  'BOLT_DAMAGED',
+  'MVCC_DAMAGED',
+  'SNAPSHOT_HASH_MISMATCH',
+  'DELTA_DAMAGED',
+  'OBJECT_DAMAGED',
+  'ROW_BLOCK_DAMAGED',
+  'LIMIT_EXCEEDED',
+  'STORE_NOT_FOUND',
+];
+
+/** Runs work that reads one object; damage found in it names the object. */
+export async function blaming<Result>(objectKey: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDamageOf(objectKey, error);
+  }
+}
+
+export function asDamageOf(objectKey: string, error: unknown): unknown {
+  if (error instanceof DamagedObjectError || !isEtcdOpsError(error) || !DAMAGE_CODES.includes(error.code)) return error;
+  return new DamagedObjectError(error.code, objectKey, { rule: describeError(error), cause: error });
+}

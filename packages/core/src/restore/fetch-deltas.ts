@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { open, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Yielder } from '../base/yielding.ts';
+import { bufferDeltaSource, DeltaReader, type DeltaSource } from '../delta/delta-reader.ts';
+import { DELTA_SHA256_BYTES } from '../delta/delta-format.ts';
+import type { DeltaEntry } from '../repository/inventory.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { readAhead, WriteBehind } from './copy-with-hash.ts';
+import { blaming, DamagedObjectError } from './damaged-object.ts';
+
+/** All deltas that are held in memory at one time: those ahead and the one being appended. */
+const MEMORY_BYTES_MAX = 32 * 1024 * 1024;
+const HASH_STEP_BYTES = 1024 * 1024;
+
+export interface FetchDeltasOptions {
+  store: ObjectStore;
+  deltas: readonly DeltaEntry[];
+  /** For deltas that are too large to be held in memory; must exist. */
+  spoolDir: string;
+  /** How many are fetched ahead of the one in use. */
+  fetchersMax: number;
+  signal?: AbortSignal | undefined;
+  onBytes?: (bytes: number) => void;
+}
+
+export interface FetchedDelta {
+  entry: DeltaEntry;
+  /** Its SHA-256 was checked. Valid until the next delta is asked for. */
+  reader: DeltaReader;
+}
+
+/**
+ * Fetches deltas side by side and gives them in order, each only when its SHA-256 is right.
+ * @throws DamagedObjectError naming the delta.
+ */
+export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<FetchedDelta, void, undefined> {
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const ahead: Promise<OpenDelta>[] = [];
+  let next = 0;
+  const fetchMore = (): void => {
+    while (ahead.length < options.fetchersMax && next < options.deltas.length) {
+      const fetching = openDelta(options, next++, signal);
+      // Its error is thrown when its turn comes.
+      fetching.catch(() => undefined);
+      ahead.push(fetching);
+    }
+  };
+  let bytes = 0;
+  try {
+    fetchMore();
+    for (const entry of options.deltas) {
+      await using delta = await ahead.shift()!;
+      fetchMore();
+      yield { entry, reader: delta.reader };
+      options.onBytes?.((bytes += entry.bytes));
+    }
+  } finally {
+    stop.abort();
+    for (const outcome of await Promise.allSettled(ahead)) {
+      if (outcome.status === 'fulfilled') await outcome.value[Symbol.asyncDispose]();
+    }
+  }
+}
+
+interface OpenDelta extends AsyncDisposable {
+  reader: DeltaReader;
+}
+
+async function openDelta(options: FetchDeltasOptions, position: number, signal: AbortSignal): Promise<OpenDelta> {
+  const entry = options.deltas[position]!;
+  return await blaming(entry.key, async () => {
+    if (entry.bytes <= MEMORY_BYTES_MAX / (options.fetchersMax + 1)) {
+      const bytes = await options.store.get(entry.key, { signal, bytesMax: entry.bytes });
+      const reader = await checkedReader(entry, bufferDeltaSource(bytes), await sha256OfBuffer(bytes, signal));
+      return { reader, [Symbol.asyncDispose]: async () => undefined };
+    }
+    return await openLargeDelta(options, position, signal);
+  });
+}
+
+/** A delta out of a file: its own when the store has one, else a copy in the spool. */
+async function openLargeDelta(options: FetchDeltasOptions, position: number, signal: AbortSignal): Promise<OpenDelta> {
+  const { store, spoolDir } = options;
+  const entry = options.deltas[position]!;
+  const local = store.localPath?.(entry.key);
+  const spool = join(spoolDir, `${position}.delta`);
+  if (local === undefined) await spoolObject(store, entry, spool, signal);
+  const file = await open(local ?? spool, 'r').catch((cause: unknown) => {
+    throw new DamagedObjectError('STORE_NOT_FOUND', entry.key, { rule: 'it is not there', cause });
+  });
+  const close = async (): Promise<void> => {
+    await file.close();
+    if (local === undefined) await rm(spool, { force: true });
+  };
+  try {
+    const sha256 = await sha256OfFile(file, entry, signal);
+    return {
+      reader: await checkedReader(entry, fileDeltaSource(file, entry.bytes), sha256),
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function spoolObject(store: ObjectStore, entry: DeltaEntry, path: string, signal: AbortSignal): Promise<void> {
+  await using spool = await WriteBehind.create(path);
+  for await (const chunk of store.stream(entry.key, { signal })) {
+    if (spool.bytes + chunk.length > entry.bytes) throw wrongSize(entry, spool.bytes + chunk.length);
+    await spool.write(chunk);
+  }
+  await spool.finish(spool.bytes);
+}
+
+async function checkedReader(entry: DeltaEntry, source: DeltaSource, sha256: string): Promise<DeltaReader> {
+  if (source.bytes !== entry.bytes) throw wrongSize(entry, source.bytes);
+  const reader = await DeltaReader.open(source);
+  const { facts } = reader;
+  if (facts.sha256 !== sha256) throw damaged(entry, `its SHA-256 is ${sha256}, it says ${facts.sha256}`);
+  if (facts.firstRevision !== entry.first || facts.lastRevision !== entry.last) {
+    throw damaged(entry, `it holds the revisions ${facts.firstRevision} to ${facts.lastRevision}, unlike its name`);
+  }
+  return reader;
+}
+
+async function sha256OfBuffer(bytes: Buffer, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const yielder = new Yielder({ signal });
+  const end = Math.max(0, bytes.length - DELTA_SHA256_BYTES);
+  for (let offset = 0; offset < end; offset += HASH_STEP_BYTES) {
+    hash.update(bytes.subarray(offset, Math.min(end, offset + HASH_STEP_BYTES)));
+    await yielder.tick(HASH_STEP_BYTES);
+  }
+  return hash.digest('hex');
+}
+
+async function sha256OfFile(file: FileHandle, entry: DeltaEntry, signal: AbortSignal): Promise<string> {
+  const { size } = await file.stat();
+  if (size !== entry.bytes) throw wrongSize(entry, size);
+  const hash = createHash('sha256');
+  let left = size - DELTA_SHA256_BYTES;
+  for await (const chunk of readAhead(file, signal)) {
+    hash.update(chunk.subarray(0, Math.max(0, left)));
+    left -= chunk.length;
+  }
+  return hash.digest('hex');
+}
+
+function fileDeltaSource(file: FileHandle, bytes: number): DeltaSource {
+  return {
+    bytes,
+    async read(offset, length) {
+      const buffer = Buffer.allocUnsafeSlow(length);
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await file.read(buffer, done, length - done, offset + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return buffer.subarray(0, done);
+    },
+  };
+}
+
+function wrongSize(entry: DeltaEntry, bytes: number): DamagedObjectError {
+  return damaged(entry, `it has ${bytes} bytes, the listing says ${entry.bytes}`);
+}
+
+function damaged(entry: DeltaEntry, rule: string): DamagedObjectError {
+  return new DamagedObjectError('DELTA_DAMAGED', entry.key, { rule });
+}

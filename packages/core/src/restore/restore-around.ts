@@ -1,0 +1,93 @@
+import type { ErrorCode } from '../base/error-codes.ts';
+import { describeError, isEtcdOpsError } from '../base/errors.ts';
+import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
+import type { RestorePlan, RestoreTarget } from '../repository/plan-restore.ts';
+import { planRestoreFrom } from '../repository/resolve-time.ts';
+import { DamagedObjectError } from './damaged-object.ts';
+import { restore } from './restore.ts';
+import type { RestoreOptions, RestoreReport } from './restore-options.ts';
+
+export interface RestoreAroundOptions extends Omit<RestoreOptions, 'plan' | 'leaseDeltas'> {
+  inventory: Inventory;
+  /** A revision, a time, a snapshot or the latest. */
+  restoreTo: RestoreTarget;
+}
+
+export interface DamageFound {
+  key: string;
+  problem: string;
+}
+
+export type RestoreAroundReport = RestoreReport & {
+  plan: RestorePlan;
+  /** Objects that were found damaged on the way and planned around. */
+  damaged: DamageFound[];
+};
+
+/** Each attempt costs up to one fetch of a full. */
+const ATTEMPTS_MAX = 20;
+/** What planning says when nothing makes the target. */
+const PLAN_CODES: readonly ErrorCode[] = [
+  'NO_BACKUP',
+  'REVISION_NOT_RESTORABLE',
+  'TIME_NOT_RESTORABLE',
+  'STORE_NOT_FOUND',
+];
+
+/**
+ * Plans and restores; an object that turns out to be damaged is left out and the restore planned again, as long as another
+ * chain of the same timeline makes the wanted revision. For `latest` and for a time that revision may fall: the report names
+ * revision and damage. Another timeline is another history, so going there is left to the operator.
+ *
+ * @throws DamagedObjectError the first damage, when no other chain does; else as `restore` and `planRestoreFrom`.
+ */
+export async function restoreAround(options: RestoreAroundOptions): Promise<RestoreAroundReport> {
+  const { inventory, restoreTo, ...rest } = options;
+  const { store, signal } = options;
+  const exclude = new Set<string>();
+  const damaged: DamageFound[] = [];
+  let plan = await planRestoreFrom(store, inventory, restoreTo, { signal });
+  const { timeline } = plan;
+  for (;;) {
+    try {
+      const report = await restore({ ...rest, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
+      const warnings = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
+      return { ...report, warnings: [...warnings, ...report.warnings], plan, damaged };
+    } catch (error) {
+      if (!(error instanceof DamagedObjectError) || exclude.has(error.objectKey) || damaged.length + 1 >= ATTEMPTS_MAX)
+        throw error;
+      exclude.add(error.objectKey);
+      damaged.push({ key: error.objectKey, problem: describeError(error) });
+      plan = await planWithout(options, exclude, timeline, error);
+    }
+  }
+}
+
+/** One full as it is cannot be replaced by another one; every other target keeps its timeline. */
+async function planWithout(
+  { store, inventory, restoreTo, signal }: RestoreAroundOptions,
+  exclude: ReadonlySet<string>,
+  timeline: number,
+  damage: DamagedObjectError,
+): Promise<RestorePlan> {
+  if (restoreTo.kind === 'snapshot') throw damage;
+  try {
+    return await planRestoreFrom(store, inventory, { ...restoreTo, timeline }, { exclude, signal });
+  } catch (error) {
+    // Without the damage there was a plan: the damage is what the reader must know of.
+    if (isEtcdOpsError(error) && PLAN_CODES.includes(error.code)) throw damage;
+    throw error;
+  }
+}
+
+/** Deltas of the timeline that the plan does not read, nearest to its revision first: they may know TTLs of its leases. */
+function leaseDeltasFor(plan: RestorePlan, inventory: Inventory, exclude: ReadonlySet<string>): DeltaEntry[] {
+  const planned = new Set(plan.deltas.map(({ key }) => key));
+  const timeline = inventory.timelines.find((candidate) => candidate.timeline === plan.timeline);
+  const others = (timeline?.deltas ?? []).filter(({ key }) => !planned.has(key) && !exclude.has(key));
+  return others.toSorted((left, right) => distance(left, plan.revision) - distance(right, plan.revision));
+}
+
+function distance({ first, last }: DeltaEntry, revision: number): number {
+  return revision < first ? first - revision : Math.max(0, revision - last);
+}
