@@ -116,6 +116,8 @@ export class EtcdConnections implements AsyncDisposable {
 export function etcdAccess(spec: ClusterSpec): EtcdAccess {
   return {
     endpoints: spec.endpoints,
+    connectTimeoutMs: spec.timeouts.connectMs,
+    requestTimeoutMs: spec.timeouts.requestMs,
     ...(spec.tls === undefined ? {} : { tls: spec.tls }),
     ...(spec.auth === undefined ? {} : { auth: spec.auth }),
   };

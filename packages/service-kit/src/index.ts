@@ -51,3 +51,4 @@ export {
   type RetryOptions,
 } from './retry.ts';
 export { etcdOpsVersion } from './version.ts';
+export { createTaskService, type TaskServiceOptions } from './task-service.ts';

@@ -15,7 +15,7 @@ export async function openStore(spec: StoreSpec): Promise<ObjectStore> {
   switch (provider) {
     case 'Local': {
       const { LocalStore } = await import('@etcd-ops/core');
-      return LocalStore.open(spec.bucket);
+      return new LocalStore(spec.bucket);
     }
     default:
       throw new EtcdOpsError('CONFIG_INVALID', {
