@@ -78,3 +78,34 @@ export {
   type RestoreReport,
 } from './restore/restore-options.ts';
 export { restore } from './restore/restore.ts';
+export {
+  chains,
+  gaps,
+  restorableRanges,
+  type Chain,
+  type Gap,
+  type RestorableRange,
+} from './repository/coverage.ts';
+export { readStoredFooter, storedDeltaSource } from './repository/delta-source.ts';
+export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
+export {
+  readInventory,
+  type DamagedEntry,
+  type DeltaEntry,
+  type FullEntry,
+  type IncompleteEntry,
+  type Inventory,
+  type TimelineInventory,
+} from './repository/inventory.ts';
+export { planRestore, type PlanOptions, type RestorePlan, type RestoreTarget } from './repository/plan-restore.ts';
+export { headOf, repositoryHead, type RepositoryHead } from './repository/repository-head.ts';
+export {
+  decodeClusterRecord,
+  decodeTimelineRecord,
+  encodeClusterRecord,
+  encodeTimelineRecord,
+  type ClusterRecord,
+  type TimelineRecord,
+} from './repository/repository-records.ts';
+export { planRestoreFrom, resolveTime, type ResolveTimeOptions } from './repository/resolve-time.ts';
+export type { ResolvedTime } from './repository/time-points.ts';

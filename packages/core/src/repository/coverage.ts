@@ -1,0 +1,142 @@
+import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
+
+/**
+ * The rule of all planning (docs/FORMAT.md, "What is restorable"). In one timeline:
+ *
+ *     restorable(R)  <=>  some full has C <= R <= S,
+ *                         or some full has S < R <= D, where deltas cover every revision of (S, D].
+ */
+export interface Chain {
+  full: FullEntry;
+  /** Lowest restorable revision: C, at least 1. */
+  from: number;
+  /** D: the end of the contiguous deltas above S; S when there are none. */
+  to: number;
+}
+
+export interface RestorableRange {
+  timeline: number;
+  from: number;
+  to: number;
+  /** When `from` had certainly been reached, and the latest known time in the range. Absent when no time is known. */
+  fromTimeMs?: number;
+  toTimeMs?: number;
+}
+
+/** Revisions of a timeline that cannot be restored although some before them can. */
+export interface Gap {
+  timeline: number;
+  /** The restorable revision before the gap; the gap begins at the next one. */
+  after: number;
+  /** The restorable revision behind the gap, or undefined when none follows. */
+  before: number | undefined;
+  /** The highest revision known to exist inside of the gap: deltas hold it, but nothing they could follow. */
+  capturedTo?: number;
+}
+
+/** Which revisions the deltas of one timeline cover, as runs without a hole. */
+export class DeltaCoverage {
+  readonly runs: { from: number; to: number }[] = [];
+
+  /** `deltas` by ascending first revision. */
+  constructor(deltas: readonly DeltaEntry[]) {
+    for (const { first, last } of deltas) {
+      const run = this.runs.at(-1);
+      if (run === undefined || first > run.to + 1) this.runs.push({ from: first, to: last });
+      else run.to = Math.max(run.to, last);
+    }
+  }
+
+  /** The end of the run that holds the revision after `revision`; `revision` itself when no delta holds that. */
+  reachFrom(revision: number): number {
+    let low = 0;
+    let high = this.runs.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.runs[middle]!.to > revision) high = middle;
+      else low = middle + 1;
+    }
+    const run = this.runs[low];
+    return run !== undefined && run.from <= revision + 1 ? run.to : revision;
+  }
+}
+
+/** One chain for each full, in the order of the fulls. */
+export function chains(timeline: TimelineInventory): Chain[] {
+  const coverage = new DeltaCoverage(timeline.deltas);
+  return timeline.fulls.map((full) => ({ full, from: lowestRevision(full), to: coverage.reachFrom(full.revision) }));
+}
+
+/** C, counted from 1: what was never compacted is whole from the first revision on. */
+export function lowestRevision(full: FullEntry): number {
+  return Math.max(full.manifest.compactRevision, 1);
+}
+
+/**
+ * The fewest deltas that lead from `from` to `to`, in order: at each step, of those that go on without a hole, the one
+ * that reaches farthest. They may overlap: who applies them skips rows that are there already.
+ * @returns undefined when there is a hole.
+ */
+export function deltasBetween(deltas: readonly DeltaEntry[], from: number, to: number): DeltaEntry[] | undefined {
+  const chosen: DeltaEntry[] = [];
+  let reached = from;
+  let next = 0;
+  while (reached < to) {
+    let best: DeltaEntry | undefined;
+    for (; next < deltas.length && deltas[next]!.first <= reached + 1; next++) {
+      if (deltas[next]!.last > (best?.last ?? reached)) best = deltas[next];
+    }
+    if (best === undefined) return undefined;
+    chosen.push(best);
+    reached = best.last;
+  }
+  return chosen;
+}
+
+/** All that can be restored, timeline by timeline, as ranges that neither touch nor overlap. */
+export function restorableRanges(inventory: Inventory): RestorableRange[] {
+  return inventory.timelines.flatMap(rangesOf);
+}
+
+export function rangesOf(timeline: TimelineInventory): RestorableRange[] {
+  const ranges: RestorableRange[] = [];
+  for (const { from, to } of chains(timeline).sort((left, right) => left.from - right.from)) {
+    const last = ranges.at(-1);
+    if (last === undefined || from > last.to + 1) ranges.push({ timeline: timeline.timeline, from, to });
+    else last.to = Math.max(last.to, to);
+  }
+  return ranges.map((range) => withTimes(range, timeline));
+}
+
+/** What lies between the restorable ranges of each timeline, and deltas behind the last one that follow nothing. */
+export function gaps(inventory: Inventory): Gap[] {
+  return inventory.timelines.flatMap((timeline) => gapsOf(timeline, rangesOf(timeline)));
+}
+
+export function gapsOf(timeline: TimelineInventory, ranges: readonly RestorableRange[]): Gap[] {
+  return ranges.flatMap((range, index): Gap[] => {
+    const before = ranges[index + 1]?.from;
+    const inside = timeline.deltas.filter((delta) => delta.last > range.to && delta.first < (before ?? Infinity));
+    if (before === undefined && inside.length === 0) return [];
+    const capturedTo = inside.reduce(
+      (highest, delta) => Math.max(highest, Math.min(delta.last, (before ?? Infinity) - 1)),
+      0,
+    );
+    const gap = { timeline: timeline.timeline, after: range.to, before };
+    return [capturedTo > 0 ? { ...gap, capturedTo } : gap];
+  });
+}
+
+function withTimes(range: RestorableRange, timeline: TimelineInventory): RestorableRange {
+  const times = [
+    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: full.createdAtMs })),
+    ...timeline.deltas.map((delta) => ({ revision: delta.last, timeMs: delta.lastObservedMs })),
+  ].filter(({ revision, timeMs }) => timeMs > 0 && revision >= range.from && revision <= range.to);
+  if (times.length === 0) return range;
+  const values = times.map(({ timeMs }) => timeMs);
+  return {
+    ...range,
+    fromTimeMs: values.reduce((a, b) => Math.min(a, b)),
+    toTimeMs: values.reduce((a, b) => Math.max(a, b)),
+  };
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { CODECS } from '../codec/codec.ts';
+import { decodeDocument, encodeDocument, type DocumentKind } from './checked-json.ts';
+import {
+  countField,
+  idField,
+  revisionField,
+  sha256Field,
+  textField,
+  timeField,
+  timelineField,
+} from './document-fields.ts';
+
+/** What is known of a full snapshot. It lies beside the full, is written last and never again. */
+export const fullManifestSchema = z
+  .object({
+    version: z.literal(1),
+    kind: z.literal('full'),
+    cluster: z.string().min(1).max(200),
+    timeline: timelineField,
+    /** S: the last revision of the file. */
+    revision: revisionField,
+    /** C: below it, states cannot be had from this file; -1 when it was never compacted. */
+    compactRevision: z.union([z.literal(-1), countField]),
+    /** RevisionDigest of the rows of S; null when the file has none of them (S <= C). */
+    lastRevisionDigest: sha256Field.nullable(),
+    lastRevisionRows: countField,
+    clusterId: idField,
+    memberId: idField,
+    etcdVersion: textField,
+    /** When the snapshot began, taken after etcd's first answer: every row of the file is at least as old. */
+    createdAt: timeField,
+    finishedAt: timeField,
+    codec: z.enum(CODECS),
+    /** Size and SHA-256 of the file with etcd's own trailing hash. */
+    plainBytes: countField,
+    plainSha256: sha256Field,
+    /** Size and SHA-256 of the object as it lies in the store. */
+    storedBytes: countField,
+    storedSha256: sha256Field,
+    authRevision: countField.exactOptional(),
+    /** Why it was taken: `schedule`, `start`, `gap`, `fork`, ... */
+    cause: textField,
+    /** What was proved of it before it was stored. */
+    proof: z.looseObject({ kind: textField }).exactOptional(),
+  })
+  .refine((manifest) => manifest.compactRevision <= manifest.revision, 'compactRevision is above revision')
+  .refine(
+    (manifest) => (manifest.lastRevisionDigest === null) === (manifest.lastRevisionRows === 0),
+    'digest and rows do not fit',
+  );
+
+export type FullManifest = z.infer<typeof fullManifestSchema>;
+
+const KIND: DocumentKind<FullManifest> = {
+  name: 'manifest',
+  version: 1,
+  schema: fullManifestSchema,
+  damage: 'MANIFEST_DAMAGED',
+};
+
+/** The same manifest gives the same bytes. Throws (a programmer's error) when a field is missing, wrong or unknown. */
+export function encodeManifest(manifest: FullManifest): Buffer {
+  return encodeDocument(KIND, manifest);
+}
+
+/** @throws EtcdOpsError MANIFEST_DAMAGED naming the rule. Fields that a later etcd-ops may have added are dropped. */
+export function decodeManifest(bytes: Uint8Array): FullManifest {
+  return decodeDocument(KIND, bytes);
+}

@@ -1,0 +1,174 @@
+import { EtcdOpsError } from '../base/errors.ts';
+import { chains, deltasBetween, gapsOf, rangesOf } from './coverage.ts';
+import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
+import { describeGap, noBackup, revisionNotRestorable } from './not-restorable.ts';
+import { parseObjectKey } from './object-key.ts';
+import { describeResolved, resolveTimeByPoints } from './time-points.ts';
+
+export type RestoreTarget =
+  | { kind: 'latest'; timeline?: number }
+  | { kind: 'revision'; revision: number; timeline?: number }
+  | { kind: 'time'; timeMs: number; timeline?: number }
+  /** One full, as it is: the key of its data, or its last part. */
+  | { kind: 'snapshot'; key: string };
+
+export interface RestorePlan {
+  cluster: string;
+  timeline: number;
+  /** The revision that the restored store will have. */
+  revision: number;
+  full: FullEntry;
+  /** The revision is below S: the rows above it are cut off. */
+  cutFull: boolean;
+  /** In the order to apply them. They may overlap the full and each other: rows that are there already are skipped. */
+  deltas: DeltaEntry[];
+  bytesToFetch: number;
+  /** An estimate: the full's file and all bytes of the deltas. */
+  expectedDbBytes: number;
+  /** What the operator should know before it starts. */
+  warnings: string[];
+  /** When `revision` had certainly been reached, if a time of exactly it is known. */
+  latestObservedMs?: number;
+}
+
+export interface PlanOptions {
+  /** Keys that proved damaged or missing: the plan goes round them. */
+  exclude?: ReadonlySet<string>;
+}
+
+/**
+ * Chooses the objects that make the target: the nearest full at or below it with deltas (then the leases are known at the
+ * target), else a full above it whose upper rows are cut. Pure: a time is resolved as far as names go, to the end of a
+ * delta (`resolveTime` looks into one).
+ * @throws EtcdOpsError NO_BACKUP, REVISION_NOT_RESTORABLE, TIME_NOT_RESTORABLE (which name what can be had instead),
+ * STORE_NOT_FOUND for an unknown snapshot.
+ */
+export function planRestore(inventory: Inventory, target: RestoreTarget, options: PlanOptions = {}): RestorePlan {
+  const usable = without(inventory, options.exclude ?? new Set());
+  if (target.kind === 'snapshot') return planSnapshot(usable, target.key);
+  const timelines = timelinesFor(usable, target.timeline);
+  switch (target.kind) {
+    case 'latest': {
+      const timeline = timelines[0]!;
+      return planAt(usable, timelines, timeline, rangesOf(timeline).at(-1)!.to, trailingWarnings(usable, timeline));
+    }
+    case 'revision':
+      return planRevision(usable, timelines, target.revision);
+    case 'time': {
+      const resolved = resolveTimeByPoints(timelines, target.timeMs);
+      return planAt(
+        usable,
+        timelines,
+        timelines.find((found) => found.timeline === resolved.timeline)!,
+        resolved.revision,
+        describeResolved(resolved),
+      );
+    }
+  }
+}
+
+/** The inventory as if some objects were not there. */
+export function without(inventory: Inventory, exclude: ReadonlySet<string>): Inventory {
+  if (exclude.size === 0) return inventory;
+  const timelines = inventory.timelines.map((timeline) => ({
+    ...timeline,
+    fulls: timeline.fulls.filter(({ key }) => !exclude.has(key)),
+    deltas: timeline.deltas.filter(({ key }) => !exclude.has(key)),
+  }));
+  return { ...inventory, timelines };
+}
+
+/** Timelines with at least one full, newest first. */
+export function timelinesFor(inventory: Inventory, timeline: number | undefined): TimelineInventory[] {
+  const found = inventory.timelines.filter(
+    (one) => one.fulls.length > 0 && (timeline === undefined || one.timeline === timeline),
+  );
+  if (found.length === 0) throw noBackup(inventory, timeline);
+  return found.reverse();
+}
+
+function planRevision(inventory: Inventory, timelines: readonly TimelineInventory[], revision: number): RestorePlan {
+  const able = timelines.filter((timeline) =>
+    rangesOf(timeline).some(({ from, to }) => from <= revision && revision <= to),
+  );
+  if (able.length === 0) throw revisionNotRestorable(timelines, revision);
+  const others = able.slice(1).map(({ timeline }) => timeline);
+  const warning = `Timeline ${others.join(', ')} holds a revision ${revision} too; this is that of timeline ${able[0]!.timeline}, the newest.`;
+  return planAt(inventory, timelines, able[0]!, revision, others.length === 0 ? [] : [warning]);
+}
+
+function planAt(
+  inventory: Inventory,
+  timelines: readonly TimelineInventory[],
+  timeline: TimelineInventory,
+  revision: number,
+  warnings: readonly string[],
+): RestorePlan {
+  const all = chains(timeline);
+  // Fulls come by revision, then time: the last is the nearest, and of several at one revision the newest.
+  const base = all.findLast(({ full, to }) => full.revision <= revision && revision <= to);
+  if (base !== undefined) {
+    const deltas = deltasBetween(timeline.deltas, base.full.revision, revision);
+    // The chain's end was computed from the very deltas that are chosen from here.
+    if (deltas === undefined) throw revisionNotRestorable(timelines, revision);
+    return buildPlan(inventory, timeline, base.full, deltas, revision, warnings);
+  }
+  const cut = all.find(({ full, from }) => from <= revision && revision < full.revision);
+  if (cut === undefined) throw revisionNotRestorable(timelines, revision);
+  const warning = `The full of revision ${cut.full.revision} is cut at ${revision}: leases that ended between them are unknown, auth is that of ${cut.full.revision}.`;
+  return buildPlan(inventory, timeline, cut.full, [], revision, [...warnings, warning]);
+}
+
+function planSnapshot(inventory: Inventory, key: string): RestorePlan {
+  for (const timeline of inventory.timelines) {
+    const full = timeline.fulls.find((found) => found.key === key || found.key.endsWith(`/${key}`));
+    if (full !== undefined) return buildPlan(inventory, timeline, full, [], full.revision, []);
+  }
+  const damage = inventory.damaged.find((found) => found.key === key || found.key === `${key}.json`);
+  if (damage !== undefined)
+    throw new EtcdOpsError('OBJECT_DAMAGED', { message: `The full ${key} cannot be used: ${damage.reason}` });
+  if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) throw noBackup(inventory);
+  const kind = parseObjectKey(key)?.kind;
+  const hint = kind === 'delta' || kind === 'manifest' ? `; it names a ${kind}` : '';
+  throw new EtcdOpsError('STORE_NOT_FOUND', {
+    message: `Cluster ${inventory.cluster} has no full snapshot ${key}${hint}`,
+    remedy: '`list` shows the fulls; give the key of one.',
+  });
+}
+
+function buildPlan(
+  inventory: Inventory,
+  timeline: TimelineInventory,
+  full: FullEntry,
+  deltas: DeltaEntry[],
+  revision: number,
+  warnings: readonly string[],
+): RestorePlan {
+  const deltaBytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
+  const lastDelta = deltas.at(-1);
+  const observedMs = lastDelta === undefined ? full.createdAtMs : lastDelta.lastObservedMs;
+  const isExact = revision === (lastDelta?.last ?? full.revision) && observedMs > 0;
+  return {
+    cluster: inventory.cluster,
+    timeline: timeline.timeline,
+    revision,
+    full,
+    cutFull: revision < full.revision,
+    deltas,
+    bytesToFetch: full.bytes + deltaBytes,
+    expectedDbBytes: full.manifest.plainBytes + deltaBytes,
+    warnings: [...warnings],
+    ...(isExact ? { latestObservedMs: observedMs } : {}),
+  };
+}
+
+/** What the newest chain does not hold although something newer is there. */
+function trailingWarnings(inventory: Inventory, timeline: TimelineInventory): string[] {
+  const newer = inventory.timelines.filter((found) => found.timeline > timeline.timeline);
+  const fork = newer.map(
+    (found) =>
+      `Timeline ${found.timeline} has begun, but holds no full yet: this is the end of timeline ${timeline.timeline}.`,
+  );
+  const hole = gapsOf(timeline, rangesOf(timeline)).filter((gap) => gap.before === undefined);
+  return [...fork, ...hole.map((gap) => `This is not the newest revision known: ${describeGap(gap)}.`)];
+}
