@@ -20,4 +20,6 @@ export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } 
 export { type HardLoadOperation } from './hard-load-operations.ts';
 export { Random } from './random.ts';
 export { initialClusterOf, planMembers, startEtcd, type StartEtcdOptions, type TestEtcd } from './start-etcd.ts';
+export { startNats, type StartNatsOptions, type TestNats } from './start-nats.ts';
 export { tempDir, type TempDir } from './temp-dir.ts';
+export { WatchRows } from './watch-rows.ts';

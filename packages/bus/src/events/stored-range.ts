@@ -1,0 +1,179 @@
+import { AckPolicy, DeliverPolicy, nanos, nuid, ReplayPolicy, type ConsumerConfig, type Msg } from 'nats';
+import { cancelled, isDefiniteRefusal, toBusError } from '../bus-error.ts';
+import type { Bus } from '../connection.ts';
+import { eventsStream, eventsSubject } from '../names.ts';
+import { pause, pull } from '../pull-request.ts';
+import type { Skipped, StoredEvent } from './part-joiner.ts';
+import { asBuffer, firstSequenceFrom, messageAtLeader, messageAtReplica } from './stored-message.ts';
+import { streamFacts } from './stream-facts.ts';
+
+/** Up to this many messages, asking for each is faster than making a consumer. */
+const DIRECT_MESSAGES_MAX = 16;
+const DIRECT_IN_FLIGHT = 8;
+/** What one pull may bring; the sizes of the stream's messages so far decide about the count. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+const BATCH_MESSAGES_MAX = 512;
+const CONSUMER_IDLE_MS = 60_000;
+const FRUITLESS_CONSUMERS_MAX = 10;
+const CREATE_TRIES_MAX = 5;
+
+export interface RangeOptions {
+  /** Stream sequences, both inclusive. */
+  from: number;
+  to: number;
+  signal?: AbortSignal;
+  /** Leave the payloads behind. */
+  headersOnly?: boolean;
+}
+
+/** The stored messages between two sequences in order; what the stream no longer has comes as `missing`. */
+export async function* storedMessages(
+  bus: Bus,
+  cluster: string,
+  options: RangeOptions,
+): AsyncGenerator<StoredEvent | Skipped> {
+  const facts = await streamFacts(bus, cluster);
+  const to = Math.min(options.to, facts.lastSequence);
+  const from = Math.max(options.from, facts.firstSequence);
+  if (from > options.from && options.from <= to) yield missing(options.from, Math.min(from - 1, to));
+  if (from > to) return;
+  if (to - from < DIRECT_MESSAGES_MAX) {
+    yield* messagesOneByOne(bus, cluster, { ...options, from, to });
+    return;
+  }
+  const meanBytes = options.headersOnly === true ? 1024 : Math.max(1, facts.bytes / Math.max(1, facts.messages));
+  const batch = Math.max(1, Math.min(BATCH_MESSAGES_MAX, Math.floor(BATCH_BYTES / meanBytes)));
+  yield* messagesByConsumer(bus, cluster, { ...options, from, to, batch });
+}
+
+async function* messagesOneByOne(
+  bus: Bus,
+  cluster: string,
+  range: RangeOptions,
+): AsyncGenerator<StoredEvent | Skipped> {
+  const ahead: Promise<StoredEvent | undefined>[] = [];
+  let asked = range.from;
+  try {
+    for (let sequence = range.from; sequence <= range.to; sequence++) {
+      if (range.signal?.aborted === true) throw cancelled('Reading events', range.signal);
+      while (asked <= range.to && ahead.length < DIRECT_IN_FLIGHT) ahead.push(messageAt(bus, cluster, asked++));
+      yield (await ahead.shift()!) ?? missing(sequence, sequence);
+    }
+  } finally {
+    // Nobody awaits these any more, and a rejection without a listener would end the process.
+    for (const promise of ahead) promise.catch(() => {});
+  }
+}
+
+async function messageAt(bus: Bus, cluster: string, sequence: number): Promise<StoredEvent | undefined> {
+  // A replica may lag, and old streams may not allow it at all: only the leader can say that a message is gone.
+  const stored = await messageAtReplica(bus, cluster, sequence).catch(() => undefined);
+  return stored ?? messageAtLeader(bus, cluster, sequence);
+}
+
+async function* messagesByConsumer(
+  bus: Bus,
+  cluster: string,
+  range: RangeOptions & { batch: number },
+): AsyncGenerator<StoredEvent | Skipped> {
+  let next = range.from;
+  for (let fruitless = 0; next <= range.to; fruitless++) {
+    if (fruitless > FRUITLESS_CONSUMERS_MAX) {
+      throw toBusError(new Error(`no message at ${next} after ${fruitless} tries`), `Reading the events of ${cluster}`);
+    }
+    await bus.whenConnected(range.signal);
+    for await (const stored of consume(bus, cluster, { ...range, from: next })) {
+      const gone = stored.sequence > next ? await firstSequenceFrom(bus, cluster, next) : next;
+      // Something was lost on its way: another consumer begins there.
+      if (gone !== undefined && gone < stored.sequence && gone > next) break;
+      if (stored.sequence > next) yield missing(next, stored.sequence - 1);
+      yield stored;
+      next = stored.sequence + 1;
+      fruitless = 0;
+    }
+    if (next > range.to) return;
+    // The consumer ended early: it sits on a replica that lags, the connection broke, or the stream holds no more.
+    const after = await firstSequenceFrom(bus, cluster, next);
+    if (after === next) continue;
+    const end = Math.min((after ?? range.to + 1) - 1, range.to);
+    yield missing(next, end);
+    next = end + 1;
+  }
+}
+
+/** What one consumer delivers from `from` on, in order, until it has no more or a pull is lost. */
+async function* consume(
+  bus: Bus,
+  cluster: string,
+  range: RangeOptions & { batch: number },
+): AsyncGenerator<StoredEvent> {
+  const stream = eventsStream(cluster);
+  const signal = range.signal === undefined ? {} : { signal: range.signal };
+  const consumer = await createConsumer(bus, cluster, range);
+  try {
+    for (let wanted = range.to - range.from + 1; wanted > 0;) {
+      const batch = Math.min(range.batch, wanted);
+      const { messages, end } = await pull(bus, { stream, consumer, batch, expiresMs: 0, ...signal });
+      for (const message of messages) {
+        const sequence = sequenceOf(message);
+        if (sequence > range.to) return;
+        yield {
+          sequence,
+          headers: message.headers,
+          ...(range.headersOnly === true ? {} : { payload: asBuffer(message.data) }),
+        };
+        wanted = range.to - sequence;
+      }
+      if (end === 'cancelled') throw cancelled('Reading events', range.signal);
+      if (end !== 'full') return;
+    }
+  } finally {
+    deleteConsumer(bus, stream, consumer);
+  }
+}
+
+async function createConsumer(bus: Bus, cluster: string, range: RangeOptions): Promise<string> {
+  const config: Partial<ConsumerConfig> = {
+    ack_policy: AckPolicy.None,
+    replay_policy: ReplayPolicy.Instant,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: range.from,
+    filter_subject: eventsSubject(cluster),
+    headers_only: range.headersOnly === true,
+    max_deliver: 1,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: nanos(CONSUMER_IDLE_MS),
+    // The rights name the filter only if the consumer has a name (bus.md part 7).
+    name: nuid.next(),
+  };
+  const jsm = await bus.jsm();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await jsm.consumers.add(eventsStream(cluster), config)).name;
+    } catch (error) {
+      if (isDefiniteRefusal(error) || attempt >= CREATE_TRIES_MAX)
+        throw toBusError(error, `Reading the events of ${cluster}`);
+      await pause(attempt * 100, range.signal);
+    }
+  }
+}
+
+/** Nobody waits for it: what is left behind, the server removes after CONSUMER_IDLE_MS. */
+function deleteConsumer(bus: Bus, stream: string, consumer: string): void {
+  if (!bus.connected) return;
+  bus.jsm().then(
+    (jsm) => jsm.consumers.delete(stream, consumer).catch(() => false),
+    () => false,
+  );
+}
+
+/** From `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>...`, or the longer form with domain and account. */
+function sequenceOf(message: Msg): number {
+  const tokens = (message.reply ?? '').split('.');
+  return Number(tokens[tokens.length === 9 ? 5 : 7]);
+}
+
+function missing(firstSequence: number, lastSequence: number): Skipped {
+  return { reason: 'missing', firstSequence, lastSequence };
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { nameSchema } from './task-base.ts';
+
+const pathSchema = z.string().min(1).max(4096);
+/** Five or six fields; node-cron decides about the rest where the schedule is used. */
+const cronSchema = z.string().regex(/^\s*\S+(\s+\S+){4,5}\s*$/, 'five or six cron fields');
+const periodMsSchema = z
+  .number()
+  .int()
+  .min(100)
+  .max(31 * 86_400_000);
+const bytesSchema = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+const endpointSchema = z
+  .string()
+  .max(1024)
+  .regex(/^(https?:\/\/)?[^\s/@]+$/, 'host:port or http(s)://host:port, without credentials');
+
+const localStoreSchema = z.strictObject({
+  provider: z.literal('Local'),
+  /** The directory that holds the repositories of all clusters. */
+  bucket: pathSchema,
+});
+
+const snapshotsSchema = z.strictObject({
+  schedule: cronSchema.default('*/20 * * * *'),
+  fullAtStart: z.boolean().default(true),
+  codec: z.enum(['none', 'gzip', 'zlib', 'zstd']).default('none'),
+  /** 0 turns deltas off. */
+  deltaPeriodMs: z.union([z.literal(0), periodMsSchema]).default(10_000),
+  /** A delta is made early when this much waits. */
+  deltaBytesMax: bytesSchema.default(10 * 1024 * 1024),
+});
+
+const retentionSchema = z.strictObject({
+  policy: z.enum(['LimitBased', 'KeepAlways']).default('LimitBased'),
+  /** Fulls to keep. */
+  maxBackups: z.number().int().min(1).max(1_000_000).default(240),
+  gcPeriodMs: periodMsSchema.default(60_000),
+  deltaRetention: z.enum(['with-base', 'newest-chain']).default('with-base'),
+});
+
+const defragSchema = z.strictObject({
+  schedule: cronSchema.default('0 0 */3 * *'),
+  enabled: z.boolean().default(false),
+  /** Members that would gain less are left alone. */
+  minReclaimBytes: bytesSchema.default(64 * 1024 * 1024),
+});
+
+const timeoutsSchema = z.strictObject({
+  connectMs: periodMsSchema.default(10_000),
+  requestMs: periodMsSchema.default(10_000),
+  snapshotMs: periodMsSchema.default(3_600_000),
+  defragMs: periodMsSchema.default(480_000),
+});
+
+/**
+ * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
+ * Credentials are only referred to: a password is a file on the hosts that need it.
+ */
+export const clusterSpecSchema = z.strictObject({
+  version: z.literal(1),
+  name: nameSchema,
+  endpoints: z.array(endpointSchema).min(1).max(128),
+  tls: z
+    .strictObject({
+      caFile: pathSchema.exactOptional(),
+      certFile: pathSchema.exactOptional(),
+      keyFile: pathSchema.exactOptional(),
+      insecureSkipVerify: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+  auth: z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema }).exactOptional(),
+  store: z.discriminatedUnion('provider', [localStoreSchema]),
+  snapshots: snapshotsSchema.prefault({}),
+  retention: retentionSchema.prefault({}),
+  defrag: defragSchema.prefault({}),
+  timeouts: timeoutsSchema.prefault({}),
+  /** Bytes of events that may wait in NATS before the watcher is held back. */
+  eventBytesMax: bytesSchema.default(1024 * 1024 * 1024),
+});
+export type ClusterSpec = z.infer<typeof clusterSpecSchema>;
+export type ClusterSpecInput = z.input<typeof clusterSpecSchema>;

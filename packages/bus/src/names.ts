@@ -1,0 +1,102 @@
+import { encodeClusterName } from '@etcd-ops/core';
+
+/** Every subject, stream, bucket and durable of etcd-ops is built here and nowhere else (docs/MESSAGES.md). */
+
+export const TASK_KINDS = ['full', 'delta', 'gc', 'compact', 'verify', 'defrag', 'restore', 'copy'] as const;
+export type TaskKind = (typeof TASK_KINDS)[number];
+
+/** Of these, several may wait for one cluster: their subject ends in the task's id. */
+const KINDS_WITH_ID: readonly TaskKind[] = ['restore', 'verify', 'copy'];
+
+/** The pool that every worker of a kind serves; other pools are labels of hosts. */
+export const ANY_POOL = 'any';
+
+export const TASKS_STREAM = 'ETCDOPS_TASKS';
+export const DEAD_STREAM = 'ETCDOPS_DEAD';
+export const HISTORY_STREAM = 'ETCDOPS_HISTORY';
+const EVENTS_STREAM_PREFIX = 'ETCDOPS_EVENTS_';
+
+export const CLUSTERS_BUCKET = 'etcdops_clusters';
+export const OWNERS_BUCKET = 'etcdops_owners';
+export const STATE_BUCKET = 'etcdops_state';
+
+export const TASK_SUBJECTS = 'etcdops.task.>';
+export const DEAD_SUBJECTS = 'etcdops.dead.>';
+export const DONE_SUBJECTS = 'etcdops.done.>';
+export const PROGRESS_SUBJECTS = 'etcdops.progress.>';
+
+/** One token that is legal in subjects, stream names and KV keys, different for each name. */
+export const clusterToken = encodeClusterName;
+
+export function eventsStream(cluster: string): string {
+  return `${EVENTS_STREAM_PREFIX}${clusterToken(cluster)}`;
+}
+
+export function eventsSubject(cluster: string): string {
+  return `etcdops.events.${clusterToken(cluster)}`;
+}
+
+export interface TaskAddress {
+  id: string;
+  kind: TaskKind;
+  pool: string;
+  cluster: string;
+}
+
+/** `etcdops.task.<kind>.<pool>.<cluster>[.<id>]`: the work queue holds one message per subject. */
+export function taskSubject(task: TaskAddress): string {
+  const subject = `etcdops.task.${task.kind}.${clusterToken(task.pool)}.${clusterToken(task.cluster)}`;
+  return KINDS_WITH_ID.includes(task.kind) ? `${subject}.${clusterToken(task.id)}` : subject;
+}
+
+/** What the workers of a kind and pool pull. Filters on one work queue must not overlap: these never do. */
+export function taskFilter(kind: TaskKind, pool: string): string {
+  return `etcdops.task.${kind}.${clusterToken(pool)}.>`;
+}
+
+/** The durable consumer of a kind; workers of a host's pool have one of their own. */
+export function taskDurable(kind: TaskKind, pool: string): string {
+  return pool === ANY_POOL ? kind : `${kind}_${clusterToken(pool)}`;
+}
+
+export function deadSubject(kind: TaskKind | 'unreadable', cluster: string): string {
+  return `etcdops.dead.${kind}.${clusterToken(cluster)}`;
+}
+
+export function doneSubject(kind: TaskKind, cluster: string): string {
+  return `etcdops.done.${kind}.${clusterToken(cluster)}`;
+}
+
+export function progressSubject(kind: TaskKind, cluster: string, id: string): string {
+  return `etcdops.progress.${kind}.${clusterToken(cluster)}.${clusterToken(id)}`;
+}
+
+/** `etcdops.restore`, `etcdops.snapshot`, ...: the NATS service API. */
+export const API_NAME = 'etcdops';
+export function apiSubject(endpoint: string): string {
+  return `${API_NAME}.${endpoint}`;
+}
+
+/** KV keys. */
+export function clusterKey(cluster: string): string {
+  return clusterToken(cluster);
+}
+
+export function positionKey(cluster: string): string {
+  return `position.${clusterToken(cluster)}`;
+}
+
+export function lastDoneKey(kind: TaskKind, cluster: string): string {
+  return `last.${kind}.${clusterToken(cluster)}`;
+}
+
+/** Kinds of which several may wait for one cluster count the attempts of each task. */
+export function attemptKey(task: TaskAddress): string {
+  const key = `attempt.${task.kind}.${clusterToken(task.cluster)}`;
+  return KINDS_WITH_ID.includes(task.kind) ? `${key}.${clusterToken(task.id)}` : key;
+}
+
+/** The stream below a KV bucket. */
+export function bucketStream(bucket: string): string {
+  return `KV_${bucket}`;
+}

@@ -1,0 +1,64 @@
+import { AckPolicy, DeliverPolicy, nanos, ReplayPolicy, type ConsumerConfig } from 'nats';
+import { setTimeout as delay } from 'node:timers/promises';
+import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
+import type { Bus } from '../connection.ts';
+import { taskDurable, taskFilter, TASKS_STREAM, type TaskKind } from '../names.ts';
+
+export interface TaskConsumerOptions {
+  kind: TaskKind;
+  pool: string;
+  ackWaitMs: number;
+}
+
+/** A message that waits for its delayed redelivery counts against this limit: it must never be the bottleneck. */
+const ACK_PENDING_MAX = 10_000;
+const TRIES_MAX = 5;
+
+/** Creates the durable consumer of a kind and pool, or adjusts it; answers its name. */
+export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions): Promise<string> {
+  const durable = taskDurable(options.kind, options.pool);
+  const wanted = {
+    durable_name: durable,
+    filter_subject: taskFilter(options.kind, options.pool),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    replay_policy: ReplayPolicy.Instant,
+    ack_wait: nanos(options.ackWaitMs),
+    // A limit here would leave the message in the queue undelivered, and its cluster blocked, for ever.
+    max_deliver: -1,
+    max_ack_pending: ACK_PENDING_MAX,
+    // No `backoff`: it replaces ack_wait and breaks working() and delayed naks (bus.md part 1).
+  } satisfies Partial<ConsumerConfig>;
+  const jsm = await bus.jsm();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const found = await consumerConfig(bus, durable);
+      if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
+      else if (differs(found, wanted)) {
+        const { ack_wait, max_deliver, max_ack_pending } = wanted;
+        await jsm.consumers.update(TASKS_STREAM, durable, { ack_wait, max_deliver, max_ack_pending });
+      }
+      return durable;
+    } catch (error) {
+      // Another worker made it at the same moment, or the creation timed out: look again.
+      const retry = isApiError(error, API_ERROR.consumerExists) || !isDefiniteRefusal(error);
+      if (!retry || attempt >= TRIES_MAX)
+        throw toBusError(error, `Preparing the consumer ${durable} of ${TASKS_STREAM}`);
+      await delay(attempt * 100);
+    }
+  }
+}
+
+async function consumerConfig(bus: Bus, durable: string): Promise<ConsumerConfig | undefined> {
+  const jsm = await bus.jsm();
+  try {
+    return (await jsm.consumers.info(TASKS_STREAM, durable)).config;
+  } catch (error) {
+    if (isApiError(error, API_ERROR.consumerNotFound)) return undefined;
+    throw error;
+  }
+}
+
+function differs(found: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
+  return (['ack_wait', 'max_deliver', 'max_ack_pending'] as const).some((field) => found[field] !== wanted[field]);
+}

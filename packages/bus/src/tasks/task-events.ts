@@ -1,0 +1,16 @@
+import type { EtcdOpsError } from '@etcd-ops/core';
+import type { Failure } from '../messages/failure.ts';
+import type { Task } from '../messages/task.ts';
+
+/** What happens to tasks, for logs and metrics. */
+export type TaskEvent =
+  | { type: 'started'; task: Task; attempt: number }
+  | { type: 'done'; task: Task; attempt: number; durationMs: number; changed: boolean }
+  | { type: 'already-done'; task: Task }
+  | { type: 'failed'; task: Task; attempt: number; failure: Failure; error: unknown; retryInMs: number }
+  | { type: 'dead'; subject: string; attempts: number; failure: Failure }
+  /** Handed back because this worker stops. */
+  | { type: 'released'; subject: string }
+  /** The bus failed around the work; the task comes again. */
+  | { type: 'bus-failed'; subject?: string; error: EtcdOpsError }
+  | { type: 'consumer-gone' };

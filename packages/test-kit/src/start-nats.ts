@@ -1,0 +1,114 @@
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'nats';
+import { findBinary, missingBinary } from './binaries.ts';
+import { eventually } from './eventually.ts';
+import { freePorts } from './free-port.ts';
+import { spawnGuarded, type GuardedProcess } from './guarded-process.ts';
+import { tempDir, type TempDir } from './temp-dir.ts';
+
+export interface StartNatsOptions {
+  /** `2.9`, `2.10.27`; default the newest found. */
+  version?: string;
+  /** Further lines of the configuration, such as `max_payload: 65536`. */
+  config?: string;
+}
+
+/** A real nats-server with JetStream; its port and its store stay over restarts. */
+export interface TestNats extends AsyncDisposable {
+  readonly url: string;
+  readonly storeDir: string;
+  readonly pid: number;
+  /** SIGTERM, and waits for the end. */
+  stop(): Promise<void>;
+  /** SIGKILL, and waits for the end. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and store; resolves when it answers. */
+  start(): Promise<void>;
+  /** SIGSTOP and SIGCONT: the server is there and silent. */
+  signal(signal: NodeJS.Signals): void;
+  log(): string;
+}
+
+const START_TRIES_MAX = 5;
+
+/** @throws Error when there is no such nats-server: ask `findBinary('nats-server', version)` first and skip. */
+export async function startNats(options: StartNatsOptions = {}): Promise<TestNats> {
+  const binary = findBinary('nats-server', options.version);
+  if (binary === undefined) throw new Error(missingBinary('nats-server', options.version));
+  const dir = tempDir('etcd-ops-nats-');
+  for (let attempt = 1; ; attempt++) {
+    const [port] = await freePorts(1);
+    const server = new NatsProcess({ binary, dir, port: port!, config: options.config ?? '' });
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      // Somebody may have taken the port in between.
+      await server.kill();
+      if (attempt < START_TRIES_MAX) continue;
+      await dir.remove();
+      throw error;
+    }
+  }
+}
+
+class NatsProcess implements TestNats {
+  readonly url: string;
+  readonly storeDir: string;
+  readonly #binary: string;
+  readonly #dir: TempDir;
+  readonly #config: string;
+  #process: GuardedProcess | undefined;
+
+  constructor(plan: { binary: string; dir: TempDir; port: number; config: string }) {
+    this.#binary = plan.binary;
+    this.#dir = plan.dir;
+    this.url = `nats://127.0.0.1:${plan.port}`;
+    this.storeDir = plan.dir.file('store');
+    this.#config = [
+      `listen: "127.0.0.1:${plan.port}"`,
+      `jetstream { store_dir: ${JSON.stringify(this.storeDir)} }`,
+      plan.config,
+      '',
+    ].join('\n');
+  }
+
+  get pid(): number {
+    if (this.#process === undefined) throw new Error('nats-server was not started');
+    return this.#process.pid;
+  }
+
+  async start(): Promise<void> {
+    const path = this.#dir.file('nats.conf');
+    await writeFile(path, this.#config);
+    const child = await spawnGuarded(this.#binary, ['-c', path]);
+    this.#process = child;
+    await eventually(async () => {
+      if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
+      const connection = await connect({ servers: this.url, reconnect: false, timeout: 1_000 });
+      // Listening comes before JetStream is there.
+      await connection.jetstreamManager().finally(() => connection.close());
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.stop();
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
+  log(): string {
+    return this.#process?.log() ?? '';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.#dir.remove();
+  }
+}
