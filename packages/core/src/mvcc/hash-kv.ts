@@ -74,7 +74,7 @@ async function hashRows(bucket: Bucket, range: RevisionRange, superseded: Supers
 
 /** Only asked for rows at or below the compact revision. */
 function isFiltered(leaf: LeafView, entry: number, ordinal: number, range: RevisionRange, superseded: SupersededRows): boolean {
-  if (!superseded.nothingAlive && superseded.has(ordinal)) return true;
+  if (superseded.has(ordinal)) return true;
   // 3.4.34, 3.5.16 and newer leave a tombstone at the compact revision itself in the file; older ones never have one.
   return isTombstoneRow(leaf, entry) && rowMain(leaf, entry) === range.compactRevision;
 }

@@ -5,10 +5,8 @@ import { encodeRevisionKey, type Revision } from './revision.ts';
 import { isTombstoneRow, rowMain } from './row-key.ts';
 import { hashUserKey } from './row-value.ts';
 
-/** Which rows at or below a compact revision are no longer what is alive at a later revision. */
+/** The rows at or below a compact revision that do not count in a hash. */
 export class SupersededRows {
-  /** True when no key is alive at the revision: etcd then filters nothing. */
-  nothingAlive = false;
   rowCount = 0;
   #bits = new Uint8Array(1024);
   #marked = 0;
@@ -45,10 +43,27 @@ export interface RevisionRange {
 }
 
 /**
+ * Finds the rows at or below the compact revision that HashKV leaves out: those that are not what is alive at `revision`.
+ * When nothing at all is alive there, etcd leaves out none of the rows it has, and a finished compaction has left it those
+ * alive at the compact revision: then these count, so that an unfinished compaction gives the hash of the finished one.
+ */
+export async function findSupersededRows(bucket: Bucket, range: RevisionRange, yielder: Yielder): Promise<SupersededRows> {
+  const { superseded, lastIsPut } = await markSupersededRows(bucket, range, yielder);
+  const somethingAlive = !superseded.allMarked || lastIsPut || (await anyAliveAbove(bucket, range, yielder));
+  if (somethingAlive) return superseded;
+  const atCompaction = { compactRevision: range.compactRevision, revision: range.compactRevision };
+  return (await markSupersededRows(bucket, atCompaction, yielder)).superseded;
+}
+
+/**
  * One pass over the rows up to `revision`. Of each key that has rows at or below `compactRevision` the table knows the newest
  * of them; every later row of the key, or a tombstone, marks it. Memory: 12 to 40 bytes for each such key, a bit a row.
  */
-export async function findSupersededRows(bucket: Bucket, range: RevisionRange, yielder: Yielder): Promise<SupersededRows> {
+async function markSupersededRows(
+  bucket: Bucket,
+  range: RevisionRange,
+  yielder: Yielder,
+): Promise<{ superseded: SupersededRows; lastIsPut: boolean }> {
   const superseded = new SupersededRows();
   const newest = new KeyTable();
   const hash = new KeyHash();
@@ -69,8 +84,7 @@ export async function findSupersededRows(bucket: Bucket, range: RevisionRange, y
     }
     if (yielder.due(leaf.byteLength)) await yielder.turn();
   }
-  superseded.nothingAlive = superseded.allMarked && !lastIsPut && !(await anyAliveAbove(bucket, range, yielder));
-  return superseded;
+  return { superseded, lastIsPut };
 }
 
 /** Whether a key that has rows only above the compact revision is alive. Only asked when no other key is. */
