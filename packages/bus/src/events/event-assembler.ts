@@ -9,6 +9,8 @@ export type EventRead = EventMessage & {
   sequence: number;
   /** Of the last part: what a cut or a trim names. */
   lastPartSequence: number;
+  /** Of the writer: 32 hex digits. */
+  epoch: string;
   /** The parsed rows; of a start, none. */
   rows?: RowBlock;
   /** Of a start: false when rows between what was known and it were never captured. */
@@ -46,7 +48,7 @@ export class EventAssembler {
     const { headers, firstSequence, lastSequence } = whole;
     const verdict = acceptEvent(this.#expected, headers);
     if (verdict.verdict === 'skip') return { reason: verdict.reason, firstSequence, lastSequence };
-    const place = { sequence: firstSequence, lastPartSequence: lastSequence };
+    const place = { sequence: firstSequence, lastPartSequence: lastSequence, epoch: headers.epoch };
     if (verdict.verdict === 'reset') {
       const event = { ...startOf(headers), ...place, contiguous: verdict.contiguous };
       this.#expected = verdict.next;
