@@ -109,3 +109,11 @@ export {
 } from './repository/repository-records.ts';
 export { planRestoreFrom, resolveTime, type ResolveTimeOptions } from './repository/resolve-time.ts';
 export type { ResolvedTime } from './repository/time-points.ts';
+export { applyRetention, type ApplyRetentionOptions, type RetentionReport } from './retention/apply-retention.ts';
+export {
+  planRetention,
+  type RetentionDecision,
+  type RetentionOptions,
+  type RetentionPlan,
+  type RetentionPolicy,
+} from './retention/plan-retention.ts';

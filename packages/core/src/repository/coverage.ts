@@ -39,7 +39,7 @@ export class DeltaCoverage {
   readonly runs: { from: number; to: number }[] = [];
 
   /** `deltas` by ascending first revision. */
-  constructor(deltas: readonly DeltaEntry[]) {
+  constructor(deltas: readonly Pick<DeltaEntry, 'first' | 'last'>[]) {
     for (const { first, last } of deltas) {
       const run = this.runs.at(-1);
       if (run === undefined || first > run.to + 1) this.runs.push({ from: first, to: last });
