@@ -46,8 +46,9 @@ export async function runClusterJobs(options: ClusterJobsOptions): Promise<void>
     const controller = new AbortController();
     jobs.set(spec.name, { stop: controller, ended: before.then(() => keepRunning(spec, controller.signal, options)) });
   });
-  if (!signal.aborted)
+  if (!signal.aborted) {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
   unsubscribe();
   await Promise.all([...[...jobs.keys()].map(stop), ...endings]);
 }
@@ -64,8 +65,9 @@ async function keepRunning(
       return;
     } catch (error) {
       if (signal.aborted) {
-        if (!isEtcdOpsError(error, 'CANCELLED'))
+        if (!isEtcdOpsError(error, 'CANCELLED')) {
           logger.warn({ cluster: spec.name, error }, 'The job of a cluster failed while it was stopping');
+        }
         return;
       }
       // One that ran well for a while begins again with a short pause.

@@ -66,8 +66,9 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: HealthServerOptions): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0];
-  if (request.method !== 'GET' && request.method !== 'HEAD')
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
     return send(response, 405, 'text/plain', 'Only GET and HEAD are understood.\n', { allow: 'GET, HEAD' });
+  }
   switch (path) {
     case '/livez':
       return sendHealth(response, options.services, 'live');

@@ -120,8 +120,9 @@ export class Metrics {
     const name = METRICS_PREFIX + options.name;
     const known = this.#metrics.get(name);
     if (known !== undefined) {
-      if (known.kind !== kind || JSON.stringify(known.labels) !== JSON.stringify(options.labels))
+      if (known.kind !== kind || JSON.stringify(known.labels) !== JSON.stringify(options.labels)) {
         throw new Error(`The metric ${name} is already there with other labels`);
+      }
       return known.facade as Facade;
     }
     const { series, facade } = create({
@@ -167,8 +168,9 @@ function combinations(labels: Labels, clusters: readonly string[]): Record<strin
 function checked(metric: string, labels: Labels, values: Record<string, string>): Record<string, string> {
   for (const [name, allowed] of Object.entries(labels)) {
     const value = values[name];
-    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value)))
+    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value))) {
       throw new Error(`${metric}: ${name}=${value} is not one of its values`);
+    }
   }
   return values;
 }

@@ -21,7 +21,8 @@ export function prettyLine(line: string): string {
 
 function shown(value: unknown): string {
   if (typeof value === 'string') return /[\s"=]/.test(value) ? JSON.stringify(value) : value;
-  if (typeof value === 'object' && value !== null && 'code' in value && 'message' in value)
-    return JSON.stringify(`${value.code}: ${value.message}`);
+  if (typeof value === 'object' && value !== null && 'code' in value && 'message' in value) {
+    return JSON.stringify(`${String(value.code)}: ${String(value.message)}`);
+  }
   return JSON.stringify(value) ?? 'undefined';
 }

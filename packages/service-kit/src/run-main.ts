@@ -60,8 +60,9 @@ export async function runMain<Shape extends z.ZodRawShape>(options: MainOptions<
       pretty: common.logFormat === 'pretty',
       redaction,
     });
-    for (const warning of unknownVariables(environment, schema, options.name))
+    for (const warning of unknownVariables(environment, schema, options.name)) {
       logger.warn({ warning }, 'Unknown setting');
+    }
     await runProcess({
       name: options.name,
       common,

@@ -76,8 +76,9 @@ async function drain(running: readonly Running[], { logger, drainTimeoutMs }: Ru
   const deadline = performance.now() + drainTimeoutMs;
   for (const { service, stop, ended } of running.toReversed()) {
     stop.abort();
-    if (await endsWithin(ended, deadline - performance.now()))
+    if (await endsWithin(ended, deadline - performance.now())) {
       logger.info({ service: service.name }, 'Service stopped');
+    }
   }
   await endsWithin(Promise.all(running.map(({ ended }) => ended)), LAST_CALL_MS);
   const late = running.filter((item) => !item.hasEnded).map((item) => item.service.name);

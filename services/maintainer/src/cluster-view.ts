@@ -35,8 +35,9 @@ export async function readClusterView(cluster: EtcdCluster, options: CallOptions
   const members = list.map(({ id, name, isLearner }): MemberView => {
     const answer = asked.find(({ status }) => status?.memberId === id);
     const base = { id, name, isLearner };
-    if (answer !== undefined)
+    if (answer !== undefined) {
       return { ...base, endpoint: answer.member.endpoint, status: answer.status, failure: answer.failure };
+    }
     const silent = asked.filter(({ status }) => status === undefined).map(({ failure }) => failure);
     const failure = silent.length === 0 ? 'none of the endpoints leads to it' : silent.join('; ');
     return { ...base, endpoint: undefined, status: undefined, failure };

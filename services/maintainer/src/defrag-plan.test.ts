@@ -153,7 +153,7 @@ describe('nextDefragStep', () => {
     });
     fc.assert(
       fc.property(fc.array(shape, { minLength: 1, maxLength: 7 }), fc.nat(), (shapes, seed) => {
-        const voters = shapes.map((_, index) => index).filter((index) => shapes[index]!.learner === false);
+        const voters = shapes.map((_, index) => index).filter((index) => !shapes[index]!.learner);
         if (voters.length === 0) return;
         let leader = BigInt(voters[seed % voters.length]! + 1);
         const build = (): MemberView[] =>

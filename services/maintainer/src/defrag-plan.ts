@@ -53,8 +53,9 @@ export function nextDefragStep(view: ClusterView, done: ReadonlySet<bigint>, lim
 export function healthProblems(view: ClusterView, lagEntriesMax: number): string[] {
   const problems: string[] = [];
   for (const { memberId, kind } of view.alarms) {
-    if (kind !== 'NOSPACE' && kind !== 'NONE')
+    if (kind !== 'NOSPACE' && kind !== 'NONE') {
       problems.push(`member ${shownId(memberId)} has raised the alarm ${kind}`);
+    }
   }
   const leaders = new Set(view.members.flatMap(({ status }) => (status === undefined ? [] : [status.leaderId])));
   const leader = view.members.find(({ status }) => status?.isLeader === true);

@@ -63,8 +63,9 @@ class DefragRun {
 
   async toEnd(): Promise<DefragReport> {
     for (;;) {
-      if (this.#options.signal.aborted)
+      if (this.#options.signal.aborted) {
         throw new EtcdOpsError('CANCELLED', { message: `Defragmentation was cancelled; ${this.#soFar()}` });
+      }
       const view = await this.#view();
       const step = nextDefragStep(view, this.#done, this.#options.limits);
       switch (step.kind) {
@@ -106,8 +107,9 @@ class DefragRun {
 
   async #moveLeader(from: MemberView, to: MemberView): Promise<void> {
     // Each leader is moved away from at most once; if it comes back, something else is wrong with this cluster.
-    if (this.#leaderMoves.some((move) => move.from === shown(from)))
+    if (this.#leaderMoves.some((move) => move.from === shown(from))) {
       throw this.#refused([`the leadership came back to ${shown(from)}`]);
+    }
     this.#options.onProgress?.(`moving the leadership from ${shown(from)} to ${shown(to)}`);
     await this.#clientOf(from).moveLeader(to.id, {
       timeoutMs: this.#options.requestTimeoutMs,

@@ -22,10 +22,11 @@ export function createMaintainerService(
     concurrencyMax: settings.maintainerConcurrency,
     attemptsMax: ATTEMPTS_MAX,
     backoffMs: BACKOFF_MS,
-    async handler(task, { signal, progress }) {
+    async handler(task, { signal, ...taskContext }) {
       const spec = context.clusters.get(task.cluster);
-      if (spec === undefined)
+      if (spec === undefined) {
         throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${task.cluster} is not under care` });
+      }
       await using loan = await context.etcd.borrow(spec, { signal });
       const report = await defragCluster(loan.cluster, {
         limits: {
@@ -39,11 +40,12 @@ export function createMaintainerService(
         clock: context.clock,
         logger: logger.child({ cluster: spec.name }),
         signal,
-        onProgress: (phase) => progress({ phase: phase.slice(0, 64), bytesDone: 0 }),
+        onProgress: (phase) => taskContext.progress({ phase: phase.slice(0, 64), bytesDone: 0 }),
       });
       metrics.note(spec.name, report);
-      if (report.noSpaceAlarmStays)
+      if (report.noSpaceAlarmStays) {
         logger.warn({ cluster: spec.name }, 'Space was made, but the alarm NOSPACE stays until it is disarmed');
+      }
       return { summary: { ...report }, changed: report.members.some(({ outcome }) => outcome === 'defragmented') };
     },
   });

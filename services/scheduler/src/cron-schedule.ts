@@ -71,8 +71,9 @@ function candidatesIn(quarterMs: number, wallClock: WallClock, times: TimeOfDay)
 
 function createMatcher(expression: string, timezone: string, shown: string): (date: Date) => boolean {
   const checked = validateDetailed(expression);
-  if (!checked.valid)
+  if (!checked.valid) {
     throw invalid(shown, checked.errors.map(({ field, message }) => `${field}: ${message}`).join('; '));
+  }
   try {
     const task = createTask(expression, () => undefined, { timezone });
     const matcher = (date: Date): boolean => task.match(date);

@@ -54,8 +54,9 @@ export function decideAtStart(state: FullState, options: { fullAtStart: boolean 
   if (lastFullMs === undefined) {
     return options.fullAtStart ? { kind: 'dispatch', cause: 'first', tickMs: undefined } : { kind: 'wait' };
   }
-  if (lastTickMs !== undefined && lastTickMs > lastFullMs)
+  if (lastTickMs !== undefined && lastTickMs > lastFullMs) {
     return { kind: 'dispatch', cause: 'schedule', tickMs: lastTickMs };
+  }
   return { kind: 'wait' };
 }
 

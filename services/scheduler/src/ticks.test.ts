@@ -8,8 +8,9 @@ function follow(options: Partial<TicksOptions> & { clock: ManualClock }, schedul
   const stop = new AbortController();
   const seen: { tick: number; at: number }[] = [];
   const ended = (async () => {
-    for await (const tick of ticks(schedule, { afterMs: options.clock.now(), signal: stop.signal, ...options }))
+    for await (const tick of ticks(schedule, { afterMs: options.clock.now(), signal: stop.signal, ...options })) {
       seen.push({ tick, at: options.clock.now() });
+    }
   })();
   return { seen, stop, ended };
 }

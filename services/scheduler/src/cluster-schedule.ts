@@ -1,0 +1,199 @@
+import type { ClusterSpec, LastDone } from '@etcd-ops/bus';
+import { isEtcdOpsError } from '@etcd-ops/core';
+import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
+import { cronSchedule } from './cron-schedule.ts';
+import { decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
+import { jitterMs } from './jitter.ts';
+import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
+import type { SchedulerPort } from './scheduler-port.ts';
+import type { SchedulerSettings } from './settings.ts';
+import type { TickDispatcher } from './tick-dispatcher.ts';
+import { ticks } from './ticks.ts';
+
+export interface ClusterScheduleOptions {
+  spec: ClusterSpec;
+  settings: SchedulerSettings;
+  port: SchedulerPort;
+  dispatcher: TickDispatcher;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+  /** Clusters in the fleet now. */
+  fleetSize: () => number;
+  /** Until when an earlier run of this schedule, under an earlier spec, took care of all ticks; undefined at the first. */
+  caredForUntilMs: number | undefined;
+}
+
+/** A tick later than this is not asked for again when the bus comes back: the schedule goes on with the next. */
+const DISPATCH_DEADLINE_MS_MAX = 600_000;
+/** Looks at streams per millisecond over the whole fleet stay below one in so many milliseconds. */
+const LOOK_SPACING_MS = 4;
+
+/** Asks for the tasks of one cluster until the signal is aborted: fulls, deltas, garbage collection, defragmentation. */
+export async function runClusterSchedule(options: ClusterScheduleOptions): Promise<void> {
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(options.signal.reason);
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  if (options.signal.aborted) onAbort();
+  const loops = [fulls, deltas, garbageCollections, defragmentations].map(async (loop) => {
+    try {
+      await loop({ ...options, signal: stop.signal });
+    } catch (error) {
+      if (stop.signal.aborted && isEtcdOpsError(error, 'CANCELLED')) return;
+      // One wrong schedule must not stop the others; it is right again with the next spec.
+      if (isEtcdOpsError(error, 'CONFIG_INVALID')) {
+        return options.logger.error({ error }, 'A schedule cannot be followed');
+      }
+      stop.abort(error);
+      throw error;
+    }
+  });
+  try {
+    await Promise.all(loops);
+    // Without any schedule there is still a spec to hold.
+    if (!stop.signal.aborted) await aborted(stop.signal);
+  } finally {
+    options.signal.removeEventListener('abort', onAbort);
+    await Promise.allSettled(loops);
+  }
+}
+
+async function fulls(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, settings, clock, signal } = options;
+  const schedule = cronSchedule(spec.snapshots.schedule, settings.schedulerTimezone);
+  const afterMs = await startOfFulls(schedule, options);
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    await dispatchTick('full', 'schedule', tickMs, schedule, options);
+  }
+}
+
+/** Settles what was missed, and answers up to when all ticks are settled. */
+async function startOfFulls(schedule: Schedule, options: ClusterScheduleOptions): Promise<number> {
+  const { spec, port, dispatcher, clock, signal, logger } = options;
+  if (options.caredForUntilMs !== undefined) return options.caredForUntilMs;
+  const last = await retry(() => port.lastDone('full', spec.name), {
+    signal,
+    clock,
+    onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting to learn of the last full'),
+  });
+  const nowMs = clock.now();
+  const decision = decideAtStart(
+    { lastTickMs: schedule.last(nowMs), lastFullMs: settledMs(last) },
+    { fullAtStart: spec.snapshots.fullAtStart },
+  );
+  if (decision.kind === 'dispatch') {
+    const { cause, tickMs } = decision;
+    await dispatcher.dispatch(
+      { kind: 'full', cluster: spec.name, cause, tickMs, occasion: 'first', deadlineMs: DISPATCH_DEADLINE_MS_MAX },
+      signal,
+    );
+  }
+  return nowMs;
+}
+
+/** The moment up to which fulls are settled: the end of the last good one; after a failure, the newest tick that was good. */
+function settledMs(last: LastDone | undefined): number | undefined {
+  if (last === undefined) return undefined;
+  if (last.ok) return Date.parse(last.finishedAt);
+  return last.tick === undefined ? undefined : Date.parse(last.tick);
+}
+
+async function deltas(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, settings, port, dispatcher, clock, signal, logger } = options;
+  const { deltaPeriodMs, deltaBytesMax } = spec.snapshots;
+  if (deltaPeriodMs === 0) return;
+  const period = periodSchedule(deltaPeriodMs);
+  const lookMs = Math.min(
+    deltaPeriodMs,
+    Math.max(settings.schedulerBytesCheckMs, options.fleetSize() * LOOK_SPACING_MS),
+  );
+  const jitter = (): number =>
+    jitterMs(spec.name, { clusters: options.fleetSize(), jitterMsMax: deltaPeriodMs, periodMs: deltaPeriodMs });
+  let afterMs = clock.now();
+  let failing = false;
+  for await (const lookAtMs of ticks(periodSchedule(lookMs), { clock, signal, afterMs, delayMs: jitter })) {
+    const tickMs = dueTick(period, afterMs, lookAtMs);
+    try {
+      const decision = decideDelta(await port.streamState(spec.name), {
+        periodIsOver: tickMs !== undefined,
+        bytesMax: deltaBytesMax,
+      });
+      if (failing) logger.info('The stream can be looked at again');
+      failing = false;
+      if (tickMs !== undefined) afterMs = tickMs;
+      if (decision.kind === 'idle') continue;
+      const { cutSequence, cause } = decision;
+      const wish = {
+        kind: 'delta' as const,
+        cluster: spec.name,
+        cause,
+        cutSequence,
+        occasion: `sequence-${cutSequence}`,
+        deadlineMs: 0,
+      };
+      await dispatcher.dispatch({ ...wish, tickMs }, signal);
+    } catch (error) {
+      if (isEtcdOpsError(error, 'CANCELLED')) throw error;
+      // An outage is told once, not each second; the tick stays due.
+      if (!failing) logger.warn({ error }, 'Cannot look at the stream; no deltas are asked for meanwhile');
+      failing = true;
+    }
+  }
+}
+
+async function garbageCollections(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, settings, port, clock, signal, logger } = options;
+  const schedule = periodSchedule(spec.retention.gcPeriodMs);
+  for await (const tickMs of ticks(schedule, {
+    clock,
+    signal,
+    afterMs: clock.now(),
+    delayMs: jitterOf(schedule, options),
+  })) {
+    try {
+      const [full, gc] = await Promise.all([port.lastDone('full', spec.name), port.lastDone('gc', spec.name)]);
+      const lastFullMs = full?.ok === true ? Date.parse(full.finishedAt) : undefined;
+      const lastGcMs = gc === undefined ? undefined : Date.parse(gc.finishedAt);
+      if (!gcIsDue({ lastFullMs, lastGcMs }, { nowMs: clock.now(), restsEveryMs: settings.schedulerGcRestsEveryMs })) {
+        continue;
+      }
+    } catch (error) {
+      logger.warn({ error }, 'Cannot learn whether garbage collection is due');
+      continue;
+    }
+    await dispatchTick('gc', 'schedule', tickMs, schedule, options);
+  }
+}
+
+async function defragmentations(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, settings, clock, signal } = options;
+  if (!spec.defrag.enabled) return;
+  const schedule = cronSchedule(spec.defrag.schedule, settings.schedulerTimezone);
+  const afterMs = options.caredForUntilMs ?? clock.now();
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    await dispatchTick('defrag', 'schedule', tickMs, schedule, options);
+  }
+}
+
+async function dispatchTick(
+  kind: 'full' | 'gc' | 'defrag',
+  cause: 'schedule',
+  tickMs: number,
+  schedule: Schedule,
+  { spec, dispatcher, clock, signal }: ClusterScheduleOptions,
+): Promise<void> {
+  const untilNextMs = (schedule.next(tickMs) ?? Infinity) - clock.now();
+  const deadlineMs = Math.max(0, Math.min(untilNextMs, DISPATCH_DEADLINE_MS_MAX));
+  await dispatcher.dispatch({ kind, cluster: spec.name, cause, tickMs, deadlineMs }, signal);
+}
+
+function jitterOf(schedule: Schedule, { spec, settings, clock, fleetSize }: ClusterScheduleOptions): () => number {
+  const next = schedule.next(clock.now());
+  const after = next === undefined ? undefined : schedule.next(next);
+  const periodMs = next === undefined || after === undefined ? Infinity : after - next;
+  return () => jitterMs(spec.name, { clusters: fleetSize(), jitterMsMax: settings.schedulerJitterMsMax, periodMs });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

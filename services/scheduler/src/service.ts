@@ -1,0 +1,142 @@
+import type { TaskResult } from '@etcd-ops/bus';
+import { isEtcdOpsError } from '@etcd-ops/core';
+import { retry, runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
+import { ChainGrowths } from './chain-growth.ts';
+import { runClusterSchedule } from './cluster-schedule.ts';
+import { chainIsTooLong } from './decisions.ts';
+import { followHistory } from './history-follower.ts';
+import { busPort } from './scheduler-port.ts';
+import { schedulerSettings, type SchedulerSettings } from './settings.ts';
+import { TickDispatcher } from './tick-dispatcher.ts';
+
+const NAME = 'scheduler';
+const CHAIN_DISPATCH_DEADLINE_MS = 60_000;
+
+/** Says when; any number of them may run, and each tick happens once. */
+export function createSchedulerService(
+  context: ServiceContext,
+  settings: SchedulerSettings = schedulerSettings.parse({}),
+): Service {
+  return new SchedulerService(context, settings);
+}
+
+class SchedulerService implements Service {
+  readonly name = NAME;
+  readonly #context: ServiceContext;
+  readonly #settings: SchedulerSettings;
+  #state: 'not started' | 'running' | 'stopped' = 'not started';
+
+  constructor(context: ServiceContext, settings: SchedulerSettings) {
+    this.#context = context;
+    this.#settings = settings;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#state = 'running';
+    const stop = new AbortController();
+    const both = AbortSignal.any([signal, stop.signal]);
+    const { bus, clock, clusters, metrics } = this.#context;
+    const logger = this.#context.logger.child({ service: NAME });
+    const port = busPort(bus);
+    const dispatcher = new TickDispatcher({ port, clock, logger, metrics });
+    /** Survives a change of a spec, so that the new schedule does not find the old one's ticks missed. */
+    const caredForUntilMs = new Map<string, number>();
+    const schedules = runClusterJobs({
+      registry: clusters,
+      logger,
+      clock,
+      signal: both,
+      job: async (spec, jobSignal) => {
+        const options = {
+          spec,
+          settings: this.#settings,
+          port,
+          dispatcher,
+          clock,
+          logger: logger.child({ cluster: spec.name }),
+          signal: jobSignal,
+        };
+        try {
+          await runClusterSchedule({
+            ...options,
+            fleetSize: () => clusters.size,
+            caredForUntilMs: caredForUntilMs.get(spec.name),
+          });
+        } finally {
+          if (clusters.get(spec.name) === undefined) caredForUntilMs.delete(spec.name);
+          else caredForUntilMs.set(spec.name, clock.now());
+        }
+      },
+    });
+    try {
+      await Promise.all([schedules, this.#watchChains(dispatcher, both)]);
+    } finally {
+      stop.abort();
+      await Promise.allSettled([schedules]);
+      this.#state = 'stopped';
+    }
+  }
+
+  health(): ServiceHealth {
+    const { bus, clusters } = this.#context;
+    const detail = bus.connected ? `${this.#state}, ${clusters.size} clusters` : 'NATS is away';
+    return { live: this.#state !== 'stopped', ready: this.#state === 'running' && bus.connected, detail };
+  }
+
+  /** A chain that has grown too long asks for a new base, whatever the schedule says. */
+  async #watchChains(dispatcher: TickDispatcher, signal: AbortSignal): Promise<void> {
+    const { bus, clock, clusters, metrics } = this.#context;
+    const logger = this.#context.logger.child({ service: NAME });
+    const growths = new ChainGrowths();
+    const gauge = metrics.gauge({
+      name: 'chain_delta_bytes',
+      help: 'Bytes of deltas since the newest full.',
+      labels: { cluster: 'cluster' },
+    });
+    const limits = {
+      deltaBytesMin: this.#settings.schedulerChainBytesMin,
+      deltaRatio: this.#settings.schedulerChainPercent / 100,
+    };
+    const judge = (cluster: string): void => {
+      const growth = growths.of(cluster);
+      if (growth === undefined || clusters.get(cluster) === undefined) return;
+      gauge.set({ cluster }, growth.deltaBytes);
+      if (!chainIsTooLong(growth, limits)) return;
+      // The base in the id: one full for each chain that grew too long, however many deltas and schedulers see it.
+      const wish = {
+        kind: 'full' as const,
+        cluster,
+        cause: 'delta-bytes' as const,
+        occasion: `after-${growth.base}`,
+        deadlineMs: CHAIN_DISPATCH_DEADLINE_MS,
+      };
+      void dispatcher.dispatch(wish, signal).catch((error: unknown) => {
+        if (!isEtcdOpsError(error, 'CANCELLED')) logger.error({ error, cluster }, 'Could not ask for a full');
+      });
+    };
+    let isCaughtUp = false;
+    const onRestart = (): void => {
+      growths.clear();
+      isCaughtUp = false;
+    };
+    // What is only read again is not judged line by line: an old chain that was too long has had its full.
+    const onResult = (result: TaskResult, isNewest: boolean): void => {
+      growths.note(result);
+      if (isCaughtUp) judge(result.cluster);
+      else if (isNewest) growths.clusters().forEach(judge);
+      isCaughtUp ||= isNewest;
+    };
+    const attempt = async (): Promise<void> => {
+      await followHistory(bus, { onRestart, onResult }, signal);
+      if (!signal.aborted) throw new Error('The history ended');
+    };
+    await retry(attempt, {
+      signal,
+      clock,
+      shouldRetry: () => true,
+      onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The history is followed anew'),
+    }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { DispatchOutcome, TaskInput, TaskOf } from '@etcd-ops/bus';
+import { isEtcdOpsError } from '@etcd-ops/core';
+import { isRetriable, retry, type Clock, type Logger, type Metrics } from '@etcd-ops/service-kit';
+import type { SchedulerPort } from './scheduler-port.ts';
+
+export const DISPATCHED_KINDS = ['full', 'delta', 'gc', 'defrag'] as const;
+export type DispatchedKind = (typeof DISPATCHED_KINDS)[number];
+
+type CauseOf<K extends DispatchedKind> = TaskOf<K>['cause'];
+
+export interface TaskWish<K extends DispatchedKind> {
+  kind: K;
+  cluster: string;
+  cause: CauseOf<K>;
+  /** The tick that asks for it, in milliseconds; without one, `occasion` names what does. */
+  tickMs?: number | undefined;
+  /** Together with kind and cluster it makes the message id: the same occasion seen by two schedulers is one task. */
+  occasion?: string;
+  /** Of a delta. */
+  cutSequence?: number;
+  /** A bus that fails is asked again for so long; a later tick makes this one superfluous. */
+  deadlineMs: number;
+}
+
+/** Puts tasks on the queue, each wish once however many schedulers have it. */
+export class TickDispatcher {
+  readonly #port: SchedulerPort;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #ticks;
+
+  constructor(options: { port: SchedulerPort; clock: Clock; logger: Logger; metrics: Metrics }) {
+    this.#port = options.port;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#ticks = options.metrics.counter({
+      name: 'scheduler_tasks_total',
+      help: 'Tasks asked for, by what became of it: busy means that the one before still waits or runs, duplicate that another scheduler was first.',
+      labels: { cluster: 'cluster', kind: DISPATCHED_KINDS, outcome: ['accepted', 'busy', 'duplicate', 'failed'] },
+    });
+  }
+
+  /** Never throws but CANCELLED: a wish that could not be dispatched is logged and counted, and the next tick comes. */
+  async dispatch<K extends DispatchedKind>(
+    wish: TaskWish<K>,
+    signal: AbortSignal,
+  ): Promise<DispatchOutcome | 'failed'> {
+    const { kind, cluster, cause } = wish;
+    const tick = wish.tickMs === undefined ? undefined : new Date(wish.tickMs).toISOString();
+    const occasion = tick ?? wish.occasion ?? randomUUID();
+    const task = {
+      version: 1,
+      id: tick === undefined ? `${kind}-${randomUUID()}` : `${kind}-${tick}`,
+      kind,
+      cluster,
+      cause,
+      createdAt: new Date(this.#clock.now()).toISOString(),
+      ...(tick === undefined ? {} : { tick }),
+      ...(wish.cutSequence === undefined ? {} : { cutSequence: wish.cutSequence }),
+      // The shape follows from `kind`, which the compiler cannot see through the parameter; the bus checks it.
+    } as TaskInput;
+    const facts = { cluster, kind, cause, ...(tick === undefined ? {} : { tick }) };
+    try {
+      const outcome = await retry(() => this.#port.dispatch(task, `${kind}/${cluster}/${occasion}`), {
+        signal,
+        clock: this.#clock,
+        deadlineMs: wish.deadlineMs,
+        shouldRetry: isRetriable,
+      });
+      this.#ticks.add({ cluster, kind, outcome });
+      this.#logger[outcome === 'accepted' && kind !== 'delta' ? 'info' : 'debug'](
+        { ...facts, outcome },
+        'Task dispatched',
+      );
+      return outcome;
+    } catch (error) {
+      if (isEtcdOpsError(error, 'CANCELLED')) throw error;
+      this.#ticks.add({ cluster, kind, outcome: 'failed' });
+      this.#logger.error({ ...facts, error }, 'Could not dispatch a task');
+      return 'failed';
+    }
+  }
+}
