@@ -20,10 +20,12 @@ export interface RightEdgeOptions {
 export class RightEdge {
   readonly #builder: TreeBuilder;
   readonly #onFinish: (rootPage: number) => void;
+  readonly #path: string;
   #lastKey: Buffer | undefined;
   #finished = false;
 
   constructor(options: RightEdgeOptions) {
+    this.#path = options.pages.path;
     this.#builder = new TreeBuilder(options.pages);
     this.#onFinish = options.onFinish;
     if (options.bucket === undefined) return;
@@ -37,14 +39,20 @@ export class RightEdge {
     return this.#lastKey;
   }
 
-  /** `key` must be above `lastKey`. Both are copied. */
+  /**
+   * Appends one entry; `key` and `value` are copied.
+   * @throws EtcdOpsError BOLT_DAMAGED when `key` is not above `lastKey`.
+   */
   append(key: Uint8Array, value: Uint8Array): void {
     this.#requireAbove(key);
     this.#lastKey = Buffer.from(key);
     this.#builder.append(key, value);
   }
 
-  /** Appends the rows [fromRow, toRow) of a block, whose keys must be above `lastKey`. The fast path of a restore. */
+  /**
+   * Appends the rows [fromRow, toRow) of a block: the fast path of a restore.
+   * @throws EtcdOpsError BOLT_DAMAGED when the first key is not above `lastKey` (inside a block they ascend).
+   */
   appendRows(block: RowBlock, fromRow: number, toRow: number): void {
     assert(fromRow >= 0 && toRow <= block.rowCount, `rows ${fromRow} to ${toRow} of ${block.rowCount}`);
     if (fromRow >= toRow) return;
@@ -64,8 +72,9 @@ export class RightEdge {
     assert(!this.#finished, 'the right edge is finished already');
     const last = this.#lastKey;
     if (last === undefined) return;
-    const ascending = compareBytes(last, 0, last.length, key, 0, key.length) < 0;
-    assert(ascending, `the key ${Buffer.from(key).toString('hex')} does not come after ${last.toString('hex')}`);
+    if (compareBytes(last, 0, last.length, key, 0, key.length) < 0) return;
+    const keys = `${Buffer.from(key.subarray(0, 64)).toString('hex')} does not come after ${last.subarray(0, 64).toString('hex')}`;
+    throw boltDamaged(this.#path, undefined, `the key to append, ${keys}`);
   }
 }
 
