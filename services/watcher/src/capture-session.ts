@@ -7,7 +7,7 @@ import { beginHistory } from './begin-history.ts';
 import type { CaptureMemory } from './capture-memory.ts';
 import { CaptureWatch } from './capture-watch.ts';
 import { leasesOfEvent, pointOfEvent, readDurablePoint, readRepositoryPoint } from './captured-points.ts';
-import type { WatcherSettings } from './config.ts';
+import type { WatcherSettings } from './settings.ts';
 import { DeltaTrigger } from './delta-trigger.ts';
 import { FramePublisher, type PublishEnd } from './frame-publisher.ts';
 import { requestFull } from './full-request.ts';
@@ -90,7 +90,7 @@ async function firstStep(tools: SessionTools, last: LastEvent | undefined, side:
   const head = await readRepositoryPoint(context, spec);
   if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
   const stream = last === undefined ? undefined : pointOfEvent(last);
-  const resume = await findResumePoint({ stream, state: () => Promise.resolve(durable), repository: () => Promise.resolve(head) });
+  const resume = findResumePoint({ stream, state: durable, repository: head });
   if (resume === undefined) return { cause: 'first', timeline: 1 };
   const next = await goOn(resume, tools);
   if ('watch' in next && isBaseMissing(resume, head, durable)) side.wantFull('first');

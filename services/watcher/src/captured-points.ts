@@ -1,8 +1,8 @@
 import { isAlarming, positionKey, positions, readEvents, type Bus, type ClusterSpec, type LastEvent } from '@etcd-ops/bus';
-import { repositoryHead, scanKeyValue } from '@etcd-ops/core';
+import { headOf, readInventory, scanKeyValue } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { CaptureVoice } from './metrics.ts';
-import type { CapturedPoint } from './resume-point.ts';
+import type { CapturedPoint, RepositoryPoint } from './resume-point.ts';
 
 /** What the stream's last event ends at. */
 export function pointOfEvent(event: LastEvent): CapturedPoint {
@@ -19,11 +19,14 @@ export async function readDurablePoint(bus: Bus, cluster: string): Promise<Captu
 }
 
 /** The end of the repository's newest contiguous chain. */
-export async function readRepositoryPoint(context: ServiceContext, spec: ClusterSpec): Promise<CapturedPoint | undefined> {
-  const head = await repositoryHead(await context.openStore(spec.store), spec.name);
+export async function readRepositoryPoint(context: ServiceContext, spec: ClusterSpec): Promise<RepositoryPoint | undefined> {
+  const store = await context.openStore(spec.store);
+  const inventory = await readInventory(store, spec.name);
+  const head = await headOf(store, inventory);
   if (head === undefined) return undefined;
-  const { timeline, revision, digest, clusterId } = head;
-  return { timeline, revision, digest, clusterId };
+  const { timeline, revision, digest, clusterId, newestTimeline } = head;
+  const hasFull = inventory.timelines.some((found) => found.timeline === timeline && found.fulls.length > 0);
+  return { timeline, revision, digest, clusterId, newestTimeline, hasFull };
 }
 
 /**

@@ -3,7 +3,7 @@ import { describeError, isEtcdOpsError } from '@etcd-ops/core';
 import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
 import { CaptureMemory } from './capture-memory.ts';
 import { runCaptureSession } from './capture-session.ts';
-import type { WatcherSettings } from './config.ts';
+import type { WatcherSettings } from './settings.ts';
 import type { PublishEnd } from './frame-publisher.ts';
 import type { CaptureMetrics, CaptureVoice } from './metrics.ts';
 

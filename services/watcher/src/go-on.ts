@@ -42,10 +42,10 @@ async function checkBeforeWatch(resume: ResumePoint, { member, memory }: Session
 }
 
 function fork(resume: ResumePoint, evidence: ForkEvidence, { voice }: SessionTools): NewHistory {
-  const { timeline, revision } = resume;
+  const { timeline, revision, newestTimeline } = resume;
   const error = new EtcdOpsError('CLUSTER_FORKED', { message: `${voice.cluster} does not go on from revision ${revision} of timeline ${timeline}: ${evidence}` });
   voice.logger.warn({ error, timeline, revision, evidence }, 'The cluster forked');
-  return { cause: 'fork', timeline: timeline + 1, after: revision };
+  return { cause: 'fork', timeline: newestTimeline + 1, after: revision };
 }
 
 async function announceResume({ timeline, revision, digest }: ResumePoint, clusterId: bigint, { writer, context, voice }: SessionTools): Promise<void> {

@@ -1,2 +1,2 @@
-export { watcherSettings, type WatcherSettings } from './config.ts';
+export { watcherSettings, type WatcherSettings } from './settings.ts';
 export { createWatcherService } from './service.ts';

@@ -1,5 +1,5 @@
 import { runMain } from '@etcd-ops/service-kit';
-import { watcherSettings } from './config.ts';
+import { watcherSettings } from './settings.ts';
 import { createWatcherService } from './service.ts';
 
 await runMain({ name: 'watcher', settings: watcherSettings, create: createWatcherService });

@@ -10,31 +10,43 @@ export interface CapturedPoint {
   clusterId: bigint | undefined;
 }
 
+/** The end of the repository's newest chain. */
+export interface RepositoryPoint extends CapturedPoint {
+  /** The highest timeline that has begun there. */
+  newestTimeline: number;
+  /** Whether its timeline has a full at all; without one, deltas hang on nothing. */
+  hasFull: boolean;
+}
+
 export type ResumeSource = 'stream' | 'state' | 'repository';
 
 export interface ResumePoint extends CapturedPoint {
   source: ResumeSource;
+  /** The highest timeline that is known anywhere: a fork begins the one after it. */
+  newestTimeline: number;
 }
 
 export interface ResumeSources {
   /** What the last event of the cluster's stream ends at. */
   stream: CapturedPoint | undefined;
-  /** What the uploader recorded as durable. Read only when the stream is empty. */
-  state: () => Promise<CapturedPoint | undefined>;
-  /** What the repository itself ends at. Read only when the bus knows nothing. */
-  repository: () => Promise<CapturedPoint | undefined>;
+  /** What the uploader recorded as durable. */
+  state: CapturedPoint | undefined;
+  /** What the repository itself ends at. */
+  repository: RepositoryPoint | undefined;
 }
 
 /**
  * Where capture goes on: the stream's end, else the recorded position, else the repository's head. Undefined: the first time.
- * A later source is only asked when the one before it is empty, so a stream that lost its tail makes us capture that tail again.
+ * A later source only counts when the one before it is empty, so a stream that lost its tail makes us capture that tail again.
  */
-export async function findResumePoint(sources: ResumeSources): Promise<ResumePoint | undefined> {
-  if (sources.stream !== undefined) return { ...sources.stream, source: 'stream' };
-  const state = await sources.state();
-  if (state !== undefined) return { ...state, source: 'state' };
-  const repository = await sources.repository();
-  return repository === undefined ? undefined : { ...repository, source: 'repository' };
+export function findResumePoint(sources: ResumeSources): ResumePoint | undefined {
+  const { stream, state, repository } = sources;
+  const point = stream ?? state ?? repository;
+  if (point === undefined) return undefined;
+  const { timeline, revision, digest, clusterId } = point;
+  const source = stream !== undefined ? 'stream' : state !== undefined ? 'state' : 'repository';
+  const newestTimeline = Math.max(timeline, state?.timeline ?? 0, repository?.newestTimeline ?? 0);
+  return { timeline, revision, digest, clusterId, source, newestTimeline };
 }
 
 /**
@@ -43,9 +55,9 @@ export async function findResumePoint(sources: ResumeSources): Promise<ResumePoi
  */
 export function isBaseMissing(
   point: CapturedPoint,
-  head: { timeline: number; revision: Revision } | undefined,
+  head: { timeline: number; revision: Revision; hasFull: boolean } | undefined,
   durable: { timeline: number; revision: Revision } | undefined,
 ): boolean {
-  if (head === undefined || head.timeline < point.timeline) return true;
+  if (head === undefined || !head.hasFull || head.timeline < point.timeline) return true;
   return durable !== undefined && durable.timeline === head.timeline && durable.revision > head.revision;
 }

@@ -1,7 +1,7 @@
 import { runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import { ClusterCapture } from './cluster-capture.ts';
-import type { WatcherSettings } from './config.ts';
+import type { WatcherSettings } from './settings.ts';
 import { createCaptureMetrics } from './metrics.ts';
 import { createOwnerKey } from './owner-key.ts';
 import { holdOwnership } from './ownership.ts';

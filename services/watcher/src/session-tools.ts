@@ -4,7 +4,7 @@ import type { EtcdMember } from '@etcd-ops/etcd-client';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { CaptureMemory } from './capture-memory.ts';
 import type { CaptureWatch } from './capture-watch.ts';
-import type { WatcherSettings } from './config.ts';
+import type { WatcherSettings } from './settings.ts';
 import type { PublishedPoint } from './frame-publisher.ts';
 import type { LeaseTracker } from './lease-tracker.ts';
 import type { CaptureVoice } from './metrics.ts';

@@ -1,0 +1,2 @@
+export { createRestorerService } from './service.ts';
+export { restorerSettings, type RestorerSettings } from './settings.ts';

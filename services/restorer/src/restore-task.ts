@@ -1,0 +1,53 @@
+import type { ClusterSpec, RestoreTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
+import { parseInitialCluster, readInventory, restoreAround, type ObjectStore } from '@etcd-ops/core';
+import { assertBelowRoots } from './restore-roots.ts';
+
+export interface RestoreTaskOptions {
+  spec: ClusterSpec;
+  store: ObjectStore;
+  roots: readonly string[];
+  context: Pick<TaskContext, 'signal' | 'progress'>;
+}
+
+/**
+ * Restores into the directories that the task names. The roots are asked again here: a task may have come into the queue by
+ * another way than the request, and a link may have changed since.
+ */
+export async function runRestoreTask(task: RestoreTask, { spec, store, roots, context }: RestoreTaskOptions): Promise<TaskOutcome> {
+  const { signal, progress } = context;
+  for (const { dataDir, walDir } of task.dataDirs) {
+    await assertBelowRoots(dataDir, roots);
+    if (walDir !== undefined) await assertBelowRoots(walDir, roots);
+  }
+  progress({ phase: 'plan', bytesDone: 0 });
+  const { leaseUnknownTtlSeconds, skipHashCheck, target } = task;
+  const report = await restoreAround({
+    store,
+    inventory: await readInventory(store, spec.name, { signal }),
+    restoreTo: task.to,
+    dataDirs: task.dataDirs,
+    initialCluster: parseInitialCluster(task.initialCluster),
+    token: task.token,
+    ...(target === undefined ? {} : { target }),
+    ...(leaseUnknownTtlSeconds === undefined ? {} : { leaseUnknownTtlSeconds }),
+    ...(skipHashCheck === undefined ? {} : { skipHashCheck }),
+    signal,
+    onProgress: (phase, bytesDone, bytesTotal) => progress({ phase, bytesDone, bytesTotal }),
+  });
+  return {
+    summary: {
+      requestId: task.requestId,
+      timeline: report.timeline,
+      revision: report.revision,
+      full: report.full.key,
+      deltas: report.deltas,
+      rowsAppended: report.rowsAppended,
+      bytesFetched: report.bytesFetched,
+      databaseBytes: report.databaseBytes,
+      dataDirs: report.members.map(({ dataDir }) => dataDir),
+      leases: { ...report.leases, unknown: report.leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },
+      damaged: report.damaged,
+      warnings: report.warnings,
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { integerSetting, listSetting } from '@etcd-ops/service-kit';
+import { z } from 'zod';
+
+/** The restorer's own settings. */
+export const restorerSettings = z.object({
+  /** Restores that are asked for over NATS write below these directories and nowhere else; none means that they are refused. */
+  restoreRoots: listSetting(),
+  restoreConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
+  restoreAttemptsMax: integerSetting({ min: 1, max: 100, default: 3 }),
+  /** The label of this host, when requests have to say which host restores; the pool `any` is served in any case. */
+  restorePool: z.string().min(1).max(200).default('any'),
+});
+
+export type RestorerSettings = z.output<typeof restorerSettings>;

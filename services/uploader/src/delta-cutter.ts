@@ -1,0 +1,116 @@
+import type { EventRead, StartEvent } from '@etcd-ops/bus';
+import { DeltaEncoder, deltaKey, Yielder, type DeltaFacts, type LeaseRecord, type Revision } from '@etcd-ops/core';
+
+/** How far a cluster's events are durable. */
+export interface CutPosition {
+  timeline: number;
+  revision: Revision;
+  /** RevisionDigest of the rows of `revision`; null when unknown. */
+  digest: string | null;
+  /** The last stream sequence that is covered. */
+  sequence: number;
+}
+
+export type CutStep =
+  /** Store the object, then move the position, then trim. */
+  | { kind: 'delta'; key: string; bytes: Buffer; facts: DeltaFacts; position: CutPosition }
+  /** A new history begins: what came before is closed. `previous` is undefined for the very first. */
+  | { kind: 'start'; start: StartEvent; previous: CutPosition | undefined; position: CutPosition };
+
+export interface CutOptions {
+  cluster: string;
+  /** Where to go on; undefined when nothing was ever recorded: then rows count from the first start on. */
+  from: CutPosition | undefined;
+  events: AsyncIterable<EventRead>;
+  /** An object is closed before the event that would make it longer; one larger event is an object of its own. */
+  deltaObjectBytesMax: number;
+  signal?: AbortSignal;
+  /** Rows that no start precedes, although nothing is recorded: they hang on nothing and do not count. */
+  onUnanchored: (event: EventRead) => void;
+}
+
+/**
+ * Turns events into delta objects. Everything it yields depends on the position and the events alone, never on the clock or on
+ * who does it: two uploaders on one task, or one that begins again after a crash, make the same objects under the same keys.
+ */
+export async function* cutDeltas(options: CutOptions): AsyncGenerator<CutStep> {
+  const cutter = new DeltaCutter(options);
+  const yielder = new Yielder({ signal: options.signal });
+  for await (const event of options.events) {
+    if (event.kind === 'start') yield* cutter.start(event);
+    else yield* cutter.rows(event);
+    await yielder.tick(event.kind === 'rows' ? event.rowBlock.length : 0);
+  }
+  yield* cutter.close();
+}
+
+type RowsRead = EventRead & { kind: 'rows' };
+type StartRead = EventRead & { kind: 'start' };
+
+class DeltaCutter {
+  readonly #options: CutOptions;
+  #position: CutPosition | undefined;
+  #encoder: DeltaEncoder | undefined;
+  /** Learned beside no rows: they go into the object of the next ones. */
+  #leases: LeaseRecord[] = [];
+
+  constructor(options: CutOptions) {
+    this.#options = options;
+    this.#position = options.from;
+  }
+
+  *start(event: StartRead): Generator<CutStep> {
+    const { timeline, revision, digest } = event;
+    const previous = this.#position;
+    // The stream was lost and goes on with what is durable already.
+    const isKnown = previous !== undefined && timeline === previous.timeline && revision <= previous.revision;
+    if (isKnown) return;
+    yield* this.close();
+    this.#leases = [];
+    const position = { timeline, revision, digest, sequence: event.lastPartSequence };
+    yield { kind: 'start', start: event, previous: this.#position, position };
+    this.#position = position;
+  }
+
+  *rows(event: RowsRead): Generator<CutStep> {
+    if (this.#position === undefined) {
+      this.#options.onUnanchored(event);
+      return;
+    }
+    const { rows, rowBlock } = event;
+    const fromRow = rows === undefined ? 0 : rows.firstRowAbove(this.#position.revision);
+    const rowCount = rows?.rowCount ?? 0;
+    if (rows === undefined || fromRow === rowCount) {
+      this.#addLeases(event);
+      return;
+    }
+    if (this.#encoder !== undefined && this.#encoder.byteLength + rowBlock.length > this.#options.deltaObjectBytesMax) yield* this.close();
+    this.#encoder ??= new DeltaEncoder({ clusterId: event.clusterId, timeline: event.timeline, epoch: event.epoch });
+    this.#encoder.addLeases(this.#leases);
+    this.#leases = [];
+    this.#encoder.addRows(rows, fromRow, rowCount);
+    this.#encoder.addLeases(event.leases);
+    this.#encoder.addTime(event.last, event.observedMs);
+    this.#position = { ...this.#position, revision: event.last, sequence: event.lastPartSequence };
+  }
+
+  /** Completes the object that is open, if any. */
+  *close(): Generator<CutStep> {
+    if (this.#encoder === undefined || this.#position === undefined) return;
+    const { bytes, facts } = this.#encoder.finish();
+    this.#encoder = undefined;
+    const { cluster } = this.#options;
+    const { timeline, firstRevision: first, lastRevision: last, lastObservedMs, lastRevisionDigest: digest } = facts;
+    this.#position = { ...this.#position, digest };
+    yield { kind: 'delta', key: deltaKey({ cluster, timeline, first, last, lastObservedMs }), bytes, facts, position: this.#position };
+  }
+
+  #addLeases(event: RowsRead): void {
+    if (this.#encoder === undefined || this.#position === undefined) {
+      this.#leases.push(...event.leases);
+      return;
+    }
+    this.#encoder.addLeases(event.leases);
+    this.#position = { ...this.#position, sequence: event.lastPartSequence };
+  }
+}

@@ -1,0 +1,149 @@
+import { isAlarming, positionKey, positions, readEvents, streamFacts, trimEvents, type Bus, type DeltaTask, type Expectation, type Position, type TaskOutcome } from '@etcd-ops/bus';
+import { EtcdOpsError, repositoryHead, type ObjectStore } from '@etcd-ops/core';
+import type { Clock, Logger } from '@etcd-ops/service-kit';
+import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
+import type { UploaderMetrics } from './metrics.ts';
+import { putOnce } from './put-once.ts';
+import { clusterIdOfTimeline, recordTimeline } from './repository-records.ts';
+
+export interface DeltaTaskOptions {
+  bus: Bus;
+  store: ObjectStore;
+  deltaObjectBytesMax: number;
+  logger: Logger;
+  metrics: UploaderMetrics;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Where the repository stands, and how the bus knows it: `revision` undefined means that the bus does not. */
+interface Recorded {
+  position: CutPosition | undefined;
+  revision: number | undefined;
+  deltaKey?: string;
+}
+
+/** How often another uploader may be faster before the task is handed back. */
+const RACES_MAX = 20;
+
+/**
+ * Makes the events up to the task's cut durable: object, then position, then trim. A crash between any two is harmless: the same
+ * events give the same object again, and what a position covers is durable before it moves.
+ */
+export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): Promise<TaskOutcome> {
+  const summary = { deltas: [] as string[], bytes: 0, revision: 0 };
+  for (let race = 0; race < RACES_MAX; race++) {
+    const recorded = await readRecorded(task.cluster, options);
+    const outcome = await cutOnce(task, recorded, summary, options);
+    if (outcome === 'done') return outcomeOf(summary);
+  }
+  throw new EtcdOpsError('BUS_FAILED', { message: `Other uploaders moved the position of ${task.cluster} ${RACES_MAX} times meanwhile` });
+}
+
+interface DeltaSummary {
+  deltas: string[];
+  bytes: number;
+  revision: number;
+}
+
+async function cutOnce(task: DeltaTask, recorded: Recorded, summary: DeltaSummary, options: DeltaTaskOptions): Promise<'done' | 'overtaken'> {
+  const { bus, logger, signal, deltaObjectBytesMax } = options;
+  const { cluster, cutSequence } = task;
+  const expected = await expectation(cluster, recorded.position, options.store);
+  // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
+  // What is durable already is clipped by its revision.
+  const { firstSequence } = await streamFacts(bus, cluster);
+  const events = readEvents(bus, cluster, {
+    from: firstSequence,
+    to: cutSequence,
+    ...(expected === undefined ? {} : { expected }),
+    onSkipped: (skipped) => {
+      if (isAlarming(skipped)) logger.error({ cluster, skipped }, 'Messages of the event stream do not count');
+    },
+    signal,
+  });
+  let { revision } = recorded;
+  const steps = cutDeltas({
+    cluster,
+    from: recorded.position,
+    events,
+    deltaObjectBytesMax,
+    signal,
+    onUnanchored: ({ sequence }) => logger.error({ cluster, sequence }, 'Rows without a beginning do not count'),
+  });
+  for await (const step of steps) {
+    await makeDurable(step, cluster, options);
+    revision = await savePosition(step, { cluster, revision }, options);
+    if (revision === undefined) return 'overtaken';
+    await trimEvents(bus, cluster, step.position.sequence);
+    noteStep(step, cluster, summary, options);
+  }
+  return 'done';
+}
+
+async function makeDurable(step: CutStep, cluster: string, { store, signal }: DeltaTaskOptions): Promise<void> {
+  if (step.kind === 'delta') {
+    await putOnce(store, step.key, step.bytes, signal);
+    return;
+  }
+  const { timeline, clusterId, revision, observedMs, after } = step.start;
+  const previousTimeline = step.previous?.timeline ?? timeline;
+  await recordTimeline(store, {
+    cluster,
+    timeline,
+    clusterId,
+    revision,
+    atMs: observedMs,
+    ...(previousTimeline === timeline || after === undefined ? {} : { previous: { timeline: previousTimeline, revision: after } }),
+  });
+}
+
+/** The new revision of the position; undefined when somebody else moved it. */
+async function savePosition(step: CutStep, stored: { cluster: string; revision: number | undefined }, { bus, clock }: DeltaTaskOptions): Promise<number | undefined> {
+  const value: Position = {
+    version: 1,
+    ...step.position,
+    ...(step.kind === 'delta' ? { deltaKey: step.key } : {}),
+    updatedAt: new Date(clock.now()).toISOString(),
+  };
+  const key = positionKey(stored.cluster);
+  return stored.revision === undefined ? positions(bus).create(key, value) : positions(bus).update(key, value, stored.revision);
+}
+
+async function readRecorded(cluster: string, { bus, store }: DeltaTaskOptions): Promise<Recorded> {
+  const stored = await positions(bus).get(positionKey(cluster));
+  if (stored !== undefined) {
+    const { timeline, revision, digest, sequence } = stored.value;
+    return { position: { timeline, revision, digest, sequence }, revision: stored.revision };
+  }
+  // The bus lost its state: the repository knows how far it reaches, and what the stream still holds of it is clipped.
+  const head = await repositoryHead(store, cluster);
+  if (head === undefined) return { position: undefined, revision: undefined };
+  const { timeline, revision, digest } = head;
+  return { position: { timeline, revision, digest, sequence: 0 }, revision: undefined };
+}
+
+async function expectation(cluster: string, position: CutPosition | undefined, store: ObjectStore): Promise<Expectation | undefined> {
+  if (position === undefined) return undefined;
+  const clusterId = await clusterIdOfTimeline(store, cluster, position.timeline);
+  return clusterId === undefined ? undefined : { timeline: position.timeline, clusterId, revision: position.revision + 1 };
+}
+
+function noteStep(step: CutStep, cluster: string, summary: DeltaSummary, { metrics, logger }: DeltaTaskOptions): void {
+  summary.revision = step.position.revision;
+  metrics.durableRevision.set({ cluster }, step.position.revision);
+  if (step.kind === 'start') {
+    const { timeline, revision, cause } = step.start;
+    logger.info({ cluster, timeline, revision, cause }, 'The repository follows a new history');
+    return;
+  }
+  summary.deltas.push(step.key);
+  summary.bytes += step.bytes.length;
+  metrics.deltas.add({ cluster });
+  metrics.deltaBytes.add({ cluster }, step.bytes.length);
+}
+
+function outcomeOf({ deltas, bytes, revision }: DeltaSummary): TaskOutcome {
+  // The history's line must stay small, however many objects a long outage left to make.
+  return { changed: revision > 0, summary: { objects: deltas.length, deltas: deltas.slice(-8), bytes, revision } };
+}

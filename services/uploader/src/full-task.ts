@@ -1,0 +1,133 @@
+import type { Bus, ClusterSpec, FullTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
+import { encodeManifest, EtcdOpsError, fullKey, manifestKey, type FullManifest, type ObjectStore } from '@etcd-ops/core';
+import type { EtcdCluster } from '@etcd-ops/etcd-client';
+import type { Clock, Logger } from '@etcd-ops/service-kit';
+import { findAnchor, type HistoryAnchor } from './anchor.ts';
+import { checkFull, forked, type CheckedFull } from './check-full.ts';
+import { compressFull } from './compress-full.ts';
+import type { UploaderMetrics } from './metrics.ts';
+import { recordTimeline } from './repository-records.ts';
+import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
+import type { Spool } from './spool.ts';
+
+export interface FullTaskOptions {
+  spec: ClusterSpec;
+  bus: Bus;
+  store: ObjectStore;
+  etcd: EtcdCluster;
+  spool: Spool;
+  spoolBytesMax: number;
+  logger: Logger;
+  metrics: UploaderMetrics;
+  clock: Clock;
+  context: Pick<TaskContext, 'signal' | 'progress'>;
+}
+
+/** Facts of the member that the snapshot comes from. */
+interface SnapshotSource {
+  clusterId: bigint;
+  memberId: bigint;
+  version: string;
+  headRevision: number;
+}
+
+/**
+ * Takes a full snapshot: spooled, proved, and only then stored; the manifest last, since a full without one does not exist.
+ * Two uploaders at the same time make two fulls.
+ */
+export async function runFullTask(task: FullTask, options: FullTaskOptions): Promise<TaskOutcome> {
+  const { spec, bus, store, spool, clock, metrics, logger } = options;
+  const cluster = spec.name;
+  const startedMs = clock.now();
+  // L before the read: what was captured by now must be in the file.
+  const anchor = await findAnchor(bus, store, cluster);
+  await using plain = spool.file('full.db');
+  const { source, spooled } = await takeSnapshot(plain.path, anchor, options);
+  const { signal, progress } = options.context;
+  progress({ phase: 'check', bytesDone: 0, bytesTotal: spooled.bytes });
+  const { clusterId, headRevision } = source;
+  const checked = await checkFull({ path: spooled.path, cluster, anchor, headRevision, clusterId, signal });
+  await using packed = spool.file('full.packed');
+  const stored = await compressFull(spooled, packed.path, spec.snapshots.codec, signal);
+  progress({ phase: 'store', bytesDone: 0, bytesTotal: stored.bytes });
+  // A new timeline that began meanwhile makes it unclear what the file belongs to.
+  const now = await findAnchor(bus, store, cluster);
+  if (anchor !== undefined && now?.timeline !== anchor.timeline) throw forked(cluster, anchor, 'a new timeline began during the snapshot');
+  const timeline = now?.timeline ?? 1;
+  const manifest = manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs: clock.now() });
+  const key = fullKey({ cluster, timeline, revision: manifest.revision, createdAtMs: spooled.beganMs, codec: manifest.codec });
+  await recordTimeline(store, { cluster, timeline, clusterId, revision: now?.revision ?? manifest.revision, atMs: spooled.beganMs });
+  const onProgress = (bytesDone: number): void => progress({ phase: 'store', bytesDone, bytesTotal: stored.bytes });
+  await store.putFile(key, stored.path, { move: true, signal, onProgress });
+  await store.put(manifestKey(key), encodeManifest(manifest), { signal });
+  metrics.fulls.add({ cluster });
+  metrics.fullBytes.add({ cluster }, stored.bytes);
+  metrics.fullRevision.set({ cluster }, manifest.revision);
+  metrics.fullSeconds.observe({ cluster }, (clock.now() - startedMs) / 1_000);
+  const { revision, compactRevision } = manifest;
+  logger.info({ cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared }, 'A full snapshot was stored');
+  return { summary: { key, timeline, revision, compactRevision, bytes: stored.bytes, plainBytes: spooled.bytes, compared: checked.compared } };
+}
+
+async function takeSnapshot(path: string, anchor: HistoryAnchor | undefined, options: FullTaskOptions): Promise<{ source: SnapshotSource; spooled: SpooledSnapshot }> {
+  const { spec, etcd, spoolBytesMax, clock, context } = options;
+  const { signal, progress } = context;
+  const member = await etcd.pickForSnapshot({ signal });
+  const { version, dbBytes } = await member.status({ signal });
+  // A follower that was stopped for a while does not know that it lags: this read makes it catch up, or fail.
+  const { clusterId, memberId, revision: headRevision } = await member.linearizableRead({ signal });
+  if (anchor !== undefined && headRevision < anchor.revision) throw forked(spec.name, anchor, `it has only ${headRevision} revisions`);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(spec.timeouts.snapshotMs)]);
+  try {
+    const spooled = await spoolSnapshot(member.snapshot({ signal: limited }), {
+      path,
+      expectedBytes: dbBytes,
+      bytesMax: spoolBytesMax,
+      now: () => clock.now(),
+      onProgress: (bytesDone) => progress({ phase: 'snapshot', bytesDone, bytesTotal: Math.max(dbBytes, bytesDone) }),
+      signal: limited,
+    });
+    return { source: { clusterId, memberId, version, headRevision }, spooled };
+  } catch (error) {
+    if (!limited.aborted || signal.aborted) throw error;
+    throw new EtcdOpsError('ETCD_TIMEOUT', { message: `The snapshot of ${spec.name} took longer than ${spec.timeouts.snapshotMs} ms`, cause: error });
+  }
+}
+
+interface ManifestInput {
+  task: FullTask;
+  spec: ClusterSpec;
+  source: SnapshotSource;
+  spooled: SpooledSnapshot;
+  checked: CheckedFull;
+  stored: { bytes: number; sha256: string };
+  timeline: number;
+  finishedMs: number;
+}
+
+function manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs }: ManifestInput): FullManifest {
+  const { info } = checked;
+  return {
+    version: 1,
+    kind: 'full',
+    cluster: spec.name,
+    timeline,
+    revision: info.revision,
+    compactRevision: info.compactRevision,
+    lastRevisionDigest: info.lastRevisionDigest,
+    lastRevisionRows: info.lastRevisionRows,
+    clusterId: source.clusterId.toString(16),
+    memberId: source.memberId.toString(16),
+    etcdVersion: source.version,
+    createdAt: new Date(spooled.beganMs).toISOString(),
+    finishedAt: new Date(finishedMs).toISOString(),
+    codec: spec.snapshots.codec,
+    plainBytes: spooled.bytes,
+    plainSha256: spooled.sha256,
+    storedBytes: stored.bytes,
+    storedSha256: stored.sha256,
+    authRevision: Number(info.authRevision),
+    cause: task.cause,
+    ...(checked.compared ? { proof: { kind: 'edge' } } : {}),
+  };
+}

@@ -1,0 +1,2 @@
+export { uploaderSettings, type UploaderSettings } from './settings.ts';
+export { createUploaderService } from './service.ts';

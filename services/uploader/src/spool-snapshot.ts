@@ -1,0 +1,115 @@
+import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
+import { createHash } from 'node:crypto';
+import { open, statfs, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** etcd ends a snapshot with the SHA-256 of everything before. Source: etcd server/etcdserver/api/v3rpc/maintenance.go. */
+const TRAILER_BYTES = 32;
+/** Messages of 32 KiB are gathered into writes of this size. */
+const WRITE_BYTES = 1024 * 1024;
+
+export interface SpooledSnapshot {
+  path: string;
+  /** With etcd's trailing hash. */
+  bytes: number;
+  /** Of all of it, lower-case hex. */
+  sha256: string;
+  /** When the first part had come, in milliseconds since the epoch: every row of the file is at least as old. */
+  beganMs: number;
+}
+
+export interface SpoolOptions {
+  path: string;
+  /** What etcd says that its database has; the disk must have room for it. */
+  expectedBytes: number;
+  bytesMax: number;
+  now: () => number;
+  onProgress: (bytes: number) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes a snapshot to a file and checks its trailing hash.
+ * @throws EtcdOpsError SNAPSHOT_INCOMPLETE (take it again), LIMIT_EXCEEDED, DISK_FAILED, and those of the stream.
+ */
+export async function spoolSnapshot(blobs: AsyncIterable<Buffer>, options: SpoolOptions): Promise<SpooledSnapshot> {
+  const { path, expectedBytes, bytesMax } = options;
+  if (expectedBytes > bytesMax) throw tooLarge(path, expectedBytes, bytesMax);
+  await assertRoom(path, expectedBytes);
+  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+    throw diskFailed(path, cause);
+  });
+  try {
+    return await copyAndHash(blobs, file, options);
+  } finally {
+    await file.close();
+  }
+}
+
+async function copyAndHash(blobs: AsyncIterable<Buffer>, file: FileHandle, { path, bytesMax, now, onProgress, signal }: SpoolOptions): Promise<SpooledSnapshot> {
+  const content = createHash('sha256');
+  let beganMs = 0;
+  let bytes = 0;
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  const flush = async (keepBytes: number): Promise<void> => {
+    const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+    const out = all.subarray(0, all.length - keepBytes);
+    content.update(out);
+    await file.write(out).catch((cause: unknown) => {
+      throw diskFailed(path, cause);
+    });
+    const kept = all.subarray(all.length - keepBytes);
+    pending = kept.length === 0 ? [] : [kept];
+    pendingBytes = kept.length;
+    onProgress(bytes);
+  };
+  for await (const blob of blobs) {
+    if (signal.aborted) throw new EtcdOpsError('CANCELLED', { message: 'The snapshot was cancelled', cause: signal.reason });
+    if (bytes === 0) beganMs = now();
+    bytes += blob.length;
+    if (bytes > bytesMax) throw tooLarge(path, bytes, bytesMax);
+    pending.push(blob);
+    pendingBytes += blob.length;
+    // The last 32 bytes are not part of what they vouch for: they are held back until the end is known.
+    if (pendingBytes >= WRITE_BYTES + TRAILER_BYTES) await flush(TRAILER_BYTES);
+  }
+  if (pendingBytes < TRAILER_BYTES) throw damaged(`it ended after ${bytes} bytes`);
+  await flush(TRAILER_BYTES);
+  const trailer = Buffer.concat(pending);
+  const whole = content.copy().update(trailer);
+  if (!content.digest().equals(trailer)) throw damaged('its trailing SHA-256 does not fit its bytes');
+  await flush(0);
+  await file.sync();
+  return { path, bytes, sha256: whole.digest('hex'), beganMs };
+}
+
+async function assertRoom(path: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  const free = bavail * bsize;
+  if (free < bytes) {
+    throw new EtcdOpsError('DISK_FAILED', {
+      message: `The spool at ${path} has ${free} free bytes, and the snapshot needs ${bytes}`,
+      remedy: 'Free some space, or set ETCD_OPS_SPOOL_DIR to a larger disk.',
+    });
+  }
+}
+
+/** Another snapshot may be sound, so this is worth a repetition. */
+function damaged(rule: string): EtcdOpsError {
+  const cause = new EtcdOpsError('SNAPSHOT_HASH_MISMATCH', { message: `The snapshot is damaged: ${rule}` });
+  return new EtcdOpsError('SNAPSHOT_INCOMPLETE', { message: `The snapshot did not arrive whole: ${rule}`, cause });
+}
+
+function tooLarge(path: string, bytes: number, bytesMax: number): EtcdOpsError {
+  return new EtcdOpsError('LIMIT_EXCEEDED', {
+    message: `A snapshot of ${bytes} bytes is larger than the ${bytesMax} that the spool at ${path} may take`,
+    remedy: 'Raise ETCD_OPS_SPOOL_BYTES_MAX if the size is right.',
+  });
+}
+
+function diskFailed(path: string, cause: unknown): EtcdOpsError {
+  if (isEtcdOpsError(cause)) return cause;
+  const isFull = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC';
+  return new EtcdOpsError('DISK_FAILED', { message: isFull ? `The disk of ${path} is full` : `Writing ${path} failed`, cause });
+}
