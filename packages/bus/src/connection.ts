@@ -163,7 +163,7 @@ export class Bus implements AsyncDisposable {
   }
 
   #follow(status: Status): void {
-    const text = typeof status.data === 'string' ? status.data : String(status.data);
+    const text = typeof status.data === 'string' ? status.data : JSON.stringify(status.data);
     if (status.type === Events.Disconnect) {
       this.#connected = false;
       this.#disconnects++;

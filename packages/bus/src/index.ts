@@ -45,7 +45,7 @@ export {
 
 export { acceptEvent, type Expectation, type SkipReason, type Verdict } from './events/accept-event.ts';
 export { EventAssembler, type EventRead } from './events/event-assembler.ts';
-export { payloadByteLength } from './events/event-codec.ts';
+export { decodeHeaders, payloadByteLength } from './events/event-codec.ts';
 export {
   START_CAUSES,
   type EventHeaders,

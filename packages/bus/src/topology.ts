@@ -103,8 +103,8 @@ export async function removeEventStream(bus: Bus, cluster: string): Promise<void
   try {
     await jsm.streams.delete(eventsStream(cluster));
   } catch (error) {
-    if (!isApiError(error, API_ERROR.streamNotFound))
-      throw toBusError(error, `Removing the event stream of ${cluster}`);
+    if (isApiError(error, API_ERROR.streamNotFound)) return;
+    throw toBusError(error, `Removing the event stream of ${cluster}`);
   }
 }
 
@@ -188,8 +188,8 @@ async function compareOrAdjust(jsm: JetStreamManager, wanted: Config, echoed: St
 
 function assertEssentials(wanted: Config, echoed: StreamConfig): void {
   for (const field of ESSENTIAL) {
-    if (wanted[field] !== undefined && (echoed[field] ?? false) !== wanted[field])
-      throw differs(wanted, field, echoed[field]);
+    if (wanted[field] === undefined || (echoed[field] ?? false) === wanted[field]) continue;
+    throw differs(wanted, field, echoed[field]);
   }
   if (echoed.subjects.join(' ') !== wanted.subjects?.join(' ')) throw differs(wanted, 'subjects', echoed.subjects);
 }

@@ -87,7 +87,11 @@ class NatsProcess implements TestNats {
       if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
       const connection = await connect({ servers: this.url, reconnect: false, timeout: 1_000 });
       // Listening comes before JetStream is there.
-      await connection.jetstreamManager().finally(() => connection.close());
+      try {
+        await connection.jetstreamManager();
+      } finally {
+        await connection.close();
+      }
     });
   }
 

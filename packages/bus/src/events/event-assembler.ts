@@ -74,8 +74,9 @@ function rowsEvent(
 ): EventMessage & { rows: RowBlock } {
   const { timeline, clusterId, last, observedMs, digest, digestRows } = headers;
   const common = { kind: 'rows', timeline, clusterId, leases, observedMs } as const;
-  if (headers.first >= keepFrom)
+  if (headers.first >= keepFrom) {
     return { ...common, first: headers.first, last, rowBlock: rows.bytes, rows, digest, digestRows };
+  }
   const clipped = rowsFrom(rows, keepFrom);
   // All rows were old: what is left are the leases, and the digest speaks of a revision long known.
   if (last < keepFrom) {

@@ -117,8 +117,9 @@ export function decodeHeaders(source: MsgHdrs | undefined): EventHeaders {
 function decodePart(text: string): [number, number] {
   const match = /^(\d{1,5})\/(\d{1,5})$/.exec(text);
   const [part, parts] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || part < 1 || part > parts || parts > EVENT_PARTS_MAX)
+  if (match === null || part < 1 || part > parts || parts > EVENT_PARTS_MAX) {
     throw invalid(`part ${JSON.stringify(text)}`);
+  }
   return [part, parts];
 }
 

@@ -1,4 +1,4 @@
-import { EtcdOpsError, RowBlock, type LeaseRecord, type Revision } from '@etcd-ops/core';
+import { EtcdOpsError, type RowBlock, type LeaseRecord, type Revision } from '@etcd-ops/core';
 
 /** A run of rows, whole revisions `first` to `last`. No rows but leases: `first` is `last` + 1. */
 export interface RowsEvent {

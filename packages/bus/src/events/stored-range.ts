@@ -152,8 +152,9 @@ async function createConsumer(bus: Bus, cluster: string, range: RangeOptions): P
     try {
       return (await jsm.consumers.add(eventsStream(cluster), config)).name;
     } catch (error) {
-      if (isDefiniteRefusal(error) || attempt >= CREATE_TRIES_MAX)
+      if (isDefiniteRefusal(error) || attempt >= CREATE_TRIES_MAX) {
         throw toBusError(error, `Reading the events of ${cluster}`);
+      }
       await pause(attempt * 100, range.signal);
     }
   }

@@ -1,6 +1,7 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import { access, constants, readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { processEnv } from './process-env.ts';
 
 const NAME = 'nats-server';
 /** Where Debian's and other packages put it, though it is rarely on a user's PATH. */
@@ -10,7 +11,7 @@ const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/
  * The program `nats-server`: `$ETCD_OPS_NATS_SERVER`, else below `$ETCD_OPS_TOOLS_DIR`, else on PATH.
  * @throws EtcdOpsError BINARY_MISSING
  */
-export async function findNatsServer(env: NodeJS.ProcessEnv = process.env): Promise<string> {
+export async function findNatsServer(env: NodeJS.ProcessEnv = processEnv()): Promise<string> {
   const named = env['ETCD_OPS_NATS_SERVER'];
   if (named !== undefined && named !== '') {
     if (await isExecutable(named)) return named;
@@ -29,10 +30,7 @@ async function toolDirectories(tools: string | undefined): Promise<string[]> {
   if (tools === undefined || tools === '') return [];
   const root = join(tools, 'deb');
   const suites = await readdir(root).catch(() => []);
-  return suites
-    .toSorted()
-    .toReversed()
-    .map((suite) => join(root, suite, 'usr', 'sbin'));
+  return suites.toSorted((left, right) => (left < right ? 1 : -1)).map((suite) => join(root, suite, 'usr', 'sbin'));
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -78,11 +78,11 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
 
 /** Where the daemon of a state directory has its server; undefined when none runs there. */
 export async function readConnectionFile(stateDir: string): Promise<ConnectionFile | undefined> {
-  const { connection, config } = pathsBelow(resolve(stateDir));
+  const paths = pathsBelow(resolve(stateDir));
   try {
-    const file = connectionFileSchema.parse(JSON.parse(await readFile(connection, 'utf8')));
+    const file = connectionFileSchema.parse(JSON.parse(await readFile(paths.connection, 'utf8')));
     const command = await processCommand(file.pid);
-    return command?.includes(config) === true ? file : undefined;
+    return command?.includes(paths.config) === true ? file : undefined;
   } catch {
     return undefined;
   }

@@ -25,8 +25,9 @@ const TRIES_MAX = 10;
  */
 export async function lockStateDir(stateDir: string): Promise<StateLock> {
   const start = await processStart(process.pid);
-  if (start === undefined)
+  if (start === undefined) {
     throw new EtcdOpsError('DISK_FAILED', { message: 'This process cannot be found in /proc or by ps' });
+  }
   const content = JSON.stringify({ pid: process.pid, start });
   for (let attempt = 1; attempt <= TRIES_MAX; attempt++) {
     const highest = await livingOrHighest(stateDir);

@@ -50,90 +50,118 @@ const TROUBLE_PAUSE_MS = 500;
  * @throws EtcdOpsError when the consumer cannot be made or the bus was closed
  */
 export async function runTasks<K extends Task['kind']>(bus: Bus, options: RunTasksOptions<K>): Promise<void> {
-  const { kind, signal, pool = ANY_POOL, ackWaitMs = ACK_WAIT_MS, onEvent = () => {} } = options;
-  const abort = new AbortController();
-  const runner = new TaskRunner(bus, {
-    kind,
-    handler: options.handler,
-    attemptsMax: options.attemptsMax ?? ATTEMPTS_MAX,
-    backoffMs: backoff(options.backoffMs ?? BACKOFF_MS),
-    ackWaitMs,
-    worker: options.worker ?? `${hostname()}/${process.pid}`,
-    abortSignal: abort.signal,
-    now: options.now ?? Date.now,
-    onEvent,
-  });
-  if (signal.aborted) return;
-  let consumer = ensureTaskConsumer(bus, { kind, pool, ackWaitMs });
-  await consumer;
-  const running = new Set<TaskDelivery>();
+  if (!options.signal.aborted) await new TaskLoop(bus, options).run();
+}
 
-  const slot = async (): Promise<void> => {
-    while (!signal.aborted) {
-      const used = consumer;
-      const end = await step(used);
-      if (end === 'gone' && consumer === used && !signal.aborted) {
-        onEvent({ type: 'consumer-gone' });
-        await rest(signal);
-        consumer = ensureTaskConsumer(bus, { kind, pool, ackWaitMs });
-        // Whichever slot pulls next hears of a failure; when all are stopping, nobody has to.
-        consumer.catch(() => {});
-      }
-    }
-  };
+class TaskLoop<K extends Task['kind']> {
+  readonly #bus: Bus;
+  readonly #options: RunTasksOptions<K>;
+  readonly #signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #runner: TaskRunner<K>;
+  readonly #running = new Set<TaskDelivery>();
+  readonly #onEvent: (event: TaskEvent) => void;
+  #consumer: Promise<string> | undefined;
 
-  const step = async (used: Promise<string>): Promise<'gone' | 'ok'> => {
+  constructor(bus: Bus, options: RunTasksOptions<K>) {
+    this.#bus = bus;
+    this.#options = options;
+    this.#signal = options.signal;
+    this.#onEvent = options.onEvent ?? (() => {});
+    this.#runner = new TaskRunner(bus, {
+      kind: options.kind,
+      handler: options.handler,
+      attemptsMax: options.attemptsMax ?? ATTEMPTS_MAX,
+      backoffMs: backoff(options.backoffMs ?? BACKOFF_MS),
+      ackWaitMs: options.ackWaitMs ?? ACK_WAIT_MS,
+      worker: options.worker ?? `${hostname()}/${process.pid}`,
+      abortSignal: this.#abort.signal,
+      now: options.now ?? Date.now,
+      onEvent: this.#onEvent,
+    });
+  }
+
+  async run(): Promise<void> {
+    await this.#ensureConsumer();
+    const slots = Promise.all(Array.from({ length: this.#options.concurrencyMax }, () => this.#slot()));
+    const stopRequested = Promise.withResolvers<void>();
+    const onAbort = () => stopRequested.resolve();
+    this.#signal.addEventListener('abort', onAbort, { once: true });
+    if (this.#signal.aborted) onAbort();
     try {
-      await bus.whenConnected(signal);
-      const pulled = await pull(bus, {
-        stream: TASKS_STREAM,
-        consumer: await used,
-        batch: 1,
-        expiresMs: PULL_EXPIRES_MS,
-        signal,
-      });
-      for (const message of pulled.messages) {
-        const delivery = new TaskDelivery(bus, message);
-        if (signal.aborted) await runner.release(delivery);
-        else await track(delivery);
-      }
-      if (pulled.end === 'lost') await rest(signal);
-      return pulled.end === 'gone' ? 'gone' : 'ok';
-    } catch (error) {
-      if (signal.aborted) return 'ok';
-      if (bus.nc.isClosed()) throw toBusError(error, `Working off ${kind} tasks`);
-      onEvent({ type: 'bus-failed', error: toBusError(error, `Pulling ${kind} tasks`) });
-      await rest(signal);
-      return 'gone';
-    }
-  };
-
-  const track = async (delivery: TaskDelivery): Promise<void> => {
-    running.add(delivery);
-    try {
-      await runner.run(delivery);
+      // Slots only end by the signal, or with an error that nothing can mend.
+      await Promise.race([slots, stopRequested.promise]);
+      await this.#stop(slots);
     } finally {
-      running.delete(delivery);
+      this.#signal.removeEventListener('abort', onAbort);
     }
-  };
+  }
 
-  const slots = Promise.all(Array.from({ length: options.concurrencyMax }, slot));
-  const stopped = Promise.withResolvers<void>();
-  const onAbort = () => void stop().then(stopped.resolve, stopped.reject);
-  const stop = async () => {
-    const drained = slots.then(() => true);
-    drained.catch(() => {});
-    if (await Promise.race([drained, delay(options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, false, { ref: false })])) return;
-    abort.abort(signal.reason);
-    if (await Promise.race([drained, delay(ABORT_GRACE_MS, false, { ref: false })])) return;
+  async #stop(slots: Promise<unknown>): Promise<void> {
+    if (await endsWithin(slots, this.#options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS)) return;
+    this.#abort.abort(this.#signal.reason);
+    if (await endsWithin(slots, ABORT_GRACE_MS)) return;
     // A handler that does not heed its signal: somebody else may begin now, handlers are idempotent.
-    for (const delivery of running) await runner.release(delivery);
-  };
-  signal.addEventListener('abort', onAbort, { once: true });
+    for (const delivery of this.#running) await this.#runner.release(delivery);
+  }
+
+  async #slot(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const consumer = this.#ensureConsumer();
+      if (await this.#step(consumer)) continue;
+      // All slots notice at about the same time; the first to come makes the consumer again.
+      if (this.#consumer === consumer) this.#consumer = undefined;
+      await rest(this.#signal);
+    }
+  }
+
+  /** Pulls one task and sees it through; false when the consumer has to be looked after. */
+  async #step(consumer: Promise<string>): Promise<boolean> {
+    try {
+      await this.#bus.whenConnected(this.#signal);
+      const options = { stream: TASKS_STREAM, consumer: await consumer, batch: 1, expiresMs: PULL_EXPIRES_MS };
+      const { messages, end } = await pull(this.#bus, { ...options, signal: this.#signal });
+      for (const message of messages) await this.#handle(new TaskDelivery(this.#bus, message));
+      if (end === 'gone') this.#onEvent({ type: 'consumer-gone' });
+      if (end === 'lost') await rest(this.#signal);
+      return end !== 'gone';
+    } catch (error) {
+      if (this.#signal.aborted) return true;
+      const failure = toBusError(error, `Pulling ${this.#options.kind} tasks`);
+      if (this.#bus.nc.isClosed()) throw failure;
+      this.#onEvent({ type: 'bus-failed', error: failure });
+      return false;
+    }
+  }
+
+  async #handle(delivery: TaskDelivery): Promise<void> {
+    // It arrived while this worker turned away.
+    if (this.#signal.aborted) return this.#runner.release(delivery);
+    this.#running.add(delivery);
+    try {
+      await this.#runner.run(delivery);
+    } finally {
+      this.#running.delete(delivery);
+    }
+  }
+
+  #ensureConsumer(): Promise<string> {
+    if (this.#consumer === undefined) {
+      const { kind, pool = ANY_POOL, ackWaitMs = ACK_WAIT_MS } = this.#options;
+      this.#consumer = ensureTaskConsumer(this.#bus, { kind, pool, ackWaitMs });
+      // Whichever slot pulls next hears of a failure; when all are stopping, nobody has to.
+      this.#consumer.catch(() => {});
+    }
+    return this.#consumer;
+  }
+}
+
+async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const limit = new AbortController();
   try {
-    await Promise.race([slots.then(() => (signal.aborted ? stopped.promise : undefined)), stopped.promise]);
+    return await Promise.race([work.then(() => true), delay(limitMs, false, { signal: limit.signal })]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    limit.abort();
   }
 }
 

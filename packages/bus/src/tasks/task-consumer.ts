@@ -42,8 +42,9 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
     } catch (error) {
       // Another worker made it at the same moment, or the creation timed out: look again.
       const retry = isApiError(error, API_ERROR.consumerExists) || !isDefiniteRefusal(error);
-      if (!retry || attempt >= TRIES_MAX)
+      if (!retry || attempt >= TRIES_MAX) {
         throw toBusError(error, `Preparing the consumer ${durable} of ${TASKS_STREAM}`);
+      }
       await delay(attempt * 100);
     }
   }

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { attemptSchema } from './attempt.ts';
+import { clusterSpecSchema } from './cluster-spec.ts';
+import { deadLetterSchema } from './dead-letter.ts';
+import { lastDoneSchema } from './last-done.ts';
+import { listAnswerSchema, listRequestSchema } from './list-api.ts';
+import { ownerSchema } from './owner.ts';
+import { planAnswerSchema, planRequestSchema } from './plan-api.ts';
+import { positionSchema } from './position.ts';
+import { progressSchema } from './progress.ts';
+import { restoreAnswerSchema, restoreRequestSchema } from './restore-api.ts';
+import { snapshotAnswerSchema, snapshotRequestSchema } from './snapshot-api.ts';
+import { statusAnswerSchema, statusRequestSchema } from './status-api.ts';
+import { taskResultSchema } from './task-result.ts';
+import { taskSchema } from './task.ts';
+
+/**
+ * The wire as it is spoken. Whoever changes a schema meets this test and has to answer: can services of the version
+ * before still read what is sent, and the other way round? Adding an optional field: yes, give the new hash. Anything
+ * else: raise the message's `version`, keep reading the old one, and write it down in docs/MESSAGES.md.
+ */
+const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
+  attempt: { schema: attemptSchema, hash: 'bcf5c1589644f732' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: 'fb6cf78dc6aa3267' },
+  'dead-letter': { schema: deadLetterSchema, hash: '9b889f362497b7f3' },
+  'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
+  'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
+  'list-request': { schema: listRequestSchema, hash: 'ad17a222ba96a20b' },
+  owner: { schema: ownerSchema, hash: '70a37b9449f3a174' },
+  'plan-answer': { schema: planAnswerSchema, hash: '5d6af60241e1fd67' },
+  'plan-request': { schema: planRequestSchema, hash: 'a6bf96c3b3c4dc6a' },
+  position: { schema: positionSchema, hash: '3424e648fb9fd05c' },
+  progress: { schema: progressSchema, hash: '69111a3f660887dd' },
+  'restore-answer': { schema: restoreAnswerSchema, hash: '9165b5bcba2db0ee' },
+  'restore-request': { schema: restoreRequestSchema, hash: 'd69e4f9fe70d3b41' },
+  'snapshot-answer': { schema: snapshotAnswerSchema, hash: '87d23fd2dad9d89b' },
+  'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
+  'status-answer': { schema: statusAnswerSchema, hash: '20bff18b832d5496' },
+  'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
+  task: { schema: taskSchema, hash: 'c2aedf6cdac2362d' },
+  'task-result': { schema: taskResultSchema, hash: 'c79a49b3bfa591fc' },
+};
+
+test.each(Object.keys(WIRE))('the wire of %s is what it was', (name) => {
+  const { schema, hash } = WIRE[name]!;
+  expect(hashOf(schema)).toBe(hash);
+});
+
+function hashOf(schema: z.ZodType): string {
+  const json = JSON.stringify(sorted(z.toJSONSchema(schema, { io: 'input' })));
+  return createHash('sha256').update(json).digest('hex').slice(0, 16);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}
+
+const TASK = { version: 1, id: 't', kind: 'gc', cluster: 'c', createdAt: '2026-11-20T06:00:00Z', cause: 'full' };
+const SPEC = {
+  version: 1,
+  name: 'c',
+  endpoints: ['https://10.0.0.1:2379'],
+  store: { provider: 'Local', bucket: '/b' },
+};
+
+describe('who ignores what', () => {
+  test('readers of messages ignore fields that they do not know', () => {
+    expect(taskSchema.parse({ ...TASK, colour: 'blue' })).toEqual({ ...TASK, pool: 'any' });
+  });
+
+  test('another version is no message of ours', () => {
+    expect(taskSchema.safeParse({ ...TASK, version: 2 }).success).toBe(false);
+  });
+
+  test('configuration and requests refuse fields that they do not know', () => {
+    expect(clusterSpecSchema.safeParse({ ...SPEC, colour: 'blue' }).success).toBe(false);
+    expect(clusterSpecSchema.safeParse({ ...SPEC, snapshots: { shedule: '* * * * *' } }).success).toBe(false);
+    expect(restoreRequestSchema.safeParse({ cluster: 'c', revison: 5 }).success).toBe(false);
+  });
+
+  test('a spec is complete with its defaults', () => {
+    expect(clusterSpecSchema.parse(SPEC)).toMatchObject({
+      snapshots: {
+        schedule: '*/20 * * * *',
+        fullAtStart: true,
+        codec: 'none',
+        deltaPeriodMs: 10_000,
+        deltaBytesMax: 10_485_760,
+      },
+      retention: { policy: 'LimitBased', maxBackups: 240, deltaRetention: 'with-base' },
+    });
+  });
+
+  test('an endpoint holds no credentials', () => {
+    for (const endpoint of ['http://root:secret@10.0.0.1:2379', 'ftp://a:1', 'a b']) {
+      expect(clusterSpecSchema.safeParse({ ...SPEC, endpoints: [endpoint] }).success).toBe(false);
+    }
+  });
+});
