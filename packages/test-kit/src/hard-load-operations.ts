@@ -130,8 +130,8 @@ export const HARD_LOAD_OPERATIONS = {
   leaseAttach: async (context) => {
     const { client, random } = context;
     const lease = await grant(context, { ID: leaseId(context), TTL: random.integer(60, 600) });
-    for (const one of keys(random, random.integer(1, 5)))
-      await client.kv.put({ key: one, value: value(random), lease });
+    const attached = keys(random, random.integer(1, 5));
+    await Promise.all(attached.map((one) => client.kv.put({ key: one, value: value(random), lease })));
   },
   leaseRevoke: async ({ client, random, leases }) => {
     if (leases.length === 0) return;

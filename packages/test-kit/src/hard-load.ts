@@ -93,7 +93,8 @@ export async function hardLoad(options: HardLoadOptions): Promise<HardLoadReport
   const shared = { client, leases: [], shortLeases: [], compactions: report.compactions, serial: () => ++serial };
   const writer = async (index: number) => {
     const context: HardLoadContext = { ...shared, random: new Random(seed * 1_000 + index), valueBytesMax, txnOpsMax };
-    while (started < operations && signal?.aborted !== true) {
+    while (started < operations) {
+      signal?.throwIfAborted();
       const kind = kinds[started++] ?? context.random.pick(weighted);
       await run(kind, context, report);
     }
