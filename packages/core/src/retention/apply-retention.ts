@@ -27,10 +27,15 @@ export interface RetentionReport {
  *
  * @throws EtcdOpsError STORE_FAILED, CANCELLED; what was deleted until then stays deleted.
  */
-export async function applyRetention(store: ObjectStore, plan: RetentionPlan, options: ApplyRetentionOptions = {}): Promise<RetentionReport> {
+export async function applyRetention(
+  store: ObjectStore,
+  plan: RetentionPlan,
+  options: ApplyRetentionOptions = {},
+): Promise<RetentionReport> {
   const report: RetentionReport = { objects: 0, bytes: 0 };
   for (const decision of plan.remove) {
-    if (options.signal?.aborted === true) throw new EtcdOpsError('CANCELLED', { message: 'Deleting by retention was cancelled' });
+    if (options.signal?.aborted === true)
+      throw new EtcdOpsError('CANCELLED', { message: 'Deleting by retention was cancelled' });
     if (decision.kind === 'orphan' && (await hasOtherHalf(store, decision.keys[0]!))) continue;
     for (const key of decision.keys) {
       await store.delete([key]);

@@ -68,7 +68,12 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
   const deltas = inventory.timelines.flatMap((timeline) => decideDeltas(timeline, kept, options));
   plan.keep.push(...deltas.filter(({ remove }) => !remove).map(({ decision }) => decision));
   // Newest first; the inventory has them oldest first.
-  plan.remove.push(...deltas.filter(({ remove }) => remove).map(({ decision }) => decision).reverse());
+  plan.remove.push(
+    ...deltas
+      .filter(({ remove }) => remove)
+      .map(({ decision }) => decision)
+      .reverse(),
+  );
   decideRest(inventory, options, plan);
   return plan;
 }
@@ -82,9 +87,11 @@ function keptChains(inventory: Inventory, maxBackups: number, options: Retention
     const { key } = chain.full;
     const withBase = options.deltaRetention === 'with-base';
     if (chain === newest) kept.set(key, { chain, reason: 'the newest chain', withDeltas: true });
-    else if (key === options.provenChain?.fullKey) kept.set(key, { chain, reason: 'the last chain that was proved', withDeltas: true });
+    else if (key === options.provenChain?.fullKey)
+      kept.set(key, { chain, reason: 'the last chain that was proved', withDeltas: true });
     else if (options.pinned?.has(key) === true) kept.set(key, { chain, reason: 'pinned', withDeltas: withBase });
-    else if (counted.has(key)) kept.set(key, { chain, reason: `among the newest ${maxBackups} fulls`, withDeltas: withBase });
+    else if (counted.has(key))
+      kept.set(key, { chain, reason: `among the newest ${maxBackups} fulls`, withDeltas: withBase });
   }
   return kept;
 }
@@ -107,9 +114,13 @@ function decideDeltas(
     // Behind the newest full: what is missing before it may yet be captured again, or a full may follow.
     if (delta.last > newestRevision) return decide(false, 'nothing newer replaces it yet');
     const isStranded = !overlaps(usable, delta) && delta.last > oldestRevision;
-    if (isStranded && ageMs(delta, options) < options.orphanGraceMs) return decide(false, 'no chain reaches it, but it is young');
+    if (isStranded && ageMs(delta, options) < options.orphanGraceMs)
+      return decide(false, 'no chain reaches it, but it is young');
     if (isStranded) return decide(true, 'no chain reaches it');
-    return decide(true, options.deltaRetention === 'with-base' ? 'no kept full needs it' : 'not part of the newest chain');
+    return decide(
+      true,
+      options.deltaRetention === 'with-base' ? 'no kept full needs it' : 'not part of the newest chain',
+    );
   });
 }
 
@@ -148,7 +159,12 @@ function keepAll(inventory: Inventory): RetentionPlan {
     ...inventory.timelines.flatMap(({ deltas }) =>
       deltas.map((delta): RetentionDecision => ({ keys: [delta.key], kind: 'delta', bytes: delta.bytes, reason })),
     ),
-    ...inventory.incomplete.map((entry): RetentionDecision => ({ keys: [entry.key], kind: 'orphan', bytes: entry.bytes, reason })),
+    ...inventory.incomplete.map((entry): RetentionDecision => ({
+      keys: [entry.key],
+      kind: 'orphan',
+      bytes: entry.bytes,
+      reason,
+    })),
     ...inventory.damaged.map(({ key }): RetentionDecision => ({ keys: [key], kind: 'damaged', bytes: 0, reason })),
   ];
   return { keep, remove: [] };

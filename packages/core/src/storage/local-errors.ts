@@ -18,6 +18,11 @@ export function systemErrorCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
+/** True when there is nothing of that name; a file where a folder of the path should be means the same to a reader. */
+export function isNotThere(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error));
+}
+
 /** Puts the failure of a file operation on `key` into the words of the store contract. */
 export function storeError(action: string, key: string, error: unknown): EtcdOpsError {
   if (isEtcdOpsError(error)) return error;

@@ -3,7 +3,7 @@ import { link, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { syncDirectory } from '../base/atomic-file.ts';
 import { EtcdOpsError } from '../base/errors.ts';
-import { systemErrorCode } from './local-errors.ts';
+import { isNotThere, systemErrorCode } from './local-errors.ts';
 
 /** An object that is open for reading. */
 export interface OpenObject extends AsyncDisposable {
@@ -32,6 +32,7 @@ async function openNoFollow(path: string, key: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
+    if (isNotThere(error)) throw notFound(key);
     if (systemErrorCode(error) !== 'ELOOP') throw error;
     throw new EtcdOpsError('STORE_FAILED', {
       message: `The object ${key} is a symbolic link, which is not followed`,
@@ -95,7 +96,7 @@ export async function unlinkIfThere(path: string): Promise<boolean> {
     await unlink(path);
     return true;
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
+    if (isNotThere(error)) return false;
     throw error;
   }
 }

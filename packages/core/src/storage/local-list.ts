@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKeyPart } from './key-rules.ts';
-import { systemErrorCode, throwIfAborted } from './local-errors.ts';
+import { isNotThere, throwIfAborted } from './local-errors.ts';
 import type { ObjectInfo } from './object-store.ts';
 
 /** Files of one directory that are looked at side by side. */
@@ -58,7 +58,7 @@ async function readEntries(directory: string): Promise<Dirent[]> {
     const entries = await readdir(directory, { withFileTypes: true });
     return entries.filter((entry) => (entry.isFile() || entry.isDirectory()) && isKeyPart(entry.name));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))) return [];
+    if (isNotThere(error)) return [];
     throw error;
   }
 }
@@ -79,7 +79,7 @@ async function statObject(directory: string, prefix: string, name: string): Prom
     if (!found.isFile()) return undefined;
     return { key: prefix + name, bytes: found.size, modifiedAtMs: Math.floor(found.mtimeMs) };
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    if (isNotThere(error)) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../base/atomic-file.ts';
 import { EtcdOpsError } from '../base/errors.ts';
-import { systemErrorCode } from './local-errors.ts';
+import { isNotThere, systemErrorCode } from './local-errors.ts';
 
 /** Files of one writer that are not objects yet. They begin with a dot, and no part of a key does. */
 export const TEMPORARY_PREFIX = '.etcd-ops-tmp-';
@@ -20,7 +20,7 @@ export async function checkedDirectory(root: string, relative: string): Promise<
     const [realRoot, real] = await Promise.all([realpath(root), realpath(join(root, relative))]);
     return assertInside(realRoot, relative, real);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))) return undefined;
+    if (isNotThere(error)) return undefined;
     throw error;
   }
 }
@@ -30,7 +30,7 @@ export function checkedDirectorySync(root: string, relative: string): string | u
   try {
     return assertInside(realpathSync(root), relative, realpathSync(join(root, relative)));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))) return undefined;
+    if (isNotThere(error)) return undefined;
     throw error;
   }
 }
@@ -43,20 +43,55 @@ function assertInside(realRoot: string, relative: string, real: string): string 
   });
 }
 
-/**
- * Makes the directory of a key with all that is missing above it, and each new entry durable in its parent: after a
- * power cut a synced file in a directory that nobody synced is gone.
- */
-export async function makeDirectoryDurably(root: string, relative: string): Promise<string> {
-  const existing = await checkedDirectory(root, relative);
-  if (existing !== undefined) return existing;
-  const path = join(root, relative);
-  const firstMade = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
-  if (firstMade !== undefined) {
-    const top = dirname(firstMade);
-    for (let made = path; made !== top; made = dirname(made)) await syncDirectory(dirname(made));
+/** Makes directories of keys so that they survive a power cut. */
+export class DirectoryMaker {
+  readonly #root: string;
+  /** Directories that this process made durable, or found and synced once: another writer may have died before it could. */
+  readonly #durable = new Set<string>();
+
+  constructor(root: string) {
+    this.#root = root;
   }
-  const directory = await checkedDirectory(root, relative);
-  if (directory !== undefined) return directory;
-  throw new EtcdOpsError('STORE_FAILED', { message: `${path} was removed while it was being made` });
+
+  /**
+   * Makes the directory with all that is missing above it, step by step, so that nothing is made behind a symbolic link.
+   * Each new entry is synced in its parent: a synced file in a directory that nobody synced is gone after a power cut.
+   */
+  async make(relative: string): Promise<string> {
+    const existing = await checkedDirectory(this.#root, relative);
+    if (existing !== undefined && this.#durable.has(relative)) return existing;
+    if (relative === '') return await this.#makeRoot();
+    const parent = await this.make(parentOf(relative));
+    if (existing === undefined) await this.#makeOne(join(parent, basename(relative)));
+    await syncDirectory(parent);
+    const directory = await checkedDirectory(this.#root, relative);
+    if (directory === undefined)
+      throw new EtcdOpsError('STORE_FAILED', {
+        message: `${join(parent, basename(relative))} was removed while it was being made`,
+      });
+    this.#durable.add(relative);
+    return directory;
+  }
+
+  async #makeRoot(): Promise<string> {
+    const firstMade = await mkdir(this.#root, { recursive: true, mode: DIRECTORY_MODE });
+    const top = dirname(firstMade ?? this.#root);
+    for (let made = this.#root; made !== top; made = dirname(made)) await syncDirectory(dirname(made));
+    this.#durable.add('');
+    return await realpath(this.#root);
+  }
+
+  async #makeOne(path: string): Promise<void> {
+    try {
+      await mkdir(path, { mode: DIRECTORY_MODE });
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** The part of a key, or of a directory of keys, before the last slash; '' when there is none. */
+export function parentOf(relative: string): string {
+  const slash = relative.lastIndexOf('/');
+  return slash === -1 ? '' : relative.slice(0, slash);
 }

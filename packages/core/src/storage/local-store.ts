@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { lstat, open, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory } from '../base/atomic-file.ts';
 import { EtcdOpsError } from '../base/errors.ts';
 import { assertKey, assertPrefix } from './key-rules.ts';
 import { copyIntoFile, syncFile } from './local-copy.ts';
-import { storeError, systemErrorCode, throwIfAborted } from './local-errors.ts';
+import { storeError, isNotThere, throwIfAborted } from './local-errors.ts';
 import {
   linkIfAbsent,
   notFound,
@@ -17,7 +18,7 @@ import {
   type OpenObject,
 } from './local-files.ts';
 import { listDirectory } from './local-list.ts';
-import { checkedDirectory, checkedDirectorySync, makeDirectoryDurably, TEMPORARY_PREFIX } from './local-paths.ts';
+import { checkedDirectory, checkedDirectorySync, DirectoryMaker, parentOf, TEMPORARY_PREFIX } from './local-paths.ts';
 import { sweepDirectory } from './local-sweep.ts';
 import type { ObjectInfo, ObjectStore, ReadOptions, WriteOptions } from './object-store.ts';
 
@@ -33,10 +34,12 @@ export class LocalStore implements ObjectStore {
   readonly capabilities = { conditionalPut: true };
   /** Absolute path of the bucket directory. It is made by the first write. */
   readonly root: string;
+  readonly #directories: DirectoryMaker;
 
   /** A relative bucket is meant from the working directory. */
   constructor(bucket: string) {
     this.root = resolve(bucket);
+    this.#directories = new DirectoryMaker(this.root);
   }
 
   get description(): string {
@@ -118,7 +121,7 @@ export class LocalStore implements ObjectStore {
         const found = await lstat(path);
         return found.isFile() ? { key, bytes: found.size, modifiedAtMs: Math.floor(found.mtimeMs) } : undefined;
       } catch (error) {
-        if (systemErrorCode(error) === 'ENOENT') return undefined;
+        if (isNotThere(error)) return undefined;
         throw error;
       }
     });
@@ -151,7 +154,9 @@ export class LocalStore implements ObjectStore {
   localPath(key: string): string | undefined {
     assertKey(key);
     const directory = checkedDirectorySync(this.root, parentOf(key));
-    return directory === undefined ? undefined : join(directory, basename(key));
+    if (directory === undefined) return undefined;
+    const path = join(directory, basename(key));
+    return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true ? path : undefined;
   }
 
   /**
@@ -170,12 +175,12 @@ export class LocalStore implements ObjectStore {
 
   /** False when the file lies on another device and must be copied. */
   async #move(path: string, key: string): Promise<boolean> {
-    const directory = await makeDirectoryDurably(this.root, parentOf(key));
+    const directory = await this.#directories.make(parentOf(key));
     return await renameOnDevice(path, join(directory, basename(key)));
   }
 
   async #withTemporary<T>(key: string, write: (temporary: string, target: string) => Promise<T>): Promise<T> {
-    const directory = await makeDirectoryDurably(this.root, parentOf(key));
+    const directory = await this.#directories.make(parentOf(key));
     const temporary = join(directory, `${TEMPORARY_PREFIX}${process.pid}-${randomBytes(9).toString('base64url')}`);
     try {
       return await write(temporary, join(directory, basename(key)));
@@ -205,11 +210,6 @@ export class LocalStore implements ObjectStore {
       throw storeError(action, key, error);
     }
   }
-}
-
-function parentOf(key: string): string {
-  const slash = key.lastIndexOf('/');
-  return slash === -1 ? '' : key.slice(0, slash);
 }
 
 /** The bytes [start, end) that were asked for; a range is clipped to the object. */
