@@ -131,7 +131,7 @@ async function verifyAtStop(
     `--advertise-client-urls=${etcd.endpoint}`,
   ];
   const verified = await spawnGuarded(
-    findBinary('etcd', version)!,
+    findBinary('etcd', version),
     [...flags, `--listen-peer-urls=${etcd.peerUrls[0]}`],
     {
       env: { ...process.env, ETCD_VERIFY: 'all' },

@@ -10,7 +10,7 @@ import { readAhead, WriteBehind } from './copy-with-hash.ts';
 import { blaming, DamagedObjectError } from './damaged-object.ts';
 
 /** All deltas that are held in memory at one time: those ahead and the one being appended. */
-const MEMORY_BYTES_MAX = 32 * 1024 * 1024;
+const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 const HASH_STEP_BYTES = 1024 * 1024;
 
 export interface FetchDeltasOptions {

@@ -54,8 +54,13 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
       const warnings = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
       return { ...report, warnings: [...warnings, ...report.warnings], plan, damaged };
     } catch (error) {
-      if (!(error instanceof DamagedObjectError) || exclude.has(error.objectKey) || damaged.length + 1 >= ATTEMPTS_MAX)
+      if (
+        !(error instanceof DamagedObjectError) ||
+        exclude.has(error.objectKey) ||
+        damaged.length + 1 >= ATTEMPTS_MAX
+      ) {
         throw error;
+      }
       exclude.add(error.objectKey);
       damaged.push({ key: error.objectKey, problem: describeError(error) });
       plan = await planWithout(options, exclude, timeline, error);
