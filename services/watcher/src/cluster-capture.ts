@@ -24,6 +24,7 @@ export class ClusterCapture {
   readonly #memory = new CaptureMemory();
   #watching = false;
   #detail = 'starting';
+  #said = '';
 
   constructor(options: ClusterCaptureOptions) {
     this.#options = options;
@@ -66,7 +67,10 @@ export class ClusterCapture {
         voice: this.#voice,
         memory: this.#memory,
         member,
-        onWatching: () => this.#setWatching(true, 'watching'),
+        onWatching: () => {
+          this.#setWatching(true, 'watching');
+          this.#said = '';
+        },
         signal,
       });
       this.#setWatching(false, 'the watch ended');
@@ -75,7 +79,11 @@ export class ClusterCapture {
       this.#setWatching(false, describeError(error));
       // The connection knows another cluster at this address: look again who is there.
       if (isEtcdOpsError(error, 'ETCD_WRONG_CLUSTER')) context.etcd.forget(spec.name);
-      if (!signal.aborted) logger.warn({ error }, 'Capture is opened again');
+      if (signal.aborted) return;
+      // One outage, one warning: the attempts that fail alike after it are for who looks closer.
+      const said = describeError(error);
+      logger[said === this.#said ? 'debug' : 'warn']({ error }, 'Capture is opened again');
+      this.#said = said;
     }
   }
 
