@@ -1,5 +1,7 @@
 import { crc32c } from '../base/crc32c.ts';
 import { codecId, codecOfId, type Codec } from '../codec/codec.ts';
+import { REVISION_KEY_BYTES } from '../mvcc/revision.ts';
+import { ROW_BLOCK_COUNT_BYTES, ROW_ENTRY_BYTES } from '../mvcc/row-block.ts';
 import { unknownVersion } from './delta-header.ts';
 import {
   assertZero,
@@ -141,6 +143,10 @@ function assertConsistent(footer: DeltaFooter, totalBytes: number, base: number)
     throw damagedDelta(base + 12, `${rowsBlocks} blocks cannot hold ${rowCount} rows`);
   if (rowsBlocks * BLOCK_HEADER_BYTES > totalBytes || rowsBlocks * INDEX_ENTRY_BYTES > DELTA_BYTES_MAX) {
     throw damagedDelta(base + 12, `${rowsBlocks} blocks do not fit into the object`);
+  }
+  const smallestRows = rowsBlocks * ROW_BLOCK_COUNT_BYTES + rowCount * (ROW_ENTRY_BYTES + REVISION_KEY_BYTES);
+  if (footer.rowBytes < smallestRows || (footer.codec === 'none' && footer.rowBytes > totalBytes)) {
+    throw damagedDelta(base + 80, `${rowCount} rows cannot have ${footer.rowBytes} bytes`);
   }
   if (footer.firstObservedMs > footer.lastObservedMs) throw damagedDelta(base + 88, 'the observed times run backwards');
   if (

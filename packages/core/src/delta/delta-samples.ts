@@ -27,7 +27,7 @@ export function sampleRows(first: number, last: number, valueBytes = 20): Sample
   const rows: SampleRow[] = [];
   for (let main = first; main <= last; main++) {
     for (let sub = 0; sub <= main % 3; sub++) {
-      const tombstone = rows.length % 5 === 4;
+      const tombstone = (main * 3 + sub) % 5 === 4;
       rows.push({
         main,
         sub,
