@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { eventually } from './eventually.ts';
+import { eventually } from '@etcd-ops/local-servers';
 import { faultProxy } from './fault-proxy.ts';
 
 async function echoServer() {

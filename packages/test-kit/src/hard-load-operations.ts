@@ -1,5 +1,5 @@
 import type { Etcd3, ILeaseGrantRequest, IRequestOp } from 'etcd3';
-import type { Random } from './random.ts';
+import type { Random } from '@etcd-ops/core';
 
 /** What one writer works with. Writers share `leases`. */
 export interface HardLoadContext {

@@ -1,6 +1,6 @@
 import { Etcd3, type IOptions } from 'etcd3';
 import { HARD_LOAD_OPERATIONS, type HardLoadContext, type HardLoadOperation } from './hard-load-operations.ts';
-import { Random } from './random.ts';
+import { Random } from '@etcd-ops/core';
 
 /** Flags for an etcd that is to take the big transactions (`txnOpsMax` above 128). */
 export const HARD_LOAD_FLAGS: readonly string[] = ['--max-txn-ops=10000'];

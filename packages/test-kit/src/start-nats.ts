@@ -1,10 +1,15 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'nats';
-import { findBinary, missingBinary } from './binaries.ts';
-import { eventually } from './eventually.ts';
-import { freePorts } from './free-port.ts';
-import { spawnGuarded, type GuardedProcess } from './guarded-process.ts';
-import { tempDir, type TempDir } from './temp-dir.ts';
+import {
+  eventually,
+  findBinary,
+  freePorts,
+  missingBinary,
+  spawnGuarded,
+  tempDir,
+  type GuardedProcess,
+  type TempDir,
+} from '@etcd-ops/local-servers';
 
 export interface StartNatsOptions {
   /** `2.9`, `2.10.27`; default the newest found. */
@@ -24,8 +29,9 @@ export interface TestNats extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it again on the same port and store; resolves when it answers. */
   start(): Promise<void>;
-  /** SIGSTOP and SIGCONT: the server is there and silent. */
-  signal(signal: NodeJS.Signals): void;
+  /** SIGSTOP: the server is there and silent. Resolves when it has really stopped. */
+  pause(): Promise<void>;
+  resume(): void;
   log(): string;
 }
 
@@ -103,8 +109,13 @@ class NatsProcess implements TestNats {
     await this.#process?.kill();
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.#process?.signal(signal);
+  async pause(): Promise<void> {
+    this.#process?.signal('SIGSTOP');
+    await eventually(async () => / T /.test(await readFile(`/proc/${this.pid}/stat`, 'utf8')));
+  }
+
+  resume(): void {
+    this.#process?.signal('SIGCONT');
   }
 
   log(): string {

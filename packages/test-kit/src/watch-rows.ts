@@ -11,6 +11,7 @@ export class WatchRows {
   readonly holes: number[] = [];
   batches = 0;
   incompleteBatches = 0;
+  repeatedRows = 0;
   progressRevision = 0;
   onBatch: () => void = () => {};
   #main: number;
@@ -31,6 +32,11 @@ export class WatchRows {
   }
 
   row(mainRevision: number, tombstone: boolean, value: Uint8Array, lease: bigint): void {
+    // etcd before 3.4.24 and 3.5.8 may repeat events.
+    if (mainRevision <= this.lastComplete) {
+      this.repeatedRows++;
+      return;
+    }
     if (mainRevision === this.#main) {
       this.#sub++;
     } else {

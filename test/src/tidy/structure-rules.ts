@@ -14,7 +14,8 @@ const belowPackages: Readonly<Record<string, readonly string[]>> = {
   'etcd-client': ['core'],
   bus: ['core'],
   'service-kit': ['core', 'bus', 'etcd-client'],
-  'test-kit': ['core'],
+  'local-servers': [],
+  'test-kit': ['core', 'local-servers'],
 };
 /** Tests of these cannot use test-kit, which stands on them: the circle would stop turbo. Theirs with servers live in test/src. */
 const belowTestKit = belowPackages['test-kit'] ?? [];
@@ -97,7 +98,7 @@ function allowedImports(directory: string, serviceNames: readonly string[]): rea
   if (directory.startsWith('services/')) return belowServices;
   if (!directory.startsWith('packages/')) return undefined;
   const name = posix.basename(directory);
-  return name === 'cli' ? [...belowServices, ...serviceNames] : (belowPackages[name] ?? []);
+  return name === 'cli' ? [...belowServices, 'local-servers', ...serviceNames] : (belowPackages[name] ?? []);
 }
 
 function declared(manifestText: string): { name: string; development: boolean }[] {

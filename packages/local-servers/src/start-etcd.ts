@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries, matchesVersion, missingBinary, type Binary } from './binaries.ts';
 import { runEtcdctl } from './etcdctl.ts';
-import { TestEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
+import { LocalEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
 import { freePorts } from './free-port.ts';
 import { tempDir } from './temp-dir.ts';
 
@@ -29,9 +29,9 @@ export interface StartEtcdOptions {
 }
 
 /** A running etcd of one or several members. Whoever starts it ends it: `await using etcd = await startEtcd()`. */
-export interface TestEtcd extends AsyncDisposable {
+export interface LocalEtcd extends AsyncDisposable {
   readonly version: string;
-  readonly members: readonly TestEtcdMember[];
+  readonly members: readonly LocalEtcdMember[];
   /** Client URLs of all members. */
   readonly endpoints: string[];
   readonly peerUrls: string[];
@@ -72,7 +72,7 @@ export function initialClusterOf(plans: readonly EtcdMemberPlan[]): string {
 }
 
 /** @throws Error with the end of the log when etcd does not get ready, or when no such etcd is there. */
-export async function startEtcd(options: StartEtcdOptions = {}): Promise<TestEtcd> {
+export async function startEtcd(options: StartEtcdOptions = {}): Promise<LocalEtcd> {
   const binary = chooseBinary(options);
   const scratch = tempDir('etcd-ops-etcd-');
   try {
@@ -115,10 +115,10 @@ async function choosePlans(options: StartEtcdOptions, scratch: string): Promise<
   return plans.map((plan) => ({ ...plan, name: name ?? plan.name, dataDir: dataDir ?? plan.dataDir }));
 }
 
-function makeMembers(options: StartEtcdOptions, binary: Binary, plans: readonly EtcdMemberPlan[]): TestEtcdMember[] {
+function makeMembers(options: StartEtcdOptions, binary: Binary, plans: readonly EtcdMemberPlan[]): LocalEtcdMember[] {
   return plans.map(
     (plan) =>
-      new TestEtcdMember({
+      new LocalEtcdMember({
         plan,
         binaryPath: binary.path,
         version: binary.version,
@@ -132,7 +132,7 @@ function makeMembers(options: StartEtcdOptions, binary: Binary, plans: readonly 
   );
 }
 
-async function startAll(members: readonly TestEtcdMember[], flags: readonly string[] = []): Promise<void> {
+async function startAll(members: readonly LocalEtcdMember[], flags: readonly string[] = []): Promise<void> {
   await Promise.all(members.map((member) => member.spawn(flags)));
   await Promise.all(members.map((member) => member.ready()));
 }
@@ -140,10 +140,10 @@ async function startAll(members: readonly TestEtcdMember[], flags: readonly stri
 function describe(
   options: StartEtcdOptions,
   binary: Binary,
-  members: readonly TestEtcdMember[],
+  members: readonly LocalEtcdMember[],
   plans: readonly EtcdMemberPlan[],
   removeScratch: () => Promise<void>,
-): TestEtcd {
+): LocalEtcd {
   const first = members[0]!;
   const endpoints = members.map((member) => member.endpoint);
   return {

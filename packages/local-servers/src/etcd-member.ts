@@ -37,7 +37,7 @@ export interface MemberSettings {
 }
 
 /** One running etcd. Everything is on 127.0.0.1. */
-export class TestEtcdMember {
+export class LocalEtcdMember {
   readonly name: string;
   readonly dataDir: string;
   readonly endpoint: string;

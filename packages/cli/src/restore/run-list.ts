@@ -1,0 +1,83 @@
+import { EtcdOpsError, gaps, readInventory, restorableRanges, type Gap, type Inventory } from '@etcd-ops/core';
+import { openStore } from '@etcd-ops/service-kit';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { emitJson, emitText } from '../output/emit.ts';
+import { formatBytes, formatCount, renderTable } from '../output/table.ts';
+import { storeSpec } from './store-spec.ts';
+
+const SHOWN_MAX = 20;
+
+/** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full. */
+export async function runList(options: RepositoryOptions & { output: 'table' | 'json' }): Promise<void> {
+  const store = await openStore(storeSpec(options));
+  const inventory = await readInventory(store, options.clusterName);
+  if (options.output === 'json') emitJson(describe(inventory));
+  else emitText(render(inventory));
+  if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
+    throw new EtcdOpsError('NO_BACKUP', { message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}` });
+  }
+}
+
+function describe(inventory: Inventory): unknown {
+  return {
+    cluster: inventory.cluster,
+    restorable: restorableRanges(inventory).map(({ fromTimeMs, toTimeMs, ...range }) => ({ ...range, fromTime: iso(fromTimeMs), toTime: iso(toTimeMs) })),
+    gaps: gaps(inventory),
+    timelines: inventory.timelines.map(({ timeline, record, fulls, deltas }) => ({
+      timeline,
+      cause: record?.cause,
+      startedAtRevision: record?.startedAtRevision,
+      fulls: fulls.map(({ key, revision, bytes, manifest }) => ({
+        key,
+        revision,
+        compactRevision: manifest.compactRevision,
+        bytes,
+        createdAt: manifest.createdAt,
+        etcdVersion: manifest.etcdVersion,
+        codec: manifest.codec,
+      })),
+      deltas: deltas.map(({ key, first, last, lastObservedMs, bytes }) => ({ key, first, last, lastObserved: iso(lastObservedMs), bytes })),
+    })),
+    foreign: inventory.foreign,
+    incomplete: inventory.incomplete.map(({ key, missing }) => ({ key, missing })),
+    damaged: inventory.damaged,
+  };
+}
+
+function render(inventory: Inventory): string {
+  const ranges = restorableRanges(inventory).map(({ timeline, from, to, fromTimeMs, toTimeMs }) => [
+    String(timeline),
+    formatCount(from),
+    formatCount(to),
+    iso(fromTimeMs) ?? '',
+    iso(toTimeMs) ?? '',
+  ]);
+  const fulls = inventory.timelines.flatMap((timeline) =>
+    timeline.fulls.map(({ revision, bytes, manifest, key }) => [String(timeline.timeline), formatCount(revision), manifest.createdAt, formatBytes(bytes), key]),
+  );
+  const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
+  const deltaBytes = deltas.reduce((sum, { bytes }) => sum + bytes, 0);
+  const shown = fulls.slice(-SHOWN_MAX);
+  return [
+    'Restorable',
+    renderTable(['timeline', 'from revision', 'to revision', 'from time', 'to time'], ranges),
+    '',
+    fulls.length > shown.length ? `Fulls (the newest ${shown.length} of ${fulls.length})` : 'Fulls',
+    renderTable(['timeline', 'revision', 'taken', 'size', 'key'], shown),
+    '',
+    `${formatCount(deltas.length)} deltas, ${formatBytes(deltaBytes)}`,
+    ...gaps(inventory).map(sayGap),
+    ...inventory.incomplete.map(({ key, missing }) => `Incomplete: ${key} has no ${missing}`),
+    ...inventory.damaged.map(({ key, reason }) => `Damaged: ${key}: ${reason}`),
+    ...(inventory.foreign.length === 0 ? [] : [`${inventory.foreign.length} files of somebody else are left alone`]),
+  ].join('\n');
+}
+
+function sayGap({ timeline, after, before }: Gap): string {
+  const end = before === undefined ? 'onwards' : `to ${formatCount(before - 1)}`;
+  return `Gap: timeline ${timeline}, revisions ${formatCount(after + 1)} ${end} cannot be restored`;
+}
+
+function iso(timeMs: number | undefined): string | undefined {
+  return timeMs === undefined || timeMs === 0 ? undefined : new Date(timeMs).toISOString();
+}

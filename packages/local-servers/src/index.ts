@@ -1,0 +1,18 @@
+export {
+  compareVersions,
+  etcdVersions,
+  findBinaries,
+  findBinary,
+  matchesVersion,
+  missingBinary,
+  toolsDirectory,
+  type Binary,
+  type BinaryName,
+} from './binaries.ts';
+export { runEtcdctl, runEtcdutl, type EtcdctlTarget } from './etcdctl.ts';
+export { LocalEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
+export { eventually, type EventuallyOptions } from './eventually.ts';
+export { freePorts } from './free-port.ts';
+export { spawnGuarded, type GuardedProcess, type SpawnGuardedOptions } from './guarded-process.ts';
+export { initialClusterOf, planMembers, startEtcd, type LocalEtcd, type StartEtcdOptions } from './start-etcd.ts';
+export { tempDir, type TempDir } from './temp-dir.ts';
