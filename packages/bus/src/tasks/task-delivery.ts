@@ -1,8 +1,9 @@
-import { nanos, type Msg } from 'nats';
+import type { Msg } from 'nats';
 import { toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 
 const ACK_TRIES_MAX = 3;
+const NANOS_PER_MS = 1_000_000;
 
 /** One delivery of a task out of the work queue, and the answers that the queue understands. */
 export class TaskDelivery {
@@ -45,7 +46,9 @@ export class TaskDelivery {
   nak(delayMs: number): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#answer(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: nanos(delayMs) })}` : '-NAK');
+    // The server reads whole nanoseconds only; at a fraction it would send the task again at once.
+    const delay = Math.round(delayMs) * NANOS_PER_MS;
+    this.#answer(delay > 0 ? `-NAK ${JSON.stringify({ delay })}` : '-NAK');
   }
 
   /** Takes the task out of the queue undone. No reason is sent along: 2.9 would then not understand it at all. */
