@@ -1,0 +1,14 @@
+import { booleanSetting, integerSetting } from '@etcd-ops/service-kit';
+import { z } from 'zod';
+
+/** Of this process; what to keep stands in each cluster's spec. */
+export const garbageCollectorSettings = z.object({
+  /** Plans, tells and counts, but deletes nothing. */
+  garbageCollectorDryRun: booleanSetting({ default: false }),
+  /** Repositories at the same time. */
+  garbageCollectorConcurrency: integerSetting({ min: 1, max: 64, default: 2 }),
+  /** Halves of uploads may belong to an upload that still runs, until they are this old. */
+  garbageCollectorOrphanGraceMs: integerSetting({ min: 60_000, max: 365 * 86_400_000, default: 86_400_000 }),
+});
+
+export type GarbageCollectorSettings = z.output<typeof garbageCollectorSettings>;
