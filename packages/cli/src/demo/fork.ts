@@ -93,7 +93,7 @@ async function compareHead(stage: Stage, operator: Operator, returned: RunningEt
   await operator.flushDeltas(2, head);
   const store = new LocalStore(stage.backups);
   const plan = planRestore(await readInventory(store, DEMO_CLUSTER), { kind: 'latest' });
-  const dataDir = join(stage.root, 'restored', 'returned');
+  const dataDir = join(stage.restored, 'returned');
   await restore({
     store,
     plan,

@@ -30,7 +30,7 @@ export async function restoreAndCompare(scene: {
   revision?: number;
 }): Promise<RestoreResult> {
   const { stage, narrator, operator, living, title } = scene;
-  const dataDir = join(stage.root, 'restored', scene.name);
+  const dataDir = join(stage.restored, scene.name);
   const begunAtMs = performance.now();
   await narrator.step(`Restore ${title}`, () =>
     operator.restore({

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
@@ -40,12 +40,18 @@ export class Stage implements AsyncDisposable {
     const root = await mkdtemp(join(tmpdir(), 'etcd-ops-demo-'));
     const [home] = await planMembers(1, root);
     const stage = new Stage(root, home!, options.etcdVersion);
+    await mkdir(stage.restored);
     if (!options.keep) stage.#resources.defer(() => rm(root, { recursive: true, force: true }));
     return stage;
   }
 
   get backups(): string {
     return join(this.root, 'backups');
+  }
+
+  /** Where restores asked over NATS may write. */
+  get restored(): string {
+    return join(this.root, 'restored');
   }
 
   get stateDir(): string {
@@ -85,7 +91,7 @@ export class Stage implements AsyncDisposable {
     const daemon = await startDaemon({
       stateDir: this.stateDir,
       cluster: this.spec,
-      restoreRoots: [join(this.root, 'restored')],
+      restoreRoots: [this.restored],
       logger: createLogger({ level: 'info', name: 'etcd-ops', stream: destination({ dest: this.logFile, sync: true }) }),
       http: { host: '127.0.0.1', port: 0 },
     });
