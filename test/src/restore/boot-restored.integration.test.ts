@@ -75,6 +75,34 @@ describe.for(['3.4', '3.5'])('a restore for etcd %s', (release) => {
   });
 });
 
+test('a snapshot of etcd 3.4 restored for 3.5 boots there', async (context) => {
+  const [older, newer] = ['3.4', '3.5'].map((release) =>
+    etcdVersions().findLast((found) => found.startsWith(`${release}.`)),
+  );
+  if (older === undefined || newer === undefined)
+    return context.skip(missingBinary('etcd', older === undefined ? '3.4' : '3.5'));
+  await using scratch = tempDir();
+  const { store, before } = await recordSource(older, scratch.file(''));
+  const members = await planMembers(1, scratch.file('restored'));
+  await restore({
+    store,
+    plan: planRestore(await readInventory(store, CLUSTER), { kind: 'latest' }),
+    dataDirs: members.map(({ name, dataDir }) => ({ member: name, dataDir })),
+    initialCluster: parseInitialCluster(initialClusterOf(members)),
+    token: TOKEN,
+    target: '3.5',
+  });
+  await using etcd = await startEtcd({ version: newer, members, token: TOKEN });
+  const { revision, hash, compactRevision } = await factsOf(etcd, etcd.endpoint);
+  expect({ revision, hash, compactRevision }).toEqual({
+    revision: before.revision,
+    hash: before.hash,
+    compactRevision: before.compactRevision,
+  });
+  await useAndRestart(etcd);
+  await verifyAtStop(newer, etcd.dataDir, etcd);
+});
+
 /** A source with two snapshots: the first is stored as a full, the rows up to the second as overlapping deltas. */
 async function recordSource(version: string, directory: string): Promise<{ store: LocalStore; before: EtcdFacts }> {
   const store = new LocalStore(join(directory, 'bucket'));
@@ -131,7 +159,7 @@ async function verifyAtStop(
     `--advertise-client-urls=${etcd.endpoint}`,
   ];
   const verified = await spawnGuarded(
-    findBinary('etcd', version),
+    findBinary('etcd', version)!,
     [...flags, `--listen-peer-urls=${etcd.peerUrls[0]}`],
     {
       env: { ...process.env, ETCD_VERIFY: 'all' },

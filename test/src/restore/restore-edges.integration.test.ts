@@ -21,7 +21,7 @@ import {
   type RestoreOptions,
   type RestoreTarget,
 } from '@etcd-ops/core';
-import { etcdVersions, missingBinary, tempDir, type TempDir } from '@etcd-ops/test-kit';
+import { etcdVersions, missingBinary, startEtcd, tempDir, type TempDir } from '@etcd-ops/test-kit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLUSTER, putDeltas, putFull } from './recorded-history.ts';
 import { recordSnapshots, remoteStore, storeChain, type RecordedSnapshots } from './recorded-repository.ts';
@@ -130,6 +130,30 @@ describe('revisions', () => {
     }
   });
 });
+
+test('a store that never held a key is a base like any other', async () => {
+  const store = new LocalStore(join(scratch, 'bucket'));
+  const [empty, later] = [join(scratch, 'empty.db'), join(scratch, 'later.db')];
+  await using etcd = await startEtcd({ version: snapshots.version });
+  await etcd.etcdctl('snapshot', 'save', empty);
+  await etcd.etcdctl('put', 'first', '1');
+  await etcd.etcdctl('del', 'first');
+  await etcd.etcdctl('put', 'second', '2');
+  await etcd.etcdctl('snapshot', 'save', later);
+  const after = await putFull(store, empty, { etcdVersion: snapshots.version });
+  expect(after).toBe(1);
+  await putDeltas(store, later, { after, revisionsEach: 2 });
+  for (const revision of [1, 2, 3, 4]) {
+    const plan = await planFor(store, { kind: 'revision', revision });
+    const report = await restore({ store, plan, ...into(join(scratch, `r${revision}`)), hashKv: true });
+    using source = BoltFile.open(later);
+    expect(report.hashKv).toEqual(await hashKV(source, { revision }));
+  }
+  await using restored = await startEtcd({ version: snapshots.version, dataDir: join(scratch, 'r3'), name: 'm1' });
+  expect(await restored.etcdctl('get', '', '--prefix')).toBe('');
+  await restored.etcdctl('put', 'third', '3');
+  expect(await restored.etcdctl('get', 'third', '--write-out=json')).toContain('"mod_revision":4');
+}, 60_000);
 
 describe('directories', () => {
   test('the log may live elsewhere; modes are private; several members share one database', async () => {

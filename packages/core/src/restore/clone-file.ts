@@ -7,7 +7,7 @@ export async function cloneOrCopy(source: string, target: string, signal?: Abort
   const file = await open(source, 'r');
   try {
     await using copy = await WriteBehind.create(target);
-    for await (const chunk of readAhead(file, signal)) await copy.write(chunk);
+    for await (const chunk of readAhead(file, { signal })) await copy.write(chunk);
     await copy.finish(copy.bytes);
   } finally {
     await file.close();

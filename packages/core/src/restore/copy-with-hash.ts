@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
 
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES_DEFAULT = 1024 * 1024;
 /** One being read, one being hashed and written, one whose write is awaited, one spare. */
 const READ_BUFFERS = 4;
 /** etcd appends the SHA-256 of a snapshot to it. */
@@ -59,11 +59,15 @@ export class SnapshotHasher {
 }
 
 /** Reads a file with one read in flight ahead. A chunk is valid until the third chunk after it is asked for. */
-export async function* readAhead(file: FileHandle, signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
-  const buffers = Array.from({ length: READ_BUFFERS }, () => Buffer.allocUnsafeSlow(READ_BYTES));
+export async function* readAhead(
+  file: FileHandle,
+  options: { signal?: AbortSignal | undefined; readBytes?: number } = {},
+): AsyncGenerator<Buffer, void, undefined> {
+  const { signal, readBytes = READ_BYTES_DEFAULT } = options;
+  const buffers = Array.from({ length: READ_BUFFERS }, () => Buffer.allocUnsafeSlow(readBytes));
   let position = 0;
   const readAt = (turn: number): Promise<{ bytesRead: number; buffer: Buffer }> => {
-    const reading = file.read(buffers[turn % READ_BUFFERS]!, 0, READ_BYTES, position);
+    const reading = file.read(buffers[turn % READ_BUFFERS]!, 0, readBytes, position);
     // Its error is thrown where it is awaited; it may come up earlier.
     reading.catch(() => undefined);
     return reading;

@@ -12,6 +12,9 @@ import { blaming, DamagedObjectError } from './damaged-object.ts';
 /** All deltas that are held in memory at one time: those ahead and the one being appended. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 const HASH_STEP_BYTES = 1024 * 1024;
+const HASH_READ_BYTES = 256 * 1024;
+/** What DeltaReader asks for at a time; only a single larger row needs more. */
+const SCRATCH_BYTES = 4 * 1024 * 1024;
 
 export interface FetchDeltasOptions {
   store: ObjectStore;
@@ -37,11 +40,12 @@ export interface FetchedDelta {
 export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<FetchedDelta, void, undefined> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const scratch: Scratch = { buffer: Buffer.alloc(0) };
   const ahead: Promise<OpenDelta>[] = [];
   let next = 0;
   const fetchMore = (): void => {
     while (ahead.length < options.fetchersMax && next < options.deltas.length) {
-      const fetching = openDelta(options, next++, signal);
+      const fetching = openDelta(options, next++, { scratch, signal });
       // Its error is thrown when its turn comes.
       fetching.catch(() => undefined);
       ahead.push(fetching);
@@ -64,11 +68,17 @@ export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<
   }
 }
 
+interface FetchContext {
+  scratch: Scratch;
+  signal: AbortSignal;
+}
+
 interface OpenDelta extends AsyncDisposable {
   reader: DeltaReader;
 }
 
-async function openDelta(options: FetchDeltasOptions, position: number, signal: AbortSignal): Promise<OpenDelta> {
+async function openDelta(options: FetchDeltasOptions, position: number, context: FetchContext): Promise<OpenDelta> {
+  const { signal } = context;
   const entry = options.deltas[position]!;
   return await blaming(entry.key, async () => {
     if (entry.bytes <= MEMORY_BYTES_MAX / (options.fetchersMax + 1)) {
@@ -76,12 +86,16 @@ async function openDelta(options: FetchDeltasOptions, position: number, signal: 
       const reader = await checkedReader(entry, bufferDeltaSource(bytes), await sha256OfBuffer(bytes, signal));
       return { reader, [Symbol.asyncDispose]: async () => undefined };
     }
-    return await openLargeDelta(options, position, signal);
+    return await openLargeDelta(options, position, context);
   });
 }
 
 /** A delta out of a file: its own when the store has one, else a copy in the spool. */
-async function openLargeDelta(options: FetchDeltasOptions, position: number, signal: AbortSignal): Promise<OpenDelta> {
+async function openLargeDelta(
+  options: FetchDeltasOptions,
+  position: number,
+  { scratch, signal }: FetchContext,
+): Promise<OpenDelta> {
   const { store, spoolDir } = options;
   const entry = options.deltas[position]!;
   const local = store.localPath?.(entry.key);
@@ -96,10 +110,10 @@ async function openLargeDelta(options: FetchDeltasOptions, position: number, sig
   };
   try {
     const sha256 = await sha256OfFile(file, entry, signal);
-    return {
-      reader: await checkedReader(entry, fileDeltaSource(file, entry.bytes), sha256),
-      [Symbol.asyncDispose]: close,
-    };
+    const source = fileDeltaSource(file, entry.bytes, scratch);
+    const reader = await checkedReader(entry, source, sha256);
+    source.opened();
+    return { reader, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
@@ -142,18 +156,32 @@ async function sha256OfFile(file: FileHandle, entry: DeltaEntry, signal: AbortSi
   if (size !== entry.bytes) throw wrongSize(entry, size);
   const hash = createHash('sha256');
   let left = size - DELTA_SHA256_BYTES;
-  for await (const chunk of readAhead(file, signal)) {
+  for await (const chunk of readAhead(file, { signal, readBytes: HASH_READ_BYTES })) {
     hash.update(chunk.subarray(0, Math.max(0, left)));
     left -= chunk.length;
   }
   return hash.digest('hex');
 }
 
-function fileDeltaSource(file: FileHandle, bytes: number): DeltaSource {
+/** One buffer for all reads of the delta that is in use. */
+interface Scratch {
+  buffer: Buffer;
+}
+
+/**
+ * A delta in a file. While the reader opens, it gets buffers of its own, since it keeps them; afterwards the scratch serves
+ * all reads: rows are copied out of it before the next ones are asked for, and a restore of many deltas makes no garbage.
+ */
+function fileDeltaSource(file: FileHandle, bytes: number, scratch: Scratch): DeltaSource & { opened: () => void } {
+  let opened = false;
   return {
     bytes,
+    opened: () => (opened = true),
     async read(offset, length) {
-      const buffer = Buffer.allocUnsafeSlow(length);
+      if (opened && scratch.buffer.length < length) {
+        scratch.buffer = Buffer.allocUnsafeSlow(Math.max(length, SCRATCH_BYTES));
+      }
+      const buffer = opened ? scratch.buffer.subarray(0, length) : Buffer.allocUnsafeSlow(length);
       let done = 0;
       while (done < length) {
         const { bytesRead } = await file.read(buffer, done, length - done, offset + done);

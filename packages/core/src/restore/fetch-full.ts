@@ -57,7 +57,7 @@ async function copyLocalFull(
   const hashing = options.verify || !options.skipHashCheck;
   let bytes = 0;
   if (!cloned || hashing) {
-    for await (const chunk of readAhead(source.file, signal)) {
+    for await (const chunk of readAhead(source.file, { signal })) {
       await target?.write(chunk);
       if (hashing) hasher.update(chunk);
       onBytes?.((bytes += chunk.length));
