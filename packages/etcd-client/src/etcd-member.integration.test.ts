@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
-import { etcdVersions, eventually, faultProxy, freePorts, startEtcd, type TestEtcd } from '@etcd-ops/test-kit';
+import {
+  etcdVersions,
+  eventually,
+  faultProxy,
+  freePorts,
+  startEtcd,
+  type TestEtcd,
+  WatchRows,
+} from '@etcd-ops/test-kit';
 import { EtcdMember } from './index.ts';
 
 async function drain(parts: AsyncIterator<Buffer>): Promise<number> {
@@ -138,3 +146,19 @@ test('nobody there, nobody answering, and a cut snapshot', { timeout: 60_000 }, 
   proxy.cut();
   await expect(drain(snapshot)).rejects.toThrow(code('ETCD_UNREACHABLE'));
 });
+
+test(
+  'a closed connection fails in the same way, and starves nobody who tries again at once',
+  { timeout: 20_000 },
+  async () => {
+    const nobody = new EtcdMember('127.0.0.1:1', { endpoints: [] });
+    nobody[Symbol.dispose]();
+    await expect(nobody.status()).rejects.toThrow(code('ETCD_UNREACHABLE'));
+    const turn = { over: false };
+    setTimeout(() => {
+      turn.over = true;
+    }, 20);
+    const sink = new WatchRows();
+    while (!turn.over) expect(await nobody.watch({ startRevision: 1, sink }).closed).toMatchObject({ kind: 'error' });
+  },
+);

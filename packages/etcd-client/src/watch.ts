@@ -202,6 +202,9 @@ export class Watch {
     clearTimeout(this.#createTimer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#call?.cancel();
-    this.#resolve(end);
+    // On a connection that was closed everything fails within one turn of the event loop: an owner that opens the next watch at
+    // once would starve all timers and sockets.
+    if (end.kind === 'error') setImmediate(() => this.#resolve(end));
+    else this.#resolve(end);
   }
 }

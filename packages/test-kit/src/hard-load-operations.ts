@@ -57,9 +57,10 @@ async function grant({ client, leases }: HardLoadContext, request: ILeaseGrantRe
 }
 
 /** An id as clients may choose them: negative, beyond 2^53, or left to the server. */
-function leaseId({ random, serial }: HardLoadContext): string {
-  const unique = BigInt(serial());
-  return String(random.pick([0n, -1_000_000n - unique, 2n ** 62n + unique, 5_000_000n + unique]));
+function leaseId({ serial }: HardLoadContext): string {
+  const unique = serial();
+  const ids = [0n, -1_000_000n - BigInt(unique), 2n ** 62n + BigInt(unique), 5_000_000n + BigInt(unique)];
+  return String(ids[unique % ids.length]!);
 }
 
 /** Each is one request or a few; a refusal by etcd (a key that is not there) is part of the load. */

@@ -20,6 +20,7 @@ export interface RpcMethod {
   name: string;
 }
 
+const AUTHENTICATE: RpcMethod = { service: 'Auth', name: 'Authenticate' };
 /** Asks etcd to fail at once when the member knows no leader. */
 export const REQUIRE_LEADER = { requireLeader: true } as const;
 
@@ -40,6 +41,7 @@ export class EtcdConnection implements Disposable {
   readonly requestTimeoutMs: number;
   readonly #channel: Channel;
   readonly #access: EtcdAccess;
+  #closed = false;
   #login: Promise<string | undefined> | undefined;
 
   /** @throws EtcdOpsError CONFIG_INVALID or ETCD_TLS; nothing is connected yet. */
@@ -53,6 +55,7 @@ export class EtcdConnection implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#channel.close();
   }
 
@@ -77,6 +80,9 @@ export class EtcdConnection implements Disposable {
 
   /** Logs in when credentials are given and that has not been done yet; undefined when etcd's auth is off or not used. */
   async token(signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#closed) {
+      throw this.failure(AUTHENTICATE, { code: status.UNAVAILABLE, details: 'the connection was closed here' });
+    }
     if (this.#access.auth === undefined) return undefined;
     if (this.#login === undefined) {
       // Shared by all calls that wait for it, so no single caller's signal ends it; it has its own deadline.
@@ -88,7 +94,7 @@ export class EtcdConnection implements Disposable {
       });
     }
     const token = await this.#login;
-    if (signal?.aborted === true) throw cancelled({ endpoint: this.endpoint, call: 'Authenticate' }, signal.reason);
+    if (signal?.aborted === true) throw cancelled({ endpoint: this.endpoint, call: AUTHENTICATE.name }, signal.reason);
     return token;
   }
 
@@ -106,13 +112,12 @@ export class EtcdConnection implements Disposable {
 
   async #authenticate(): Promise<string | undefined> {
     const auth = this.#access.auth!;
-    const method = { service: 'Auth', name: 'Authenticate' };
     const request = encodeAuthenticate(auth.username, await readPassword(auth));
-    const answer = await this.#attempt(method, request, undefined, {});
+    const answer = await this.#attempt(AUTHENTICATE, request, undefined, {});
     if (answer.ok) return decodeToken(answer.message);
     // Credentials for a cluster whose auth is off (yet) are no failure.
     if (answer.failure.details.includes('authentication is not enabled')) return undefined;
-    throw this.failure(method, answer.failure);
+    throw this.failure(AUTHENTICATE, answer.failure);
   }
 
   #attempt(method: RpcMethod, request: Buffer, token: string | undefined, options: UnaryOptions): Promise<Outcome> {
