@@ -77,6 +77,8 @@ class DeltaCutter {
       this.#options.onUnanchored(event);
       return;
     }
+    // What is durable already may not have been trimmed yet: it must not change the next object, so its leases do not count again.
+    if (event.lastPartSequence <= this.#position.sequence && event.last <= this.#position.revision) return;
     const { rows, rowBlock } = event;
     const fromRow = rows === undefined ? 0 : rows.firstRowAbove(this.#position.revision);
     const rowCount = rows?.rowCount ?? 0;

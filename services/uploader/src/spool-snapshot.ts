@@ -52,17 +52,19 @@ async function copyAndHash(blobs: AsyncIterable<Buffer>, file: FileHandle, { pat
   let bytes = 0;
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  const flush = async (keepBytes: number): Promise<void> => {
-    const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
-    const out = all.subarray(0, all.length - keepBytes);
-    content.update(out);
-    await file.write(out).catch((cause: unknown) => {
+  const write = async (out: Buffer): Promise<void> => {
+    await file.writeFile(out).catch((cause: unknown) => {
       throw diskFailed(path, cause);
     });
-    const kept = all.subarray(all.length - keepBytes);
-    pending = kept.length === 0 ? [] : [kept];
-    pendingBytes = kept.length;
     onProgress(bytes);
+  };
+  const flushContent = async (): Promise<void> => {
+    const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+    const out = all.subarray(0, all.length - TRAILER_BYTES);
+    content.update(out);
+    await write(out);
+    pending = [all.subarray(out.length)];
+    pendingBytes = TRAILER_BYTES;
   };
   for await (const blob of blobs) {
     if (signal.aborted) throw new EtcdOpsError('CANCELLED', { message: 'The snapshot was cancelled', cause: signal.reason });
@@ -72,14 +74,14 @@ async function copyAndHash(blobs: AsyncIterable<Buffer>, file: FileHandle, { pat
     pending.push(blob);
     pendingBytes += blob.length;
     // The last 32 bytes are not part of what they vouch for: they are held back until the end is known.
-    if (pendingBytes >= WRITE_BYTES + TRAILER_BYTES) await flush(TRAILER_BYTES);
+    if (pendingBytes >= WRITE_BYTES + TRAILER_BYTES) await flushContent();
   }
   if (pendingBytes < TRAILER_BYTES) throw damaged(`it ended after ${bytes} bytes`);
-  await flush(TRAILER_BYTES);
+  await flushContent();
   const trailer = Buffer.concat(pending);
   const whole = content.copy().update(trailer);
   if (!content.digest().equals(trailer)) throw damaged('its trailing SHA-256 does not fit its bytes');
-  await flush(0);
+  await write(trailer);
   await file.sync();
   return { path, bytes, sha256: whole.digest('hex'), beganMs };
 }
