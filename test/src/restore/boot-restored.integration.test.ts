@@ -79,8 +79,9 @@ test('a snapshot of etcd 3.4 restored for 3.5 boots there', async (context) => {
   const [older, newer] = ['3.4', '3.5'].map((release) =>
     etcdVersions().findLast((found) => found.startsWith(`${release}.`)),
   );
-  if (older === undefined || newer === undefined)
+  if (older === undefined || newer === undefined) {
     return context.skip(missingBinary('etcd', older === undefined ? '3.4' : '3.5'));
+  }
   await using scratch = tempDir();
   const { store, before } = await recordSource(older, scratch.file(''));
   const members = await planMembers(1, scratch.file('restored'));

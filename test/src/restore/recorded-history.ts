@@ -67,7 +67,13 @@ export async function putFull(
 export async function putDeltas(
   store: LocalStore,
   snapshot: string,
-  options: { after: number; revisionsEach: number; overlap?: number; leaseRecords?: boolean; codec?: Codec },
+  options: {
+    after: number;
+    revisionsEach: number;
+    overlap?: number;
+    leaseRecords?: boolean | readonly LeaseRecord[];
+    codec?: Codec;
+  },
 ): Promise<string[]> {
   const { after, revisionsEach, overlap = 0, leaseRecords = true, codec = 'none' } = options;
   using file = BoltFile.open(snapshot);
@@ -84,7 +90,8 @@ export async function putDeltas(
     const from = Math.max(1, first - overlap);
     const encoder = new DeltaEncoder({ clusterId: CLUSTER_ID, timeline: TIMELINE, epoch: 'ab'.repeat(16), codec });
     for (const block of rowsAbove(file, from - 1, { upTo: last })) encoder.addRows(block);
-    if (leaseRecords && last === revision) encoder.addLeases(leases);
+    if (typeof leaseRecords === 'object') encoder.addLeases(leaseRecords);
+    else if (leaseRecords && last === revision) encoder.addLeases(leases);
     encoder.addTime(last, 1_700_000_000_000 + last);
     const { bytes } = encoder.finish();
     const key = deltaKey({

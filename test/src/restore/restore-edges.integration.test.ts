@@ -292,6 +292,27 @@ describe('damage', () => {
     expect(await hashOfDirectory(join(scratch, 'data'))).toEqual(await hashOfSource(plan.revision));
   });
 
+  test('an object that is gone is named like a damaged one', async () => {
+    const { store, deltaKeys } = await storeChain(join(scratch, 'bucket'), snapshots);
+    const plan = await planFor(store);
+    await store.delete([deltaKeys[2]!]);
+    const fetchers = { missingInMemory: 4, missingFile: 64 };
+    for (const fetchersMax of Object.values(fetchers)) {
+      const error = await restore({ store, plan, ...into(join(scratch, 'data')), fetchersMax }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toMatchObject({ code: 'STORE_NOT_FOUND', objectKey: deltaKeys[2] });
+    }
+    await store.delete([plan.full.key]);
+    for (const one of [store, remoteStore(store)]) {
+      const error = await restore({ store: one, plan, ...into(join(scratch, 'data')) }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toMatchObject({ code: 'STORE_NOT_FOUND', objectKey: plan.full.key });
+    }
+    expect(await readdir(scratch)).toEqual(['bucket']);
+  });
+
   test('is planned around when another chain makes the revision', async () => {
     const { store, deltaKeys } = await storeChain(join(scratch, 'bucket'), snapshots);
     await putFull(store, snapshots.second, { etcdVersion: snapshots.version });
@@ -351,4 +372,37 @@ test('leases of deltas come with their TTLs, unknown ones with the assumed one',
   expect(known.leases.unknown.some((id) => living.has(id))).toBe(false);
   expect(unknown.leases.unknown.length).toBeGreaterThan(known.leases.unknown.length);
   for (const id of unknown.leases.unknown) expect(assumed.get(id)?.ttlSeconds).toBe(77);
+});
+
+test('a full that is cut gets the TTLs of leases that ran out since then from deltas', async () => {
+  const store = new LocalStore(join(scratch, 'bucket'));
+  await putFull(store, snapshots.second, { etcdVersion: snapshots.version });
+  const { first, second } = bounds();
+  let missing: bigint[] = [];
+  let revision = first;
+  for (; missing.length === 0 && revision < second; revision += 7) {
+    const plan = await planFor(store, { kind: 'revision', revision });
+    expect(plan.cutFull).toBe(true);
+    missing = (await restore({ store, plan, ...into(join(scratch, `r${revision}`)) })).leases.unknown;
+    if (missing.length > 0) break;
+  }
+  expect(missing.length).toBeGreaterThan(0);
+  const leaseRecords = missing.map((id) => ({
+    id,
+    grantedTtlSeconds: 4_242,
+    askedAtRevision: revision + 1,
+    source: 'ttl' as const,
+  }));
+  await putDeltas(store, snapshots.second, { after: second - 20, revisionsEach: 20, leaseRecords });
+  const inventory = await readInventory(store, CLUSTER);
+  const report = await restoreAround({
+    store,
+    inventory,
+    restoreTo: { kind: 'revision', revision },
+    ...into(join(scratch, 'data')),
+  });
+  expect(report.leases).toMatchObject({ unknown: [], fromDeltas: missing.length });
+  using file = BoltFile.open(join(scratch, 'data/member/snap/db'));
+  const leases = readLeases(file);
+  for (const id of missing) expect(leases.get(id)?.ttlSeconds).toBe(4_242);
 });

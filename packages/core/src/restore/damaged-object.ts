@@ -32,6 +32,17 @@ export async function blaming<Result>(objectKey: string, work: () => Promise<Res
   }
 }
 
+/**
+ * A local object that could not be opened. One that is not there is planned around; one that this process may not read, or
+ * cannot for now, is still good: going round it would restore less than the repository holds.
+ */
+export function asUnopened(objectKey: string, cause: unknown): EtcdOpsError {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+    return new DamagedObjectError('STORE_NOT_FOUND', objectKey, { rule: 'it is not there', cause });
+  }
+  return new EtcdOpsError('STORE_FAILED', { message: `${objectKey} could not be opened`, cause });
+}
+
 export function asDamageOf(objectKey: string, error: unknown): unknown {
   if (error instanceof DamagedObjectError || !isEtcdOpsError(error) || !DAMAGE_CODES.includes(error.code)) return error;
   return new DamagedObjectError(error.code, objectKey, { rule: describeError(error), cause: error });

@@ -7,7 +7,7 @@ import { DELTA_SHA256_BYTES } from '../delta/delta-format.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readAhead, WriteBehind } from './copy-with-hash.ts';
-import { blaming, DamagedObjectError } from './damaged-object.ts';
+import { asUnopened, blaming, DamagedObjectError } from './damaged-object.ts';
 
 /** All deltas that are held in memory at one time: those ahead and the one being appended. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
@@ -102,7 +102,7 @@ async function openLargeDelta(
   const spool = join(spoolDir, `${position}.delta`);
   if (local === undefined) await spoolObject(store, entry, spool, signal);
   const file = await open(local ?? spool, 'r').catch((cause: unknown) => {
-    throw new DamagedObjectError('STORE_NOT_FOUND', entry.key, { rule: 'it is not there', cause });
+    throw asUnopened(entry.key, cause);
   });
   const close = async (): Promise<void> => {
     await file.close();

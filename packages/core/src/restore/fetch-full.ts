@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { decompressStream } from '../codec/codec-stream.ts';
 import type { FullEntry } from '../repository/inventory.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { blaming, DamagedObjectError } from './damaged-object.ts';
+import { asUnopened, blaming, DamagedObjectError } from './damaged-object.ts';
 import { tryClone } from './clone-file.ts';
 import { readAhead, SnapshotHasher, TRAILER_BYTES, WriteBehind, type SnapshotHashes } from './copy-with-hash.ts';
 
@@ -128,7 +128,7 @@ async function openForReading(path: string): Promise<{ file: Awaited<ReturnType<
 }
 
 function missing({ full }: FetchFullOptions, cause: unknown): never {
-  throw new DamagedObjectError('STORE_NOT_FOUND', full.key, { rule: 'it is not there', cause });
+  throw asUnopened(full.key, cause);
 }
 
 function wrongSize({ full }: FetchFullOptions, bytes: number): DamagedObjectError {
