@@ -1,0 +1,439 @@
+import {
+  clusterKey,
+  clusterSpecs,
+  clusterSpecSchema,
+  connectBus,
+  dispatchTask,
+  ensureEventStream,
+  ensureTopology,
+  EventWriter,
+  lastEvent,
+  positionKey,
+  positions,
+  readEvents,
+  removeEventStream,
+  streamFacts,
+  type Bus,
+  type ClusterSpec,
+  type ClusterSpecInput,
+  type DeltaTask,
+  type FullTask,
+} from '@etcd-ops/bus';
+import {
+  BoltFile,
+  hashKV,
+  LocalStore,
+  parseInitialCluster,
+  parseObjectKey,
+  planRestore,
+  readInventory,
+  restore,
+  RowBlockBuilder,
+  type ObjectStore,
+} from '@etcd-ops/core';
+import { EtcdCluster } from '@etcd-ops/etcd-client';
+import { createLogger, createMetrics, createServiceContext, systemClock, type ServiceContext } from '@etcd-ops/service-kit';
+import {
+  etcdVersions,
+  eventually,
+  findBinary,
+  HARD_LOAD_FLAGS,
+  hardLoad,
+  missingBinary,
+  spawnGuarded,
+  startEtcd,
+  startNats,
+  tempDir,
+  type GuardedProcess,
+  type TestEtcd,
+  type TestNats,
+} from '@etcd-ops/test-kit';
+import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { cutDeltas } from './delta-cutter.ts';
+import { runDeltaTask, type DeltaTaskOptions } from './delta-task.ts';
+import { runFullTask } from './full-task.ts';
+import { createUploaderMetrics } from './metrics.ts';
+import { createUploaderService } from './service.ts';
+import { uploaderSettings } from './settings.ts';
+import { Spool } from './spool.ts';
+
+const CLUSTER = 'prod';
+const EVENT_BYTES = 256 * 1024 * 1024;
+const logger = createLogger({ level: process.env['ETCD_OPS_TEST_LOG'] === undefined ? 'silent' : 'debug', name: 'uploader', pretty: true });
+const versions = etcdVersions();
+
+interface Skippable {
+  skip: (reason: string) => void;
+}
+
+function need(ctx: Skippable, program: 'etcd' | 'nats-server'): void {
+  if (findBinary(program) === undefined) ctx.skip(missingBinary(program));
+}
+
+class World implements AsyncDisposable {
+  readonly nats: TestNats;
+  readonly bus: Bus;
+  readonly spec: ClusterSpec;
+  readonly store: LocalStore;
+  readonly context: ServiceContext;
+  readonly dir: string;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(parts: { nats: TestNats; bus: Bus; spec: ClusterSpec; context: ServiceContext; dir: string }, stack: AsyncDisposableStack) {
+    this.nats = parts.nats;
+    this.bus = parts.bus;
+    this.spec = parts.spec;
+    this.context = parts.context;
+    this.dir = parts.dir;
+    this.store = new LocalStore(parts.spec.store.bucket);
+    this.#stack = stack;
+  }
+
+  static async open(endpoints: string[], snapshots: ClusterSpecInput['snapshots'] = {}): Promise<World> {
+    await using stack = new AsyncDisposableStack();
+    const dir = stack.use(tempDir());
+    const nats = stack.use(await startNats());
+    const bus = stack.use(await connectBus({ url: nats.url, name: 'uploader' }));
+    await ensureTopology(bus);
+    await ensureEventStream(bus, CLUSTER, { bytesMax: EVENT_BYTES });
+    const spec = clusterSpecSchema.parse({ version: 1, name: CLUSTER, endpoints, store: { provider: 'Local', bucket: dir.file('store') }, snapshots });
+    await clusterSpecs(bus).create(clusterKey(CLUSTER), spec);
+    const options = { bus, logger, metrics: createMetrics('uploader'), stateDir: dir.file('state'), spoolDir: dir.file('spool') };
+    const context = stack.use(await createServiceContext(options));
+    return new World({ nats, bus, spec, context, dir: dir.path }, stack.move());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  async startUploader(settings: object = {}): Promise<AsyncDisposable> {
+    const stop = new AbortController();
+    const service = createUploaderService(this.context, uploaderSettings.parse({ taskBackoffMs: 50, ...settings }));
+    const done = service.run(stop.signal);
+    await eventually(() => service.health().ready);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        stop.abort();
+        await done;
+      },
+    };
+  }
+
+  /** The watcher is another service: it runs as its own process, as in the image. */
+  spawnWatcher(): Promise<GuardedProcess> {
+    const env = {
+      ...process.env,
+      ETCD_OPS_NATS_URL: this.nats.url,
+      ETCD_OPS_STATE_DIR: join(this.dir, 'watcher-state'),
+      ETCD_OPS_SPOOL_DIR: join(this.dir, 'watcher-spool'),
+      ETCD_OPS_HTTP_HOST: '127.0.0.1',
+      ETCD_OPS_RECONNECT_DELAY_MS: '50',
+      ETCD_OPS_FULL_REQUEST_DELAY_MS: '200',
+    };
+    return spawnGuarded(process.execPath, [join(import.meta.dirname, '..', '..', 'watcher', 'src', 'main.ts')], { env });
+  }
+
+  taskOptions(overrides: Partial<DeltaTaskOptions> = {}): DeltaTaskOptions {
+    const { bus, store } = this;
+    const metrics = createUploaderMetrics(this.context.metrics);
+    return { bus, store, deltaObjectBytesMax: 3_000, logger, metrics, clock: systemClock, signal: new AbortController().signal, ...overrides };
+  }
+
+  /** Stores all that waits; resolves when the position has reached the revision. */
+  async flush(revision: number): Promise<void> {
+    await eventually(
+      async () => {
+        const { lastSequence } = await streamFacts(this.bus, CLUSTER);
+        await dispatchTask(this.bus, deltaTask(lastSequence));
+        const position = await positions(this.bus).get(positionKey(CLUSTER));
+        return (position?.value.revision ?? 0) >= revision;
+      },
+      { timeoutMs: 30_000, intervalMs: 100 },
+    );
+  }
+
+  async capturedRevision(): Promise<number> {
+    return (await lastEvent(this.bus, CLUSTER))?.last ?? 0;
+  }
+
+  async deltas(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for await (const { key } of this.store.list(`${CLUSTER}/`)) {
+      if (parseObjectKey(key)?.kind === 'delta') found.set(key, (await this.store.get(key)).toString('base64'));
+    }
+    return found;
+  }
+
+  async keys(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of this.store.list('')) keys.push(key);
+    return keys;
+  }
+}
+
+function deltaTask(cutSequence: number): DeltaTask {
+  return { version: 1, id: randomUUID(), kind: 'delta', cluster: CLUSTER, pool: 'any', cutSequence, cause: 'flush', createdAt: new Date().toISOString() };
+}
+
+function fullTask(): FullTask {
+  return { version: 1, id: randomUUID(), kind: 'full', cluster: CLUSTER, pool: 'any', cause: 'request', createdAt: new Date().toISOString() };
+}
+
+/** A stream as a watcher writes it, without an etcd: `count` revisions behind revision 10. */
+async function writeEvents(bus: Bus, count: number, first = 11): Promise<void> {
+  const { writer, last } = await EventWriter.open(bus, CLUSTER);
+  const base = { timeline: 1, clusterId: 7n, observedMs: 1_000 } as const;
+  if (last === undefined) await writer.publish({ ...base, kind: 'start', revision: first - 1, digest: null, cause: 'first' });
+  for (let revision = first; revision < first + count; revision++) {
+    const builder = new RowBlockBuilder();
+    builder.append(revision, 0, false, Buffer.alloc(900, revision));
+    const leases = revision % 3 === 0 ? [{ id: BigInt(revision), grantedTtlSeconds: 60, askedAtRevision: revision, source: 'ttl' as const }] : [];
+    const rows = { first: revision, last: revision, rowBlock: builder.take(), leases, digest: null, digestRows: 1 };
+    await writer.publish({ ...base, kind: 'rows', ...rows, observedMs: 1_000 + revision });
+  }
+  writer.close();
+}
+
+/** What an undisturbed uploader makes of the stream. */
+async function expectedDeltas(world: World): Promise<Map<string, string>> {
+  const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+  const events = readEvents(world.bus, CLUSTER, { from: 1, to: lastSequence });
+  const deltas = new Map<string, string>();
+  for await (const step of cutDeltas({ cluster: CLUSTER, from: undefined, events, deltaObjectBytesMax: 3_000, onUnanchored: () => undefined })) {
+    if (step.kind === 'delta') deltas.set(step.key, step.bytes.toString('base64'));
+  }
+  return deltas;
+}
+
+describe('delta tasks', () => {
+  it('give the same objects whatever is killed between any two steps', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 20);
+    const expected = await expectedDeltas(world);
+    expect(expected.size).toBeGreaterThan(5);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    const crash = (): never => {
+      throw new Error('crash');
+    };
+    const { store, bus } = world;
+    const beforePut = proxy<ObjectStore>(store, { put: () => Promise.reject(new Error('crash')) });
+    const afterPut = proxy<ObjectStore>(store, { put: (...args) => store.put(...args).then(crash) });
+    const beforeTrim = proxy<Bus>(bus, { slowJsm: () => Promise.reject(new Error('crash')) });
+    const metrics = createUploaderMetrics(world.context.metrics);
+    const afterTrim = { ...metrics, durableRevision: { set: crash } };
+    // Each of them dies at its place in the first object or start that it meets; then the next one comes.
+    for (const overrides of [{ store: beforePut }, { store: afterPut }, { bus: beforeTrim }, { metrics: afterTrim }]) {
+      for (let round = 0; round < 2; round++) {
+        await expect(runDeltaTask(deltaTask(lastSequence), world.taskOptions(overrides))).rejects.toThrow('crash');
+      }
+    }
+    const outcome = await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    expect(outcome).toMatchObject({ changed: true, summary: { revision: 30 } });
+    expect(await world.deltas()).toEqual(expected);
+    expect(await streamFacts(bus, CLUSTER)).toMatchObject({ messages: 1, lastSequence });
+    expect((await positions(bus).get(positionKey(CLUSTER)))?.value).toMatchObject({ timeline: 1, revision: 30, sequence: lastSequence });
+    // Once more, and nothing happens.
+    expect(await runDeltaTask(deltaTask(lastSequence), world.taskOptions())).toMatchObject({ changed: false });
+    expect(await world.deltas()).toEqual(expected);
+  });
+
+  it('of two uploaders give one set of objects', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await using other = await connectBus({ url: world.nats.url, name: 'other' });
+    await writeEvents(world.bus, 25);
+    const expected = await expectedDeltas(world);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    const task = deltaTask(lastSequence);
+    const outcomes = await Promise.all([runDeltaTask(task, world.taskOptions()), runDeltaTask(task, world.taskOptions({ bus: other }))]);
+    expect(outcomes.some(({ changed }) => changed)).toBe(true);
+    expect(await world.deltas()).toEqual(expected);
+  });
+
+  it('refuse to replace an object of somebody else', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 3);
+    const [key] = [...(await expectedDeltas(world)).keys()];
+    await world.store.put(key!, Buffer.from('foreign'));
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    await expect(runDeltaTask(deltaTask(lastSequence), world.taskOptions())).rejects.toMatchObject({ code: 'STORE_EXISTS' });
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value.revision).toBe(10);
+  });
+
+  it('go on when the stream was lost and its sequences begin anew', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 20);
+    await runDeltaTask(deltaTask((await streamFacts(world.bus, CLUSTER)).lastSequence), world.taskOptions());
+    await removeEventStream(world.bus, CLUSTER);
+    await ensureEventStream(world.bus, CLUSTER, { bytesMax: EVENT_BYTES });
+    // The watcher goes on at the recorded position, and repeats a little.
+    await writeEvents(world.bus, 5, 29);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    expect(lastSequence).toBeLessThan(20);
+    await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    const [timeline] = (await readInventory(world.store, CLUSTER)).timelines;
+    expect(timeline!.deltas[0]!.first).toBe(11);
+    expect(timeline!.deltas.at(-1)!.last).toBe(33);
+    timeline!.deltas.reduce((previous, delta) => (expect(delta.first).toBe(previous.last + 1), delta));
+  });
+});
+
+/** The same object, with some of its methods replaced. */
+function proxy<T extends object>(target: T, replaced: Partial<T>): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const value: unknown = Reflect.get(Object.hasOwn(replaced, name) ? replaced : object, name);
+      return typeof value === 'function' ? value.bind(object) : value;
+    },
+  });
+}
+
+async function liveHash(etcd: TestEtcd): Promise<{ hash: number; revision: number; compactRevision: number }> {
+  await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+  const member = cluster.members()[0]!;
+  await member.linearizableRead();
+  return await member.hashKV(0);
+}
+
+/** Restores a revision out of the repository alone, and hashes it as the witness was hashed. */
+async function restoredHash(world: World, witness: { revision: number; compactRevision: number }): Promise<number> {
+  const plan = planRestore(await readInventory(world.store, CLUSTER), { kind: 'revision', revision: witness.revision });
+  const dataDir = join(world.dir, `restored-${randomUUID()}`);
+  await restore({
+    store: world.store,
+    plan,
+    dataDirs: [{ member: 'm1', dataDir }],
+    initialCluster: parseInitialCluster('m1=http://127.0.0.1:1'),
+    token: 't',
+  });
+  using file = BoltFile.open(join(dataDir, 'member', 'snap', 'db'));
+  return (await hashKV(file, witness)).hash;
+}
+
+describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s', (version) => {
+  it('stores fulls and deltas under a hard load that restore to what the cluster holds', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version, extraFlags: HARD_LOAD_FLAGS });
+    await etcd.etcdctl('put', 'first', 'value');
+    await using world = await World.open(etcd.endpoints, { deltaBytesMax: 400_000 });
+    await using _uploader = await world.startUploader();
+    let watcher = await world.spawnWatcher();
+    const load = (seed: number) => hardLoad({ endpoints: etcd.endpoints, seed, operations: 200, valueBytesMax: 100_000, txnOpsMax: 2_000, without: ['compact'] });
+    try {
+      await eventually(async () => (await readInventory(world.store, CLUSTER)).timelines[0]?.fulls.length === 1, { timeoutMs: 30_000 });
+      await load(1);
+      const loading = load(2);
+      expect(await dispatchTask(world.bus, fullTask())).toBe('accepted');
+      await loading;
+      await watcher.kill();
+      const while_away = load(3);
+      watcher = await world.spawnWatcher();
+      await while_away;
+      const witness = await liveHash(etcd);
+      await eventually(async () => (await world.capturedRevision()) >= witness.revision, { timeoutMs: 30_000 });
+      await world.flush(witness.revision);
+      const inventory = await readInventory(world.store, CLUSTER);
+      expect(inventory).toMatchObject({ foreign: [], incomplete: [], damaged: [] });
+      expect(inventory.timelines).toHaveLength(1);
+      // Cuts by bytes came without anybody asking for them.
+      expect(inventory.timelines[0]!.deltas.length).toBeGreaterThan(1);
+      expect(await restoredHash(world, witness)).toBe(witness.hash);
+      expect(await spooledFiles(world)).toEqual([]);
+    } finally {
+      await watcher.kill();
+    }
+  });
+
+  it('lets a watcher go on from the repository when the bus lost everything', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    await using world = await World.open(etcd.endpoints);
+    await using _uploader = await world.startUploader();
+    let watcher = await world.spawnWatcher();
+    try {
+      await eventually(async () => (await readInventory(world.store, CLUSTER)).timelines[0]?.fulls.length === 1, { timeoutMs: 30_000 });
+      for (let index = 0; index < 10; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+      await eventually(async () => (await world.capturedRevision()) === 11);
+      await world.flush(11);
+      await watcher.kill();
+      await removeEventStream(world.bus, CLUSTER);
+      await ensureEventStream(world.bus, CLUSTER, { bytesMax: EVENT_BYTES });
+      await positions(world.bus).delete(positionKey(CLUSTER));
+      for (let index = 0; index < 10; index++) await etcd.etcdctl('put', `b${index}`, 'x');
+      watcher = await world.spawnWatcher();
+      await eventually(async () => (await world.capturedRevision()) === 21, { timeoutMs: 20_000 });
+      await world.flush(21);
+      const witness = await liveHash(etcd);
+      const inventory = await readInventory(world.store, CLUSTER);
+      expect(inventory.timelines).toHaveLength(1);
+      expect(inventory.timelines[0]!.fulls).toHaveLength(1);
+      expect(await restoredHash(world, witness)).toBe(witness.hash);
+    } finally {
+      await watcher.kill();
+    }
+  });
+
+  it('stores no full of a cluster that does not hold what was captured', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+    await using world = await World.open(etcd.endpoints);
+    const { writer } = await EventWriter.open(world.bus, CLUSTER);
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const { clusterId } = cluster;
+    const start = { kind: 'start', timeline: 1, cause: 'first', clusterId, observedMs: 1_000 } as const;
+    const attempt = (signal = new AbortController().signal) => runFull(world, cluster, signal);
+    // Other rows of a revision that it has, a revision that it does not have, another cluster.
+    for (const event of [
+      { ...start, revision: 4, digest: 'ab'.repeat(32) },
+      { ...start, timeline: 2, revision: 40, digest: null },
+      { ...start, timeline: 3, revision: 4, digest: null, clusterId: clusterId + 1n },
+    ]) {
+      await writer.publish(event);
+      await expect(attempt()).rejects.toMatchObject({ code: 'CLUSTER_FORKED' });
+      expect(await world.keys()).toEqual([]);
+    }
+    await writer.publish({ ...start, timeline: 4, revision: 4, digest: null });
+    await expect(attempt(AbortSignal.abort())).rejects.toThrow();
+    expect(await world.keys()).toEqual([]);
+    await attempt();
+    expect(await world.keys()).toHaveLength(4);
+  });
+
+  it.each(['gzip', 'zlib', 'zstd'] as const)('stores a full with %s that restores', async (codec) => {
+    if (findBinary('etcd') === undefined || findBinary('nats-server') === undefined) return;
+    await using etcd = await startEtcd({ version });
+    for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x'.repeat(1_000));
+    await using world = await World.open(etcd.endpoints, { codec });
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    await runFull(world, cluster);
+    const witness = await liveHash(etcd);
+    const [full] = (await readInventory(world.store, CLUSTER)).timelines[0]!.fulls;
+    expect(full!.bytes).toBeLessThan(full!.manifest.plainBytes);
+    expect(await restoredHash(world, witness)).toBe(witness.hash);
+  });
+});
+
+async function runFull(world: World, etcd: EtcdCluster, signal = new AbortController().signal): Promise<void> {
+  await using spool = await Spool.open(world.context.spoolDir);
+  const { spec, bus, store } = world;
+  const metrics = createUploaderMetrics(world.context.metrics);
+  const context = { signal, progress: () => undefined };
+  await runFullTask(fullTask(), { spec, bus, store, etcd, spool, spoolBytesMax: 2 ** 30, logger, metrics, clock: systemClock, context });
+}
+
+async function spooledFiles(world: World): Promise<string[]> {
+  const root = world.context.spoolDir;
+  return readdirSync(root).flatMap((name) => readdirSync(join(root, name)));
+}
+
