@@ -1,6 +1,7 @@
 import { clusterSpecs, type Bus, type ClusterSpec } from '@etcd-ops/bus';
 import { decodeClusterName, isEtcdOpsError } from '@etcd-ops/core';
 import type { SpecSource } from './cluster-registry.ts';
+import { orCancelled } from './or-cancelled.ts';
 
 /** Specs that are read at the same time; one after the other, a thousand of them would take a second. */
 const READS_MAX = 16;
@@ -17,6 +18,9 @@ export function busSpecSource(bus: Bus): SpecSource {
       return [decodeClusterName(key) ?? key, undefined];
     }
   };
+  const watchOnce = async (onChange: () => void, signal: AbortSignal): Promise<void> => {
+    for await (const _change of documents.watch({ signal })) onChange();
+  };
   return {
     async list() {
       const keys = await documents.keys();
@@ -30,7 +34,24 @@ export function busSpecSource(bus: Bus): SpecSource {
       return specs;
     },
     async watch(onChange, signal) {
-      for await (const _change of documents.watch({ signal })) onChange();
+      while (!signal.aborted) {
+        // A watch that lives through a restart of the server notices only after some 15 s that it has to begin anew.
+        const reconnected = new AbortController();
+        const stopListening = bus.onStatus(({ type }) => {
+          if (type === 'reconnected') reconnected.abort();
+        });
+        const until = AbortSignal.any([signal, reconnected.signal]);
+        try {
+          // Not left to the watch alone: an abort that comes while it is being opened must end the waiting, too.
+          await orCancelled(watchOnce(onChange, until), until);
+        } catch (error) {
+          if (!until.aborted) throw error;
+        } finally {
+          stopListening();
+        }
+        if (!until.aborted) return;
+        onChange();
+      }
     },
   };
 }

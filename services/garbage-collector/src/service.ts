@@ -37,8 +37,9 @@ export function createGarbageCollectorService(
     async handler(task, { signal }) {
       const { cluster } = task;
       const spec = context.clusters.get(cluster);
-      if (spec === undefined)
+      if (spec === undefined) {
         throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
+      }
       const report = await collectGarbage({
         store: await context.openStore(spec.store),
         cluster,
@@ -54,8 +55,9 @@ export function createGarbageCollectorService(
         },
       });
       for (const kind of KINDS) kept.set({ cluster, kind }, report.kept.byKind[kind] ?? 0);
-      if (report.dryRun && report.removed.count > 0)
+      if (report.dryRun && report.removed.count > 0) {
         logger.info({ cluster, ...report.removed }, 'Would be removed by retention');
+      }
       // The reasons for keeping are for the answer of a preview, not for each line of the history.
       const { keys: _, ...keptSummary } = report.kept;
       return {

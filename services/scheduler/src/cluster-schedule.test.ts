@@ -87,7 +87,7 @@ function start({
   return {
     port,
     clock,
-    async end() {
+    end: async () => {
       stop.abort();
       await ended;
     },

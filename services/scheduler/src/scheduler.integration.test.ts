@@ -133,7 +133,7 @@ describe.each(['2.9', '2.10'])('two schedulers on nats-server %s', (version) => 
       for (const tick of ticks) expect(tick).toMatch(/\.000Z$/);
     }
     expect(fulls.seen.filter(({ tick }) => tick === undefined)).toHaveLength(1);
-    const text = await schedulers[0]!.metrics.exposition();
+    const text = await schedulers[0].metrics.exposition();
     expect(text).toMatch(/etcdops_scheduler_tasks_total{cluster="prod",kind="defrag",outcome="accepted"} 0/);
     for (const scheduler of schedulers) expect(scheduler.service.health()).toMatchObject({ live: true, ready: true });
     await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
@@ -218,7 +218,7 @@ it('asks for a new base when a chain has grown too long, once for each base', as
   const stop = new AbortController();
   const fulls = work(bus, 'full', stop.signal);
   await eventually(async () =>
-    expect(await schedulers[1]!.metrics.exposition()).toContain('etcdops_chain_delta_bytes{cluster="prod"} 1800'),
+    expect(await schedulers[1].metrics.exposition()).toContain('etcdops_chain_delta_bytes{cluster="prod"} 1800'),
   );
   expect(fulls.seen).toEqual([]);
   await record('delta', 'delta-3', 600);
@@ -226,8 +226,9 @@ it('asks for a new base when a chain has grown too long, once for each base', as
   await eventually(() => expect(fulls.seen).toMatchObject([{ cause: 'delta-bytes' }]));
   // The new full begins the count anew.
   await eventually(async () => {
-    for (const { metrics } of schedulers)
+    for (const { metrics } of schedulers) {
       expect(await metrics.exposition()).toContain('etcdops_chain_delta_bytes{cluster="prod"} 0');
+    }
   });
   expect(fulls.seen).toHaveLength(1);
   stop.abort();

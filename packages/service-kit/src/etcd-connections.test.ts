@@ -1,0 +1,103 @@
+import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError } from '@etcd-ops/core';
+import type { EtcdAccess, EtcdCluster } from '@etcd-ops/etcd-client';
+import { describe, expect, it } from 'vitest';
+import { etcdAccess, EtcdConnections } from './etcd-connections.ts';
+import { createLogger } from './logger.ts';
+
+const logger = createLogger({ level: 'silent', name: 'test' });
+
+function makeSpec(endpoint = 'a:1', username = 'root'): ClusterSpec {
+  return clusterSpecSchema.parse({
+    version: 1,
+    name: 'prod',
+    endpoints: [endpoint],
+    auth: { username, passwordFile: '/secret' },
+    store: { provider: 'Local', bucket: '/b' },
+  });
+}
+
+function setUp() {
+  const made: { access: EtcdAccess; closed: boolean }[] = [];
+  const pending: (() => void)[] = [];
+  let failure: EtcdOpsError | undefined;
+  let hold = false;
+  const connections = new EtcdConnections({
+    logger,
+    async connect(access) {
+      if (hold) await new Promise<void>((resolve) => pending.push(resolve));
+      if (failure !== undefined) throw failure;
+      const entry = { access, closed: false };
+      made.push(entry);
+      return { [Symbol.asyncDispose]: () => Promise.resolve(void (entry.closed = true)) } as EtcdCluster;
+    },
+  });
+  return {
+    connections,
+    made,
+    fail: (error: EtcdOpsError | undefined) => (failure = error),
+    holdConnects: () => (hold = true),
+    release: () => pending.splice(0).forEach((resolve) => resolve()),
+  };
+}
+
+describe('EtcdConnections', () => {
+  it('shares one connection, and keeps it when all loans are given back', async () => {
+    const { connections, made } = setUp();
+    const loans = await Promise.all([connections.borrow(makeSpec()), connections.borrow(makeSpec())]);
+    expect(loans[0].cluster).toBe(loans[1].cluster);
+    for (const loan of loans) await loan[Symbol.asyncDispose]();
+    await connections.borrow(makeSpec());
+    expect(made).toHaveLength(1);
+    await connections.close();
+    expect(made[0]!.closed).toBe(true);
+    await expect(connections.borrow(makeSpec())).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('connects anew when the access changed, and closes the old one with its last loan', async () => {
+    const { connections, made } = setUp();
+    const old = await connections.borrow(makeSpec('a:1'));
+    const next = await connections.borrow(makeSpec('b:1'));
+    expect(made.map(({ access }) => access.endpoints)).toEqual([['a:1'], ['b:1']]);
+    expect(made[0]!.closed).toBe(false);
+    await old[Symbol.asyncDispose]();
+    await old[Symbol.asyncDispose]();
+    expect(made.map(({ closed }) => closed)).toEqual([true, false]);
+    connections.forget('prod');
+    await next[Symbol.asyncDispose]();
+    expect(made[1]!.closed).toBe(true);
+  });
+
+  it('tries again after a failure', async () => {
+    const { connections, made, fail } = setUp();
+    fail(new EtcdOpsError('ETCD_UNREACHABLE', { message: 'away' }));
+    await expect(connections.borrow(makeSpec())).rejects.toMatchObject({ code: 'ETCD_UNREACHABLE' });
+    fail(undefined);
+    await connections.borrow(makeSpec());
+    expect(made).toHaveLength(1);
+  });
+
+  it('ends one waiting with its signal, and the connecting goes on for the others', async () => {
+    const { connections, made, holdConnects, release } = setUp();
+    holdConnects();
+    const stop = new AbortController();
+    const impatient = expect(connections.borrow(makeSpec(), { signal: stop.signal })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+    const patient = connections.borrow(makeSpec());
+    stop.abort();
+    await impatient;
+    release();
+    await patient;
+    expect(made).toHaveLength(1);
+  });
+
+  it('passes a password on as its file only', () => {
+    expect(etcdAccess(makeSpec())).toEqual({
+      endpoints: ['a:1'],
+      connectTimeoutMs: 10_000,
+      requestTimeoutMs: 10_000,
+      auth: { username: 'root', passwordFile: '/secret' },
+    });
+  });
+});

@@ -1,0 +1,17 @@
+import { LocalStore } from '@etcd-ops/core';
+import { expect, it } from 'vitest';
+import { openStore, type StoreSpec } from './open-store.ts';
+
+it('opens a local store', async () => {
+  expect(await openStore({ provider: 'Local', bucket: '/b' })).toBeInstanceOf(LocalStore);
+});
+
+it('names what is supported when a provider is not', async () => {
+  // The schema lets no other provider in today; a spec of a later version might.
+  const spec = { provider: 'S3', bucket: 'b' } as unknown as StoreSpec;
+  await expect(openStore(spec)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('"S3"'),
+    remedy: 'Use one of: Local.',
+  });
+});
