@@ -67,8 +67,9 @@ export function encodeBlock(block: BlockInput): { header: Buffer; stored: Buffer
 export function decodeBlockHeader(bytes: Buffer, offset: number): BlockHeader {
   if (bytes.length < BLOCK_HEADER_BYTES) throw damagedDelta(offset, 'the object ends inside a block header');
   if (!bytes.subarray(0, 4).equals(BLOCK_MAGIC)) throw damagedDelta(offset, 'there is no block');
-  if (bytes.readUInt32LE(44) !== crc32c(bytes.subarray(0, 44)))
+  if (bytes.readUInt32LE(44) !== crc32c(bytes.subarray(0, 44))) {
     throw damagedDelta(offset, 'the block header fails its CRC');
+  }
   const type = (Object.keys(BLOCK_TYPES) as BlockType[]).find((name) => BLOCK_TYPES[name] === bytes[4]);
   const codec = codecOfId(bytes[5]!);
   if (type === undefined) throw damagedDelta(offset + 4, `block type ${bytes[4]} is unknown`);
@@ -77,8 +78,9 @@ export function decodeBlockHeader(bytes: Buffer, offset: number): BlockHeader {
   assertZero(bytes, 20, 24, offset);
   const storedBytes = bytes.readUInt32LE(8);
   const plainBytes = bytes.readUInt32LE(12);
-  if (plainBytes > DELTA_BLOCK_BYTES_MAX)
+  if (plainBytes > DELTA_BLOCK_BYTES_MAX) {
     throw damagedDelta(offset + 12, `a block of ${plainBytes} bytes is larger than one may be`);
+  }
   if (codec === 'none' ? storedBytes !== plainBytes : storedBytes >= plainBytes) {
     throw damagedDelta(offset + 8, `${storedBytes} stored bytes do not fit ${plainBytes} plain bytes`);
   }
@@ -105,15 +107,18 @@ export function decodeBlock(
   type: BlockType,
 ): { header: BlockHeader; plain: Buffer; length: number } {
   const header = decodeBlockHeader(bytes, offset);
-  if (header.type !== type)
+  if (header.type !== type) {
     throw damagedDelta(offset + 4, `there is a ${header.type} block where a ${type} block must be`);
+  }
   const end = BLOCK_HEADER_BYTES + header.storedBytes;
   const length = end + paddingAt(end);
-  if (length > bytes.length)
+  if (length > bytes.length) {
     throw damagedDelta(offset + 8, `a block of ${header.storedBytes} stored bytes ends behind its place`);
+  }
   const stored = bytes.subarray(BLOCK_HEADER_BYTES, end);
-  if (crc32c(stored) !== header.storedCrc)
+  if (crc32c(stored) !== header.storedCrc) {
     throw damagedDelta(offset + BLOCK_HEADER_BYTES, 'the stored bytes of a block fail their CRC');
+  }
   assertZero(bytes, end, length, offset);
   try {
     return { header, plain: decompressBlock(header.codec, stored, header.plainBytes), length };

@@ -18,8 +18,9 @@ import { decodeIndex, decodeTimes } from './delta-tables.ts';
 import type { RowSequence } from './row-sequence.ts';
 
 export function assertDeltaHash(found: string, footer: DeltaFooter): void {
-  if (found !== footer.sha256)
+  if (found !== footer.sha256) {
     throw damagedDelta(footer.bytes - DELTA_SHA256_BYTES, 'the bytes do not have the SHA-256 they were written with');
+  }
 }
 
 /** Header and footer must tell of one object. `bytes` begins with the header. */
@@ -44,8 +45,9 @@ export function decodeIndexBlock(bytes: Buffer, footer: DeltaFooter): RowsBlockL
   let last = footer.firstRevision - 1;
   let rowCount = 0;
   for (const location of locations) {
-    if (location.offset !== offset)
+    if (location.offset !== offset) {
       throw damagedDelta(footer.index.offset, `a rows block must begin at ${offset} and not at ${location.offset}`);
+    }
     // A revision may be split over blocks, so the first one of a block may be the last one of the block before it.
     const follows =
       location.firstRevision === last + 1 || (location.firstRevision === last && offset > DELTA_HEADER_BYTES);
@@ -63,8 +65,9 @@ export function decodeIndexBlock(bytes: Buffer, footer: DeltaFooter): RowsBlockL
     last = location.lastRevision;
     rowCount += location.rowCount;
   }
-  if (offset !== rowsEnd(footer))
+  if (offset !== rowsEnd(footer)) {
     throw damagedDelta(footer.index.offset, `the rows blocks end at ${offset} and not at ${rowsEnd(footer)}`);
+  }
   if (last !== footer.lastRevision || rowCount !== footer.rowCount) {
     throw damagedDelta(
       footer.index.offset,
@@ -86,8 +89,9 @@ export function decodeRowsBlock(bytes: Buffer, location: RowsBlockLocation): Row
     throw damagedDelta(location.offset, 'a rows block is not the one that the index describes');
   }
   const block = asDamage(location.offset, 'a rows block breaks its format', () => RowBlock.parse(plain));
-  if (block.rowCount !== header.items)
+  if (block.rowCount !== header.items) {
     throw damagedDelta(location.offset, `a block of ${header.items} rows has ${block.rowCount}`);
+  }
   const ends = asDamage(location.offset, 'a revision is not possible', () => [
     block.main(0),
     block.main(block.rowCount - 1),
@@ -153,8 +157,9 @@ export function asDamage<T>(offset: number, rule: string, decode: () => T): T {
   try {
     return decode();
   } catch (error) {
-    if (isEtcdOpsError(error, 'ROW_BLOCK_DAMAGED') || isEtcdOpsError(error, 'MVCC_DAMAGED'))
+    if (isEtcdOpsError(error, 'ROW_BLOCK_DAMAGED') || isEtcdOpsError(error, 'MVCC_DAMAGED')) {
       throw damagedDelta(offset, rule, error);
+    }
     throw error;
   }
 }

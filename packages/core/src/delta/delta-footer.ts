@@ -78,15 +78,19 @@ export function readDeltaFooter(tail: Buffer, totalBytes: number): DeltaFooter {
   const base = totalBytes - DELTA_TAIL_BYTES;
   if (totalBytes < DELTA_BYTES_MIN) throw damagedDelta(0, `${totalBytes} bytes are too few for a delta`);
   if (totalBytes > DELTA_BYTES_MAX) throw damagedDelta(0, `${totalBytes} bytes are more than a delta may have`);
-  if (tail.length !== DELTA_TAIL_BYTES)
+  if (tail.length !== DELTA_TAIL_BYTES) {
     throw damagedDelta(base, `a tail has ${DELTA_TAIL_BYTES} bytes and not ${tail.length}`);
-  if (!tail.subarray(0, 8).equals(FOOTER_MAGIC))
+  }
+  if (!tail.subarray(0, 8).equals(FOOTER_MAGIC)) {
     throw damagedDelta(base, 'there is no footer; the object may be cut short');
+  }
   if (tail.readUInt16LE(8) !== DELTA_VERSION) throw unknownVersion(tail.readUInt16LE(8));
-  if (tail.readUInt16LE(10) !== DELTA_FOOTER_BYTES)
+  if (tail.readUInt16LE(10) !== DELTA_FOOTER_BYTES) {
     throw damagedDelta(base + 10, 'the footer length of version 1 is 192');
-  if (tail.readUInt32LE(CRC_OFFSET) !== crc32c(tail.subarray(0, CRC_OFFSET)))
+  }
+  if (tail.readUInt32LE(CRC_OFFSET) !== crc32c(tail.subarray(0, CRC_OFFSET))) {
     throw damagedDelta(base, 'the footer fails its CRC');
+  }
   const codec = codecOfId(tail[168]!);
   if (codec === undefined) throw damagedDelta(base + 168, `codec ${tail[168]} is unknown`);
   assertZero(tail, 169, 172, base);
@@ -130,8 +134,9 @@ function parseFields(tail: Buffer, base: number, codec: Codec): DeltaFooter {
 /** What a footer says must be possible before anybody allocates by it. */
 function assertConsistent(footer: DeltaFooter, totalBytes: number, base: number): void {
   const { firstRevision, lastRevision, rowCount, lastRevisionRows, rowsBlocks } = footer;
-  if (footer.bytes !== totalBytes)
+  if (footer.bytes !== totalBytes) {
     throw damagedDelta(base + 176, `it was written with ${footer.bytes} bytes and now has ${totalBytes}`);
+  }
   if (footer.timeline === 0) throw damagedDelta(base + 144, 'timelines are counted from 1');
   if (firstRevision === 0 || firstRevision > lastRevision) {
     throw damagedDelta(base + 56, `revisions ${firstRevision} to ${lastRevision} are no range`);
@@ -139,8 +144,9 @@ function assertConsistent(footer: DeltaFooter, totalBytes: number, base: number)
   if (rowCount < lastRevision - firstRevision + lastRevisionRows || lastRevisionRows === 0) {
     throw damagedDelta(base + 72, `${rowCount} rows are too few for revisions ${firstRevision} to ${lastRevision}`);
   }
-  if (rowsBlocks === 0 || rowsBlocks > rowCount)
+  if (rowsBlocks === 0 || rowsBlocks > rowCount) {
     throw damagedDelta(base + 12, `${rowsBlocks} blocks cannot hold ${rowCount} rows`);
+  }
   if (rowsBlocks * BLOCK_HEADER_BYTES > totalBytes || rowsBlocks * INDEX_ENTRY_BYTES > DELTA_BYTES_MAX) {
     throw damagedDelta(base + 12, `${rowsBlocks} blocks do not fit into the object`);
   }
@@ -155,8 +161,9 @@ function assertConsistent(footer: DeltaFooter, totalBytes: number, base: number)
   ) {
     throw damagedDelta(base + 16, 'a count of leases or times does not fit its block');
   }
-  if ((footer.timeCount === 0) !== (footer.lastObservedMs === 0))
+  if ((footer.timeCount === 0) !== (footer.lastObservedMs === 0)) {
     throw damagedDelta(base + 96, 'the observed times do not fit their block');
+  }
   assertTiles(footer, base);
 }
 
@@ -168,11 +175,12 @@ function assertTiles(footer: DeltaFooter, base: number): void {
     if (span === undefined) continue;
     const paddedEnd = span.offset + span.length + paddingAt(span.length);
     const possible = span.length > BLOCK_HEADER_BYTES && span.offset % BLOCK_ALIGNMENT_BYTES === 0 && paddedEnd === end;
-    if (!possible)
+    if (!possible) {
       throw damagedDelta(
         base + SPANS[name][0],
         `the ${name} block cannot lie at ${span.offset} with ${span.length} bytes`,
       );
+    }
     end = span.offset;
   }
   if (end < DELTA_HEADER_BYTES + footer.rowsBlocks * BLOCK_HEADER_BYTES) {

@@ -41,7 +41,8 @@ for (const codec of CODECS) {
       { revision: 120, observedMs: 1_790_000_001_500 },
     ]);
     const library = codec === 'zstd' ? process.versions['zstd'] : process.versions['zlib'];
-    if (codec === 'none' || library === LIBRARIES[codec])
+    if (codec === 'none' || library === LIBRARIES[codec]) {
       expect(golden(codec).toString('hex')).toBe(bytes.toString('hex'));
+    }
   });
 }

@@ -51,8 +51,9 @@ export function decodeDeltaHeader(bytes: Buffer): DeltaHeader {
   const version = bytes.readUInt16LE(8);
   if (version !== DELTA_VERSION) throw unknownVersion(version);
   if (bytes.readUInt16LE(10) !== DELTA_HEADER_BYTES) throw damagedDelta(10, 'the header length of version 1 is 128');
-  if (bytes.readUInt32LE(CRC_OFFSET) !== crc32c(bytes.subarray(0, CRC_OFFSET)))
+  if (bytes.readUInt32LE(CRC_OFFSET) !== crc32c(bytes.subarray(0, CRC_OFFSET))) {
     throw damagedDelta(CRC_OFFSET, 'the header fails its CRC');
+  }
   const codec = codecOfId(bytes[12]!);
   if (codec === undefined) throw damagedDelta(12, `codec ${bytes[12]} is unknown`);
   assertZero(bytes, 13, 16, 0);

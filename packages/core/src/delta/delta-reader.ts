@@ -157,8 +157,9 @@ async function readSpan(source: DeltaSource, tail: Buffer, span: BlockSpan): Pro
 
 async function readExactly(source: DeltaSource, offset: number, length: number): Promise<Buffer> {
   const bytes = await source.read(offset, length);
-  if (bytes.length !== length)
+  if (bytes.length !== length) {
     throw damagedDelta(offset, `the store gave ${bytes.length} bytes where ${length} were asked for`);
+  }
   return bytes;
 }
 

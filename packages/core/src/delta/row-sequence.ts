@@ -36,8 +36,9 @@ export class RowSequence {
         sub = rowSub;
         continue;
       }
-      if (rowSub !== 0 || (rowMain !== main + 1 && main !== 0) || rowMain === 0)
+      if (rowSub !== 0 || (rowMain !== main + 1 && main !== 0) || rowMain === 0) {
         throw this.#broken(rowMain, rowSub, main, sub);
+      }
       if (main === 0) this.firstRevision = rowMain;
       main = rowMain;
       sub = 0;

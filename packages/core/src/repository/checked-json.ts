@@ -42,8 +42,9 @@ export function decodeDocument<T>(kind: DocumentKind<T>, bytes: Uint8Array): T {
   if (typeof checksum !== 'string') throw damaged(kind, 'it has no checksum');
   // The version comes first: a later one may count its checksum otherwise.
   if (rest['version'] !== kind.version) throw unknownVersion(kind, rest['version']);
-  if (sha256(canonicalJson(rest, kind, 0)) !== checksum)
+  if (sha256(canonicalJson(rest, kind, 0)) !== checksum) {
     throw damaged(kind, 'its fields do not have the checksum they were written with');
+  }
   const result = kind.schema.safeParse(rest);
   if (!result.success) throw damaged(kind, z.prettifyError(result.error).replaceAll('\n', ' '));
   return result.data;
@@ -52,8 +53,9 @@ export function decodeDocument<T>(kind: DocumentKind<T>, bytes: Uint8Array): T {
 function parseJson<T>(kind: DocumentKind<T>, bytes: Uint8Array): Record<string, unknown> {
   try {
     const parsed: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
       return parsed as Record<string, unknown>;
+    }
   } catch (error) {
     throw damaged(kind, 'it is not JSON', error);
   }

@@ -83,13 +83,14 @@ test('writing is strict: wrong, missing and unknown fields do not get out', () =
     { ...MANIFEST, surprise: 1 },
     Object.fromEntries(Object.entries(MANIFEST).filter(([name]) => name !== 'memberId')),
   ];
-  for (const manifest of wrong) expect(() => encodeManifest(manifest as FullManifest)).toThrow();
+  const reason = /Invalid|expected|number|digest|compactRevision|field|string|option/i;
+  for (const manifest of wrong) expect(() => encodeManifest(manifest as FullManifest)).toThrow(reason);
 });
 
 test('reading is tolerant of fields it does not know, of white space and of the order of fields', () => {
   expect(decodeManifest(signed({ ...MANIFEST, later: { deep: [1, 'x', null] }, 'ein Feld': true }))).toEqual(MANIFEST);
   const fields = JSON.parse(encodeManifest(MANIFEST).toString()) as Record<string, unknown>;
-  const shuffled = Object.fromEntries(Object.entries(fields).reverse());
+  const shuffled = Object.fromEntries(Object.entries(fields).toReversed());
   expect(decodeManifest(Buffer.from(JSON.stringify(shuffled, undefined, '\t')))).toEqual(MANIFEST);
 });
 

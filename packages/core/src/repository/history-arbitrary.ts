@@ -61,7 +61,8 @@ export function isRestorable({ fulls, deltas: all }: TimelineInventory, revision
 
 export function restorableSet(timeline: TimelineInventory): Set<number> {
   const found = new Set<number>();
-  for (let revision = 1; revision <= 2 * REVISIONS_MAX; revision++)
+  for (let revision = 1; revision <= 2 * REVISIONS_MAX; revision++) {
     if (isRestorable(timeline, revision)) found.add(revision);
+  }
   return found;
 }

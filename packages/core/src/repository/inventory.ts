@@ -144,24 +144,26 @@ class InventoryBuilder {
   /** Notes what lacks its other half; returns the fulls that have both. */
   addPairs({ fulls, manifests }: Listing): FullObject[] {
     for (const [key, found] of manifests) {
-      if (!fulls.has(key))
+      if (!fulls.has(key)) {
         this.#incomplete.push({
           key: found.key,
           missing: 'data',
           bytes: found.bytes,
           modifiedAtMs: found.modifiedAtMs,
         });
+      }
     }
     const pairs: FullObject[] = [];
     for (const full of fulls.values()) {
       if (manifests.has(full.key)) pairs.push(full);
-      else
+      else {
         this.#incomplete.push({
           key: full.key,
           missing: 'manifest',
           bytes: full.bytes,
           modifiedAtMs: full.modifiedAtMs,
         });
+      }
     }
     return pairs;
   }
@@ -243,8 +245,9 @@ async function runBounded(jobs: readonly (() => Promise<void>)[], signal: AbortS
   let failed = false;
   const worker = async (): Promise<void> => {
     while (next < jobs.length && !failed) {
-      if (signal?.aborted === true)
+      if (signal?.aborted === true) {
         throw new EtcdOpsError('CANCELLED', { message: 'Reading the repository was cancelled' });
+      }
       try {
         await jobs[next++]!();
       } catch (error) {

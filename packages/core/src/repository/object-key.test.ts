@@ -26,8 +26,9 @@ test('names are encoded so that keys and streams can carry them, and back', () =
 });
 
 test('a name has one encoding only', () => {
-  for (const text of ['', 'a=2e', '=41', '=', '=2', 'a.b', 'a b', '=FF', '=ED=A0=80', 'x'.repeat(201)])
+  for (const text of ['', 'a=2e', '=41', '=', '=2', 'a.b', 'a b', '=FF', '=ED=A0=80', 'x'.repeat(201)]) {
     expect(decodeClusterName(text)).toBeUndefined();
+  }
   for (const name of ['', '\ud800', 'x'.repeat(201), '.'.repeat(67)]) {
     expect(() => encodeClusterName(name)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
   }

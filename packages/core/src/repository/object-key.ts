@@ -80,7 +80,7 @@ const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta$/;
 
 /** What a key names; undefined when etcd-ops would never write it (then it is a foreign file and left alone). */
 export function parseObjectKey(key: string): ParsedKey | undefined {
-  const isManifest = key.endsWith(`${MANIFEST_SUFFIX}`) && key.includes('/full/');
+  const isManifest = key.endsWith(MANIFEST_SUFFIX) && key.includes('/full/');
   const parsed = isManifest ? parseManifestKey(key) : (parseFullKey(key) ?? parseDeltaKey(key) ?? parseRecordKey(key));
   return parsed !== undefined && buildKey(parsed) === key ? parsed : undefined;
 }

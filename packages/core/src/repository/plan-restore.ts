@@ -84,7 +84,7 @@ export function timelinesFor(inventory: Inventory, timeline: number | undefined)
     (one) => one.fulls.length > 0 && (timeline === undefined || one.timeline === timeline),
   );
   if (found.length === 0) throw noBackup(inventory, timeline);
-  return found.reverse();
+  return found.toReversed();
 }
 
 function planRevision(inventory: Inventory, timelines: readonly TimelineInventory[], revision: number): RestorePlan {
@@ -125,8 +125,9 @@ function planSnapshot(inventory: Inventory, key: string): RestorePlan {
     if (full !== undefined) return buildPlan(inventory, timeline, full, [], full.revision, []);
   }
   const damage = inventory.damaged.find((found) => found.key === key || found.key === `${key}.json`);
-  if (damage !== undefined)
+  if (damage !== undefined) {
     throw new EtcdOpsError('OBJECT_DAMAGED', { message: `The full ${key} cannot be used: ${damage.reason}` });
+  }
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) throw noBackup(inventory);
   const kind = parseObjectKey(key)?.kind;
   const hint = kind === 'delta' || kind === 'manifest' ? `; it names a ${kind}` : '';

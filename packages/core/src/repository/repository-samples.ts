@@ -121,8 +121,9 @@ export async function putDelta(
     epoch: '0'.repeat(32),
   });
   encoder.addRows(blockOf(sampleRows(entry.first, entry.last)));
-  for (const [revision, observedMs] of times ?? [[entry.last, entry.lastObservedMs]])
+  for (const [revision, observedMs] of times ?? [[entry.last, entry.lastObservedMs]]) {
     encoder.addTime(revision, observedMs);
+  }
   const { bytes } = encoder.finish();
   await store.put(entry.key, bytes);
   return { ...entry, bytes: bytes.length };

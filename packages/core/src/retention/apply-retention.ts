@@ -34,8 +34,9 @@ export async function applyRetention(
 ): Promise<RetentionReport> {
   const report: RetentionReport = { objects: 0, bytes: 0 };
   for (const decision of plan.remove) {
-    if (options.signal?.aborted === true)
+    if (options.signal?.aborted === true) {
       throw new EtcdOpsError('CANCELLED', { message: 'Deleting by retention was cancelled' });
+    }
     if (decision.kind === 'orphan' && (await hasOtherHalf(store, decision.keys[0]!))) continue;
     for (const key of decision.keys) {
       await store.delete([key]);

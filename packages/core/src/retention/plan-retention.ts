@@ -72,7 +72,7 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
     ...deltas
       .filter(({ remove }) => remove)
       .map(({ decision }) => decision)
-      .reverse(),
+      .toReversed(),
   );
   decideRest(inventory, options, plan);
   return plan;
@@ -87,11 +87,12 @@ function keptChains(inventory: Inventory, maxBackups: number, options: Retention
     const { key } = chain.full;
     const withBase = options.deltaRetention === 'with-base';
     if (chain === newest) kept.set(key, { chain, reason: 'the newest chain', withDeltas: true });
-    else if (key === options.provenChain?.fullKey)
+    else if (key === options.provenChain?.fullKey) {
       kept.set(key, { chain, reason: 'the last chain that was proved', withDeltas: true });
-    else if (options.pinned?.has(key) === true) kept.set(key, { chain, reason: 'pinned', withDeltas: withBase });
-    else if (counted.has(key))
+    } else if (options.pinned?.has(key) === true) kept.set(key, { chain, reason: 'pinned', withDeltas: withBase });
+    else if (counted.has(key)) {
       kept.set(key, { chain, reason: `among the newest ${maxBackups} fulls`, withDeltas: withBase });
+    }
   }
   return kept;
 }
@@ -114,8 +115,9 @@ function decideDeltas(
     // Behind the newest full: what is missing before it may yet be captured again, or a full may follow.
     if (delta.last > newestRevision) return decide(false, 'nothing newer replaces it yet');
     const isStranded = !overlaps(usable, delta) && delta.last > oldestRevision;
-    if (isStranded && ageMs(delta, options) < options.orphanGraceMs)
+    if (isStranded && ageMs(delta, options) < options.orphanGraceMs) {
       return decide(false, 'no chain reaches it, but it is young');
+    }
     if (isStranded) return decide(true, 'no chain reaches it');
     return decide(
       true,

@@ -72,15 +72,17 @@ test('no revision that a kept full could make is lost, at any moment of the dele
             ...timeline,
             fulls: [full],
             deltas: grantsDeltas ? timeline.deltas : [],
-          }))
+          })) {
             must.add(revision);
+          }
         }
         const before = restorableSet(timeline);
         for (let count = 0; count <= keys.length; count++) {
           const now = timelineOf(after(inventory, keys.slice(0, count)), timeline.timeline);
           const left = restorableSet(now);
-          for (const revision of must)
+          for (const revision of must) {
             expect(left.has(revision), `revision ${revision} after ${count} deletions`).toBe(true);
+          }
           for (const revision of left) expect(before.has(revision)).toBe(true);
         }
       }
@@ -261,8 +263,9 @@ for (const deltaRetention of ['with-base', 'newest-chain'] as const) {
           // Every plan that can be made now finds all of its objects.
           for (const revision of possible) {
             const { full, deltas } = planRestore(now, { kind: 'revision', revision });
-            for (const key of [full.key, manifestKey(full.key), ...deltas.map((delta) => delta.key)])
+            for (const key of [full.key, manifestKey(full.key), ...deltas.map((delta) => delta.key)]) {
               expect(await store.stat(key)).toBeDefined();
+            }
           }
           const next = planRetention(now, policy, options);
           await applyRetention(store, next);

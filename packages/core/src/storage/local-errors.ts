@@ -30,8 +30,9 @@ export function storeError(action: string, key: string, error: unknown): EtcdOps
   if (error instanceof Error && error.name === 'AbortError') {
     return new EtcdOpsError('CANCELLED', { message: `${action} ${key} was cancelled`, cause: error });
   }
-  if (code === 'ENOENT')
+  if (code === 'ENOENT') {
     return new EtcdOpsError('STORE_NOT_FOUND', { message: `The object ${key} does not exist`, cause: error });
+  }
   if (code === 'ENAMETOOLONG') {
     return new EtcdOpsError('STORE_KEY_INVALID', {
       message: `The object key ${key} is too long for this file system`,

@@ -44,8 +44,9 @@ async function openNoFollow(path: string, key: string): Promise<FileHandle> {
 export async function readFully(file: FileHandle, target: Buffer, position: number, key: string): Promise<void> {
   for (let read = 0; read < target.length;) {
     const { bytesRead } = await file.read(target, read, target.length - read, position + read);
-    if (bytesRead === 0)
+    if (bytesRead === 0) {
       throw new EtcdOpsError('STORE_FAILED', { message: `The object ${key} became shorter while it was read` });
+    }
     read += bytesRead;
   }
 }

@@ -65,10 +65,11 @@ export class DirectoryMaker {
     if (existing === undefined) await this.#makeOne(join(parent, basename(relative)));
     await syncDirectory(parent);
     const directory = await checkedDirectory(this.#root, relative);
-    if (directory === undefined)
+    if (directory === undefined) {
       throw new EtcdOpsError('STORE_FAILED', {
         message: `${join(parent, basename(relative))} was removed while it was being made`,
       });
+    }
     this.#durable.add(relative);
     return directory;
   }

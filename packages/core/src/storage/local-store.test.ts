@@ -51,8 +51,9 @@ test('files and folders are for the owner only, also moved ones', async () => {
   await store.put('c/d/put', Buffer.from('x'));
   await writeFile(join(folder, 'spool'), 'x', { mode: 0o666 });
   await store.putFile('c/d/copied', join(folder, 'spool'));
-  for (const name of ['moved', 'put', 'copied'])
+  for (const name of ['moved', 'put', 'copied']) {
     expect((await stat(join(folder, 'modes/c/d', name))).mode & 0o777).toBe(0o600);
+  }
   expect((await stat(join(folder, 'modes/c'))).mode & 0o777).toBe(0o700);
 });
 

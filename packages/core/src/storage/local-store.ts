@@ -131,8 +131,9 @@ export class LocalStore implements ObjectStore {
     assertPrefix(prefix);
     try {
       const directory = await checkedDirectory(this.root, prefix.slice(0, -1));
-      if (directory !== undefined)
+      if (directory !== undefined) {
         yield* listDirectory({ directory, prefix, after: options.after, signal: options.signal });
+      }
     } catch (error) {
       throw storeError('Listing', `${this.description}/${prefix}`, error);
     }
