@@ -8,8 +8,9 @@ import { leasesOfLiveKeys } from './live-leases.ts';
 import { encodeRevisionKey } from './revision.ts';
 import { rowsAbove } from './rows-above.ts';
 import { digestOfRevision, readStoreInfo } from './store-info.ts';
-import { hardLoad, Randomness } from './testing/hard-load.ts';
+import { hardLoad } from './testing/hard-load.ts';
 import { etcdVersions, eventually, LiveStore, missingBinary } from './testing/live-store.ts';
+import { Randomness } from './testing/randomness.ts';
 
 const versions = etcdVersions();
 

@@ -1,3 +1,4 @@
+import { EtcdOpsError } from '../base/errors.ts';
 import type { BoltFile } from '../bolt/bolt-file.ts';
 import { encodeRevisionKey, type Revision } from './revision.ts';
 import { RowBlock, RowBlockBuilder } from './row-block.ts';
@@ -16,6 +17,7 @@ export interface RowsAboveOptions {
 /**
  * The rows of a file with `after` < main <= `upTo`, in order. A revision's rows may be spread over two blocks.
  * Complete only when `after` is at or above the file's compact revision: the caller knows.
+ * @throws EtcdOpsError MVCC_DAMAGED, BOLT_DAMAGED
  */
 export function* rowsAbove(file: BoltFile, after: Revision, options: RowsAboveOptions = {}): Generator<RowBlock, void, undefined> {
   const upTo = options.upTo ?? Number.MAX_SAFE_INTEGER;
@@ -30,8 +32,17 @@ export function* rowsAbove(file: BoltFile, after: Revision, options: RowsAboveOp
       ended = rowMain(leaf, entry) > upTo;
       if (!ended) builder.appendEncoded(leaf.key(entry), leaf.value(entry));
     }
-    if (builder.byteLength >= blockBytes) yield RowBlock.parse(builder.take());
+    if (builder.byteLength >= blockBytes) yield parse(file, builder);
     if (ended) break;
   }
-  if (builder.rowCount > 0) yield RowBlock.parse(builder.take());
+  if (builder.rowCount > 0) yield parse(file, builder);
+}
+
+/** Parsing checks order and shape: what is wrong with the rows is wrong with the file. */
+function parse(file: BoltFile, builder: RowBlockBuilder): RowBlock {
+  try {
+    return RowBlock.parse(builder.take());
+  } catch (error) {
+    throw new EtcdOpsError('MVCC_DAMAGED', { message: `${file.path}: its rows are not in order`, cause: error });
+  }
 }

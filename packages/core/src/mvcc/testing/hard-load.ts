@@ -1,20 +1,5 @@
 import type { LiveStore } from './live-store.ts';
-
-/** A small repeatable stream of numbers (xorshift32): a failing load can be made again. */
-export class Randomness {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0 || 1;
-  }
-
-  below(limit: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return (this.#state >>> 0) % limit;
-  }
-}
+import type { Randomness } from './randomness.ts';
 
 export interface HardLoad {
   /** The revision after each step, ascending. */
