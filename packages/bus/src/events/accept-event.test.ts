@@ -177,6 +177,14 @@ describe('EventAssembler', () => {
     }
   });
 
+  test('the parts of two writers never make one message', () => {
+    const [one] = partsOf(rowsEvent(1, 9), 1, 2);
+    const [, two] = partsOf(rowsEvent(1, 9), 2, 2);
+    const { events, skipped } = read([...partsOf(startEvent(0), 1, 1), one!, two!]);
+    expect(events).toHaveLength(1);
+    expect(skipped).toEqual([{ reason: 'incomplete', firstSequence: 2, lastSequence: 3 }]);
+  });
+
   test('damage is named and does not stop the reader', () => {
     const good = partsOf(rowsEvent(1, 4), 1, 1)[0]!;
     const damaged = {

@@ -8,7 +8,7 @@ import { headersOf, START_CAUSES, startOf, type EventHeaders } from './event-mes
 
 const revision = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1_000_000 });
 const hex = (digits: number) =>
-  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: digits, maxLength: digits });
+  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'.split('')), minLength: digits, maxLength: digits });
 
 const facts: fc.Arbitrary<EventHeaders> = fc
   .record({

@@ -276,8 +276,9 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       to: 9_999,
       expected,
       onSkipped: (one) => skipped.push(one),
-    }))
+    })) {
       rest.push(event);
+    }
     expect(skipped).toEqual([{ reason: 'missing', firstSequence: 298, lastSequence: 300 }]);
     expect(rest[0]).toMatchObject({ first: 300, sequence: 301 });
     expect(rest).toHaveLength(401);

@@ -28,7 +28,7 @@ async function daemon(stateDir: string, binary: string): Promise<{ child: ChildP
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [chunk] = (await once(child.stdout!, 'data')) as [Buffer];
+  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, serverPid: Number(chunk.toString()) };
 }
 

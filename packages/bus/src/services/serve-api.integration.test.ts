@@ -79,8 +79,9 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect(await codeOf({ do: 'lie' })).toBe(internal);
     expect(await codeOf({ do: 'refuse' })).toBe('TARGET_OCCUPIED: /data holds a member');
     expect(errors).toHaveLength(4);
-    for await (const stats of await bus.nc.services.client().stats('etcdops'))
+    for await (const stats of await bus.nc.services.client().stats('etcdops')) {
       expect(JSON.stringify(stats)).not.toContain('hunter2');
+    }
   });
 
   test('a wrong request is told what is wrong', async (context) => {

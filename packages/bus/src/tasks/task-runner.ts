@@ -15,7 +15,7 @@ export interface TaskContext {
   signal: AbortSignal;
   /** 1 for the first. */
   attempt: number;
-  progress(report: ProgressReport): void;
+  progress: (report: ProgressReport) => void;
   /** What was done last of this kind for this cluster. */
   lastDone?: LastDone;
 }
