@@ -110,9 +110,9 @@ class World implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  async startUploader(settings: object = {}): Promise<AsyncDisposable> {
+  async startUploader(settings: object = {}, overrides: Partial<ServiceContext> = {}): Promise<AsyncDisposable> {
     const stop = new AbortController();
-    const service = createUploaderService(this.context, uploaderSettings.parse({ taskBackoffMs: 50, ...settings }));
+    const service = createUploaderService({ ...this.context, ...overrides }, uploaderSettings.parse({ taskBackoffMs: 50, ...settings }));
     const done = service.run(stop.signal);
     await eventually(() => service.health().ready);
     return {
@@ -352,6 +352,56 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
     }
   });
 
+  it('stores deltas while a full is on its way', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    await using world = await World.open(etcd.endpoints);
+    const reached = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const { store } = world;
+    const putFile: ObjectStore['putFile'] = async (...args) => {
+      reached.resolve();
+      await gate.promise;
+      await store.putFile(...args);
+    };
+    const slow = proxy<ObjectStore>(store, { putFile });
+    await using _uploader = await world.startUploader({}, { openStore: () => Promise.resolve(slow) });
+    const watcher = await world.spawnWatcher();
+    try {
+      await reached.promise;
+      for (let index = 0; index < 3; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+      await eventually(async () => (await world.capturedRevision()) === 4);
+      await world.flush(4);
+      const [during] = (await readInventory(store, CLUSTER)).timelines;
+      expect([during!.fulls.length, during!.deltas.at(-1)!.last]).toEqual([0, 4]);
+      gate.resolve();
+      await eventually(async () => (await readInventory(store, CLUSTER)).timelines[0]!.fulls.length === 1);
+      const witness = await liveHash(etcd);
+      expect(await restoredHash(world, witness)).toBe(witness.hash);
+    } finally {
+      gate.resolve();
+      await watcher.kill();
+    }
+  });
+
+  it('leaves a full without its manifest for nothing when it dies there', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    await using world = await World.open(etcd.endpoints);
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const { store } = world;
+    const put: ObjectStore['put'] = (key, ...rest) => (key.endsWith('.db.json') ? Promise.reject(new Error('crash')) : store.put(key, ...rest));
+    await expect(runFull({ ...worldParts(world), store: proxy<ObjectStore>(store, { put }) }, cluster)).rejects.toThrow('crash');
+    expect(await readInventory(store, CLUSTER)).toMatchObject({ incomplete: [{ missing: 'manifest' }], timelines: [{ fulls: [] }] });
+    await runFull(worldParts(world), cluster);
+    const inventory = await readInventory(store, CLUSTER);
+    expect(inventory.timelines[0]!.fulls).toHaveLength(1);
+    expect(planRestore(inventory, { kind: 'latest' }).full.key).toBe(inventory.timelines[0]!.fulls[0]!.key);
+    expect(await spooledFiles(world)).toEqual([]);
+  });
+
   it('lets a watcher go on from the repository when the bus lost everything', async (ctx) => {
     need(ctx, 'etcd');
     need(ctx, 'nats-server');
@@ -424,7 +474,13 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
   });
 });
 
-async function runFull(world: World, etcd: EtcdCluster, signal = new AbortController().signal): Promise<void> {
+type FullParts = Pick<World, 'spec' | 'bus' | 'context'> & { store: ObjectStore };
+
+function worldParts({ spec, bus, context, store }: World): FullParts {
+  return { spec, bus, context, store };
+}
+
+async function runFull(world: FullParts, etcd: EtcdCluster, signal = new AbortController().signal): Promise<void> {
   await using spool = await Spool.open(world.context.spoolDir);
   const { spec, bus, store } = world;
   const metrics = createUploaderMetrics(world.context.metrics);
