@@ -88,7 +88,13 @@ function assembleModule(): Uint8Array {
     ...section(1, vector([[0x60, ...vector([[I32], [I32], [I32]]), ...vector([[I32]])]])),
     ...section(3, vector([[0]])),
     ...section(5, vector([[1, 2, 2]])),
-    ...section(7, vector([[...text('memory'), 2, 0], [...text('crc'), 0, 0]])),
+    ...section(
+      7,
+      vector([
+        [...text('memory'), 2, 0],
+        [...text('crc'), 0, 0],
+      ]),
+    ),
     ...section(10, vector([[...unsigned(body.length), ...body]])),
   ]);
 }

@@ -37,8 +37,14 @@ describe('crc32c', () => {
     );
   });
 
-  test.each([-17, -1, 0, 1, 15, 16, 17, KERNEL_INPUT_BYTES + 5])('crosses the kernel window: one window and %i bytes', (extra) => {
-    const bytes = Uint8Array.from({ length: KERNEL_INPUT_BYTES + extra }, (_, index) => (index * 2_654_435_761) >>> 13);
-    expect(crc32c(bytes, 99)).toBe(bitwiseReference(bytes, 99));
-  });
+  test.each([-17, -1, 0, 1, 15, 16, 17, KERNEL_INPUT_BYTES + 5])(
+    'crosses the kernel window: one window and %i bytes',
+    (extra) => {
+      const bytes = Uint8Array.from(
+        { length: KERNEL_INPUT_BYTES + extra },
+        (_, index) => (index * 2_654_435_761) >>> 13,
+      );
+      expect(crc32c(bytes, 99)).toBe(bitwiseReference(bytes, 99));
+    },
+  );
 });

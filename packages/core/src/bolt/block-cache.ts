@@ -70,10 +70,16 @@ export class BlockCache implements PageSource {
     if (storedId !== id) throw boltDamaged(this.path, id, `its header says that it is page ${storedId}`);
     const overflow = block.view.getUint32(base + 12, true);
     if (id + overflow >= this.highWaterMark) {
-      throw boltDamaged(this.path, id, `its ${overflow} overflow pages reach outside the file's ${this.highWaterMark} pages`);
+      throw boltDamaged(
+        this.path,
+        id,
+        `its ${overflow} overflow pages reach outside the file's ${this.highWaterMark} pages`,
+      );
     }
     const byteLength = (overflow + 1) * this.pageSize;
-    if (byteLength > PAGE_RUN_BYTES_MAX) throw boltDamaged(this.path, id, `its ${overflow} overflow pages are more than a value can need`);
+    if (byteLength > PAGE_RUN_BYTES_MAX) {
+      throw boltDamaged(this.path, id, `its ${overflow} overflow pages are more than a value can need`);
+    }
     const inBlock = base + byteLength <= BLOCK_BYTES;
     if (inBlock && !copy) return page.attach(this.path, id, block, base, byteLength);
     const own = page.own(byteLength);
@@ -139,7 +145,14 @@ export class BlockCache implements PageSource {
   }
 }
 
-function readFromDisk(path: string, descriptor: number, target: Buffer, start: number, length: number, offset: number): number {
+function readFromDisk(
+  path: string,
+  descriptor: number,
+  target: Buffer,
+  start: number,
+  length: number,
+  offset: number,
+): number {
   try {
     return readSync(descriptor, target, start, length, offset);
   } catch (error) {

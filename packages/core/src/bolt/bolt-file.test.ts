@@ -1,4 +1,13 @@
-import { closeSync, copyFileSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { BoltFile } from './bolt-file.ts';
 import { BoltWriter } from './bolt-writer.ts';
@@ -13,10 +22,28 @@ describe('a real snapshot', () => {
   test('has the pages and buckets that bbolt wrote', async () => {
     using file = BoltFile.open(GOLDEN_SNAPSHOT);
     expect(file).toMatchObject({ pageSize: 4096, trailerBytes: 32, fileBytes: 49_152 });
-    expect(file.meta).toEqual({ pageSize: 4096, rootPage: 11, rootSequence: 0n, freelistPage: undefined, highWaterMark: 12, txid: 13 });
+    expect(file.meta).toEqual({
+      pageSize: 4096,
+      rootPage: 11,
+      rootSequence: 0n,
+      freelistPage: undefined,
+      highWaterMark: 12,
+      txid: 13,
+    });
     // A snapshot's metas do not follow the parity of the transaction: 13 is in page 0.
     expect(file.metaPages.map((meta) => meta?.txid)).toEqual([13, 12]);
-    const names = ['alarm', 'auth', 'authRoles', 'authUsers', 'cluster', 'key', 'lease', 'members', 'members_removed', 'meta'];
+    const names = [
+      'alarm',
+      'auth',
+      'authRoles',
+      'authUsers',
+      'cluster',
+      'key',
+      'lease',
+      'members',
+      'members_removed',
+      'meta',
+    ];
     expect(file.bucketNames()).toEqual(names);
     expect(await checkBoltFile(file)).toEqual({
       pages: 12,
@@ -30,28 +57,31 @@ describe('a real snapshot', () => {
     });
   });
 
-  test.each([4096, 65_536, 8 * 1024 * 1024])('reads the same forwards, backwards and by leaf with %i bytes of cache', (cacheBytes) => {
-    using file = BoltFile.open(GOLDEN_SNAPSHOT, { cacheBytes });
-    const bucket = file.bucket('key')!;
-    const entries = entriesOf(bucket);
-    expect(entries).toHaveLength(110);
-    expect(entriesBackwards(bucket).toReversed()).toEqual(entries);
-    expect(scannedEntries(bucket)).toEqual(entries);
-    expect(Math.max(...entries.map(({ value }) => value.length))).toBeGreaterThan(6000);
-    entries.forEach(({ key, value }, index) => {
+  test.each([4096, 65_536, 8 * 1024 * 1024])(
+    'reads the same forwards, backwards and by leaf with %i bytes of cache',
+    (cacheBytes) => {
+      using file = BoltFile.open(GOLDEN_SNAPSHOT, { cacheBytes });
+      const bucket = file.bucket('key')!;
+      const entries = entriesOf(bucket);
+      expect(entries).toHaveLength(110);
+      expect(entriesBackwards(bucket).toReversed()).toEqual(entries);
+      expect(scannedEntries(bucket)).toEqual(entries);
+      expect(Math.max(...entries.map(({ value }) => value.length))).toBeGreaterThan(6000);
+      entries.forEach(({ key, value }, index) => {
+        const cursor = bucket.cursor();
+        expect(cursor.seek(key)).toBe(true);
+        expect(cursor.value).toEqual(value);
+        expect(cursor.previous()).toBe(index > 0);
+        expect(bucket.get(key)).toEqual(value);
+        expect(scannedEntries(bucket, key)).toEqual(entries.slice(index));
+      });
       const cursor = bucket.cursor();
-      expect(cursor.seek(key)).toBe(true);
-      expect(cursor.value).toEqual(value);
-      expect(cursor.previous()).toBe(index > 0);
-      expect(bucket.get(key)).toEqual(value);
-      expect(scannedEntries(bucket, key)).toEqual(entries.slice(index));
-    });
-    const cursor = bucket.cursor();
-    expect(cursor.seek(Buffer.alloc(1))).toBe(true);
-    expect(cursor.key).toEqual(entries[0]!.key);
-    expect(cursor.seek(Buffer.alloc(40, 0xff))).toBe(false);
-    expect(() => cursor.key).toThrow('not at an entry');
-  });
+      expect(cursor.seek(Buffer.alloc(1))).toBe(true);
+      expect(cursor.key).toEqual(entries[0]!.key);
+      expect(cursor.seek(Buffer.alloc(40, 0xff))).toBe(false);
+      expect(() => cursor.key).toThrow('not at an entry');
+    },
+  );
 
   test('inline buckets, absent buckets and absent keys', () => {
     using file = BoltFile.open(GOLDEN_SNAPSHOT);
@@ -92,14 +122,18 @@ describe('opening', () => {
     {
       using writer = BoltWriter.create(path, { pageSize });
       const edge = writer.rightEdge('key');
-      for (let index = 0; index < 3000; index++) edge.append(Buffer.from(String(index).padStart(8, '0')), Buffer.alloc(index % 1500, index));
+      for (let index = 0; index < 3000; index++) {
+        edge.append(Buffer.from(String(index).padStart(8, '0')), Buffer.alloc(index % 1500, index));
+      }
       edge.finish();
       writer.commit({ sync: false });
     }
     using file = BoltFile.open(path);
     expect(file.pageSize).toBe(pageSize);
     expect(await checkBoltFile(file)).toMatchObject({ entries: 3001, validMetaPages: 2 });
-    expect(entriesOf(file.bucket('key')!).map(({ value }) => value.length)).toEqual(Array.from({ length: 3000 }, (_, index) => index % 1500));
+    expect(entriesOf(file.bucket('key')!).map(({ value }) => value.length)).toEqual(
+      Array.from({ length: 3000 }, (_, index) => index % 1500),
+    );
   });
 });
 

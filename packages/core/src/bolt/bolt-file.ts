@@ -33,7 +33,8 @@ export class BoltFile implements Disposable {
   private constructor(path: string, descriptor: number, fileBytes: number, options: BoltFileOptions) {
     this.path = path;
     this.#descriptor = descriptor;
-    this.trailerBytes = options.trailerBytes ?? (fileBytes % 512 === SNAPSHOT_TRAILER_BYTES ? SNAPSHOT_TRAILER_BYTES : 0);
+    this.trailerBytes =
+      options.trailerBytes ?? (fileBytes % 512 === SNAPSHOT_TRAILER_BYTES ? SNAPSHOT_TRAILER_BYTES : 0);
     this.fileBytes = fileBytes - this.trailerBytes;
     const { current, pages } = readMetaPages(descriptor, this.fileBytes, path);
     this.meta = current;

@@ -6,7 +6,15 @@ import { RowBlock, RowBlockBuilder } from '../mvcc/row-block.ts';
 import { BoltFile } from './bolt-file.ts';
 import { BoltWriter } from './bolt-writer.ts';
 import { checkBoltFile } from './check.ts';
-import { describeEntries, entriesBackwards, entriesOf, GOLDEN_SNAPSHOT, scannedEntries, Scratch, type Entry } from './testing/scratch.ts';
+import {
+  describeEntries,
+  entriesBackwards,
+  entriesOf,
+  GOLDEN_SNAPSHOT,
+  scannedEntries,
+  Scratch,
+  type Entry,
+} from './testing/scratch.ts';
 
 const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());
@@ -15,7 +23,11 @@ const BUCKET = 'key';
 const PROPERTY_TIME_MS = 15_000;
 
 /** Edits the right edge of one bucket, commits and opens again. */
-async function expectAfter(path: string, expected: readonly Entry[], edit: (writer: BoltWriter) => void): Promise<void> {
+async function expectAfter(
+  path: string,
+  expected: readonly Entry[],
+  edit: (writer: BoltWriter) => void,
+): Promise<void> {
   {
     using writer = BoltWriter.open(path);
     edit(writer);
@@ -64,37 +76,53 @@ function toBlock(rows: readonly Row[]): RowBlock {
 
 describe('the right edge', { timeout: 60_000 }, () => {
   test('rows appended in any blocks, cut anywhere and appended again read back equal, and the file is sound', async () => {
-    const step = fc.record({ blockRows: fc.integer({ min: 1, max: 400 }), cut: fc.option(fc.double({ min: 0, max: 1.05, noNaN: true }), { freq: 2 }) });
+    const step = fc.record({
+      blockRows: fc.integer({ min: 1, max: 400 }),
+      cut: fc.option(fc.double({ min: 0, max: 1.05, noNaN: true }), { freq: 2 }),
+    });
     await fc.assert(
-      fc.asyncProperty(rowsArbitrary, fc.array(step, { minLength: 1, maxLength: 5 }), fc.constantFrom(512, 1024, 4096), async (rows, steps, pageSize) => {
-        const path = scratch.file();
-        BoltWriter.create(path, { pageSize }).close();
-        let present = 0;
-        for (const { blockRows, cut } of steps) {
-          const cutMain = cut === null ? undefined : Math.floor((rows.at(-1)!.main + 1) * cut);
-          const kept = cutMain === undefined ? present : Math.min(present, rows.findIndex(({ main }) => main >= cutMain) >>> 0);
-          const end = Math.min(rows.length, kept + blockRows * 3);
-          await expectAfter(path, toEntries(rows.slice(0, end)), (writer) => {
-            const edge = writer.rightEdge(BUCKET, { dropFrom: cutMain === undefined ? undefined : encodeRevisionKey(cutMain) });
-            expect(edge.lastKey).toEqual(kept === 0 ? undefined : toEntries([rows[kept - 1]!])[0]!.key);
-            for (let row = kept; row < end; row += blockRows) {
-              const block = toBlock(rows.slice(row, Math.min(end, row + blockRows)));
-              const middle = block.rowCount >>> 1;
-              edge.appendRows(block, 0, middle);
-              edge.appendRows(block, middle, block.rowCount);
-            }
-            edge.finish();
-          });
-          present = end;
-        }
-      }),
+      fc.asyncProperty(
+        rowsArbitrary,
+        fc.array(step, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom(512, 1024, 4096),
+        async (rows, steps, pageSize) => {
+          const path = scratch.file();
+          BoltWriter.create(path, { pageSize }).close();
+          let present = 0;
+          for (const { blockRows, cut } of steps) {
+            const cutMain = cut === null ? undefined : Math.floor((rows.at(-1)!.main + 1) * cut);
+            const kept =
+              cutMain === undefined ? present : Math.min(present, rows.findIndex(({ main }) => main >= cutMain) >>> 0);
+            const end = Math.min(rows.length, kept + blockRows * 3);
+            await expectAfter(path, toEntries(rows.slice(0, end)), (writer) => {
+              const edge = writer.rightEdge(BUCKET, {
+                dropFrom: cutMain === undefined ? undefined : encodeRevisionKey(cutMain),
+              });
+              expect(edge.lastKey).toEqual(kept === 0 ? undefined : toEntries([rows[kept - 1]!])[0]!.key);
+              for (let row = kept; row < end; row += blockRows) {
+                const block = toBlock(rows.slice(row, Math.min(end, row + blockRows)));
+                const middle = block.rowCount >>> 1;
+                edge.appendRows(block, 0, middle);
+                edge.appendRows(block, middle, block.rowCount);
+              }
+              edge.finish();
+            });
+            present = end;
+          }
+        },
+      ),
       { numRuns: 60, interruptAfterTimeLimit: PROPERTY_TIME_MS },
     );
   });
 
   test('every cut of a tree of four levels leaves a sound prefix, on page borders too', async () => {
     const path = scratch.file();
-    const rows = Array.from({ length: 1000 }, (_, index) => ({ main: index + 2, sub: 0, tombstone: index % 7 === 0, value: Buffer.alloc(40, index) }));
+    const rows = Array.from({ length: 1000 }, (_, index) => ({
+      main: index + 2,
+      sub: 0,
+      tombstone: index % 7 === 0,
+      value: Buffer.alloc(40, index),
+    }));
     {
       using writer = BoltWriter.create(path, { pageSize: 512 });
       const edge = writer.rightEdge(BUCKET);
@@ -114,7 +142,7 @@ describe('the right edge', { timeout: 60_000 }, () => {
     for (const kept of [0, 1, 2, ...nearBorders].filter((count) => count <= rows.length)) {
       const copy = scratch.file();
       copyFileSync(path, copy);
-      const dropFrom = encodeRevisionKey((rows[kept]?.main ?? rows.at(-1)!.main + 1));
+      const dropFrom = encodeRevisionKey(rows[kept]?.main ?? rows.at(-1)!.main + 1);
       {
         using writer = BoltWriter.open(copy);
         writer.rightEdge(BUCKET, { dropFrom }).finish();
@@ -133,18 +161,24 @@ describe('the right edge', { timeout: 60_000 }, () => {
   test('keys of any bytes and lengths', async () => {
     const key = fc.uint8Array({ minLength: 1, maxLength: 900 }).map((bytes) => Buffer.from(bytes));
     await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(key, { maxLength: 120, selector: (bytes) => bytes.toString('hex') }), key, async (keys, dropFrom) => {
-        const path = scratch.file();
-        BoltWriter.create(path, { pageSize: 512 }).close();
-        const entries = keys.toSorted(Buffer.compare).map((bytes, index) => ({ key: bytes, value: Buffer.alloc(index) }));
-        await expectAfter(path, entries, (writer) => {
-          const edge = writer.rightEdge(BUCKET);
-          for (const entry of entries) edge.append(entry.key, entry.value);
-          edge.finish();
-        });
-        const kept = entries.filter((entry) => Buffer.compare(entry.key, dropFrom) < 0);
-        await expectAfter(path, kept, (writer) => writer.rightEdge(BUCKET, { dropFrom }).finish());
-      }),
+      fc.asyncProperty(
+        fc.uniqueArray(key, { maxLength: 120, selector: (bytes) => bytes.toString('hex') }),
+        key,
+        async (keys, dropFrom) => {
+          const path = scratch.file();
+          BoltWriter.create(path, { pageSize: 512 }).close();
+          const entries = keys
+            .toSorted((left, right) => Buffer.compare(left, right))
+            .map((bytes, index) => ({ key: bytes, value: Buffer.alloc(index) }));
+          await expectAfter(path, entries, (writer) => {
+            const edge = writer.rightEdge(BUCKET);
+            for (const entry of entries) edge.append(entry.key, entry.value);
+            edge.finish();
+          });
+          const kept = entries.filter((entry) => Buffer.compare(entry.key, dropFrom) < 0);
+          await expectAfter(path, kept, (writer) => writer.rightEdge(BUCKET, { dropFrom }).finish());
+        },
+      ),
       { numRuns: 40, interruptAfterTimeLimit: PROPERTY_TIME_MS },
     );
   });
@@ -153,8 +187,17 @@ describe('the right edge', { timeout: 60_000 }, () => {
     const path = scratch.file();
     BoltWriter.create(path).close();
     const sizes = [10, 5000, 20_000, 3, 6_000_000, 1, 4_190_000, 4_194_304, 7, 100_000];
-    const rows = sizes.map((bytes, index) => ({ main: index + 2, sub: 0, tombstone: false, value: Buffer.alloc(bytes, index + 1) }));
-    for (const [from, to] of [[0, 5], [5, 7], [7, 10]] as const) {
+    const rows = sizes.map((bytes, index) => ({
+      main: index + 2,
+      sub: 0,
+      tombstone: false,
+      value: Buffer.alloc(bytes, index + 1),
+    }));
+    for (const [from, to] of [
+      [0, 5],
+      [5, 7],
+      [7, 10],
+    ] as const) {
       await expectAfter(path, toEntries(rows.slice(0, to)), (writer) => {
         const edge = writer.rightEdge(BUCKET);
         edge.appendRows(toBlock(rows.slice(from, to)), 0, to - from);
@@ -168,8 +211,12 @@ describe('the right edge', { timeout: 60_000 }, () => {
     const edge = writer.rightEdge(BUCKET);
     const row = (main: number): Row => ({ main, sub: 0, tombstone: false, value: Buffer.alloc(1) });
     edge.appendRows(toBlock([row(5), row(9)]), 0, 2);
-    expect(() => edge.appendRows(toBlock([row(9), row(10)]), 0, 2)).toThrow(expect.objectContaining({ code: 'BOLT_DAMAGED' }));
-    expect(() => edge.append(encodeRevisionKey(8), Buffer.alloc(0))).toThrow(expect.objectContaining({ code: 'BOLT_DAMAGED' }));
+    expect(() => edge.appendRows(toBlock([row(9), row(10)]), 0, 2)).toThrow(
+      expect.objectContaining({ code: 'BOLT_DAMAGED' }),
+    );
+    expect(() => edge.append(encodeRevisionKey(8), Buffer.alloc(0))).toThrow(
+      expect.objectContaining({ code: 'BOLT_DAMAGED' }),
+    );
     expect(() => writer.commit()).toThrow('unfinished right edges: key');
     edge.finish();
     expect(() => edge.append(encodeRevisionKey(10), Buffer.alloc(0))).toThrow('finished already');
@@ -193,7 +240,9 @@ describe('commit', () => {
     expect(statSync(path).size).toBe(file.meta.highWaterMark * 4096);
     // Transactions 13 and 14: page 1 and page 0. Both lead to the new root, neither to the old one.
     expect(file.metaPages.map((meta) => meta?.txid)).toEqual([14, 13]);
-    for (const meta of file.metaPages) expect(meta).toMatchObject({ rootPage: 12, highWaterMark: 13, freelistPage: undefined });
+    for (const meta of file.metaPages) {
+      expect(meta).toMatchObject({ rootPage: 12, highWaterMark: 13, freelistPage: undefined });
+    }
   });
 
   test('leaves what was not touched as it was, byte for byte', () => {
@@ -207,7 +256,10 @@ describe('commit', () => {
 
   test('replaces, adds and deletes buckets: inline when small, a tree when large', async () => {
     const numbered = (count: number, bytes: number): Entry[] =>
-      Array.from({ length: count }, (_, index) => ({ key: Buffer.from(String(index).padStart(6, '0')), value: Buffer.alloc(bytes, index) }));
+      Array.from({ length: count }, (_, index) => ({
+        key: Buffer.from(String(index).padStart(6, '0')),
+        value: Buffer.alloc(bytes, index),
+      }));
     const path = editedGolden((writer) => {
       writer.deleteBucket('members_removed');
       writer.replaceBucket('members', numbered(3, 20));
@@ -230,8 +282,15 @@ describe('commit', () => {
 
   test('inline exactly up to a quarter of a page, as bbolt decides', () => {
     // 16 bytes page header + 16 bytes element + 1 byte key.
-    for (const [valueBytes, inline] of [[1024 - 33, true], [1024 - 32, false]] as const) {
-      using file = BoltFile.open(editedGolden((writer) => writer.replaceBucket('x', [{ key: Buffer.from('k'), value: Buffer.alloc(valueBytes) }])));
+    for (const [valueBytes, inline] of [
+      [1024 - 33, true],
+      [1024 - 32, false],
+    ] as const) {
+      using file = BoltFile.open(
+        editedGolden((writer) =>
+          writer.replaceBucket('x', [{ key: Buffer.from('k'), value: Buffer.alloc(valueBytes) }]),
+        ),
+      );
       expect(file.bucket('x')!.rootPage === 0).toBe(inline);
       expect(entriesOf(file.bucket('x')!)[0]!.value).toHaveLength(valueBytes);
     }

@@ -3,7 +3,15 @@ import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync
 import { EtcdOpsError } from '../base/errors.ts';
 import { Bucket, decodeBucketHeader } from './bucket.ts';
 import { Cursor } from './cursor.ts';
-import { boltDamaged, BUCKET_ELEMENT, BUCKET_HEADER_BYTES, ELEMENT_BYTES, LEAF_PAGE, PAGE_HEADER_BYTES, writeUint64 } from './format.ts';
+import {
+  boltDamaged,
+  BUCKET_ELEMENT,
+  BUCKET_HEADER_BYTES,
+  ELEMENT_BYTES,
+  LEAF_PAGE,
+  PAGE_HEADER_BYTES,
+  writeUint64,
+} from './format.ts';
 import { LeafInProgress } from './leaf-in-progress.ts';
 import { encodeMetaPage, readMetaPages, type BoltMeta } from './meta.ts';
 import { PageWriter } from './page-writer.ts';
@@ -58,7 +66,14 @@ export class BoltWriter implements Disposable {
     const root = Buffer.alloc(pageSize);
     writeUint64(new DataView(root.buffer, root.byteOffset, root.length), 0, 2);
     root.writeUInt16LE(LEAF_PAGE, 8);
-    const meta: BoltMeta = { pageSize, rootPage: 2, rootSequence: 0n, freelistPage: undefined, highWaterMark: 3, txid: 0 };
+    const meta: BoltMeta = {
+      pageSize,
+      rootPage: 2,
+      rootSequence: 0n,
+      freelistPage: undefined,
+      highWaterMark: 3,
+      txid: 0,
+    };
     const bytes = Buffer.concat([encodeMetaPage(0, meta), encodeMetaPage(1, { ...meta, txid: 1 }), root]);
     onDisk(`Cannot create ${path}`, () => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }));
     return BoltWriter.open(path);
@@ -81,7 +96,12 @@ export class BoltWriter implements Disposable {
   bucket(name: string): Bucket | undefined {
     const value = this.#root.get(rootKey(name));
     if (value === undefined) return undefined;
-    return new Bucket(this.#pages, name, decodeBucketHeader(this.#pages, this.#meta.rootPage, value), this.#meta.rootPage);
+    return new Bucket(
+      this.#pages,
+      name,
+      decodeBucketHeader(this.#pages, this.#meta.rootPage, value),
+      this.#meta.rootPage,
+    );
   }
 
   /**
@@ -111,7 +131,10 @@ export class BoltWriter implements Disposable {
       assert(index === 0 || Buffer.compare(entries[index - 1]!.key, key) < 0, `entry ${index} is not in key order`);
     });
     const sequence = this.bucket(name)?.sequence ?? 0n;
-    const bytes = entries.reduce((sum, { key, value }) => sum + ELEMENT_BYTES + key.length + value.length, PAGE_HEADER_BYTES);
+    const bytes = entries.reduce(
+      (sum, { key, value }) => sum + ELEMENT_BYTES + key.length + value.length,
+      PAGE_HEADER_BYTES,
+    );
     if (bytes <= this.pageSize / 4) {
       this.#root.set(rootKey(name), encodeInlineBucket(entries, bytes, sequence));
       return;
@@ -172,9 +195,17 @@ export class BoltWriter implements Disposable {
     let bytes = 0;
     const cursor = new Cursor(this.#pages, this.#meta.rootPage);
     for (let found = cursor.first(); found; found = cursor.next()) {
-      if (!cursor.isBucket) throw boltDamaged(this.path, this.#meta.rootPage, 'the root holds an entry that is no bucket');
+      if (!cursor.isBucket) {
+        throw boltDamaged(this.path, this.#meta.rootPage, 'the root holds an entry that is no bucket');
+      }
       bytes += cursor.key.length + cursor.value.length;
-      if (bytes > ROOT_BYTES_MAX) throw boltDamaged(this.path, this.#meta.rootPage, `the root holds more than ${ROOT_BYTES_MAX} bytes of buckets`);
+      if (bytes > ROOT_BYTES_MAX) {
+        throw boltDamaged(
+          this.path,
+          this.#meta.rootPage,
+          `the root holds more than ${ROOT_BYTES_MAX} bytes of buckets`,
+        );
+      }
       this.#root.set(cursor.key.toString('latin1'), Buffer.from(cursor.value));
     }
   }
@@ -196,7 +227,11 @@ function encodeBucketHeader(rootPage: number, sequence: bigint): Buffer {
   return value;
 }
 
-function encodeInlineBucket(entries: readonly { key: Uint8Array; value: Uint8Array }[], pageBytes: number, sequence: bigint): Buffer {
+function encodeInlineBucket(
+  entries: readonly { key: Uint8Array; value: Uint8Array }[],
+  pageBytes: number,
+  sequence: bigint,
+): Buffer {
   const leaf = new LeafInProgress(pageBytes);
   for (const { key, value } of entries) {
     leaf.pushSizes(0, key.length, value.length);

@@ -15,15 +15,21 @@ export interface BucketHeader {
 
 /** @throws EtcdOpsError BOLT_DAMAGED */
 export function decodeBucketHeader(source: PageSource, page: number, value: Buffer): BucketHeader {
-  if (value.length < BUCKET_HEADER_BYTES) throw boltDamaged(source.path, page, `a bucket's value of ${value.length} bytes is too short`);
+  if (value.length < BUCKET_HEADER_BYTES) {
+    throw boltDamaged(source.path, page, `a bucket's value of ${value.length} bytes is too short`);
+  }
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   const rootPage = readUint64(view, 0);
   const sequence = view.getBigUint64(8, true);
   if (rootPage !== 0) {
-    if (rootPage < 2 || rootPage >= source.highWaterMark) throw boltDamaged(source.path, page, `a bucket's root page ${rootPage} is outside the file`);
+    if (rootPage < 2 || rootPage >= source.highWaterMark) {
+      throw boltDamaged(source.path, page, `a bucket's root page ${rootPage} is outside the file`);
+    }
     return { rootPage, sequence, inline: undefined };
   }
-  if (value.length < BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES) throw boltDamaged(source.path, page, 'an inline bucket has no page');
+  if (value.length < BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES) {
+    throw boltDamaged(source.path, page, 'an inline bucket has no page');
+  }
   return { rootPage, sequence, inline: Buffer.from(value.subarray(BUCKET_HEADER_BYTES)) };
 }
 
@@ -45,7 +51,13 @@ export class Bucket {
     if (header.inline === undefined) return;
     const buffer = header.inline;
     this.#inline = new Page();
-    this.#inline.attach(source.path, page, { buffer, view: new DataView(buffer.buffer, buffer.byteOffset, buffer.length) }, 0, buffer.length);
+    this.#inline.attach(
+      source.path,
+      page,
+      { buffer, view: new DataView(buffer.buffer, buffer.byteOffset, buffer.length) },
+      0,
+      buffer.length,
+    );
     if (!this.#inline.isLeaf) throw boltDamaged(source.path, page, 'an inline bucket is not a leaf');
   }
 
@@ -82,7 +94,9 @@ export class Bucket {
   bucketNames(): string[] {
     const names: string[] = [];
     const cursor = this.cursor();
-    for (let found = cursor.first(); found; found = cursor.next()) if (cursor.isBucket) names.push(cursor.key.toString());
+    for (let found = cursor.first(); found; found = cursor.next()) {
+      if (cursor.isBucket) names.push(cursor.key.toString());
+    }
     return names;
   }
 }

@@ -38,7 +38,10 @@ interface Visit {
  * names exactly the unreachable pages. It never follows a page twice, so it ends on any bytes.
  * @throws EtcdOpsError BOLT_DAMAGED naming the page and the rule; CANCELLED.
  */
-export async function checkBoltFile(file: BoltFile, options: { signal?: AbortSignal | undefined } = {}): Promise<BoltCheckReport> {
+export async function checkBoltFile(
+  file: BoltFile,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<BoltCheckReport> {
   const check = new Check(file, new Yielder({ signal: options.signal }));
   return check.run();
 }
@@ -59,7 +62,16 @@ class Check {
     this.#seen = new PageBitmap(pages);
     this.#free = new PageBitmap(pages);
     const validMetaPages = file.metaPages.filter((meta) => meta !== undefined).length;
-    this.#report = { pages, reachablePages: 2, freePages: 0, branches: 0, leaves: 0, entries: 0, buckets: 0, validMetaPages };
+    this.#report = {
+      pages,
+      reachablePages: 2,
+      freePages: 0,
+      branches: 0,
+      leaves: 0,
+      entries: 0,
+      buckets: 0,
+      validMetaPages,
+    };
   }
 
   async run(): Promise<BoltCheckReport> {
@@ -77,7 +89,9 @@ class Check {
     const { meta, pages } = this.#file;
     if (meta.freelistPage === undefined) return;
     const list = readFreelist(pages, meta.freelistPage, (page) => {
-      if (!(page >= 2 && page < meta.highWaterMark)) throw this.#damaged(meta.freelistPage, `the free page ${page} is outside the file`);
+      if (!(page >= 2 && page < meta.highWaterMark)) {
+        throw this.#damaged(meta.freelistPage, `the free page ${page} is outside the file`);
+      }
       if (!this.#free.add(page)) throw this.#damaged(page, 'it is free twice');
     });
     for (let page = list.page; page < list.page + list.pageCount; page++) this.#see(page);
@@ -118,12 +132,18 @@ class Check {
       previousEnd = end;
     }
     if (count === 0) return;
-    if (visit.from !== undefined && page.compareKey(0, visit.from) < 0) throw this.#damaged(page.id, 'its first key is below the key that its branch has for it');
-    if (visit.below !== undefined && page.compareKey(count - 1, visit.below) >= 0) throw this.#damaged(page.id, 'its last key is not below the next key of its branch');
+    if (visit.from !== undefined && page.compareKey(0, visit.from) < 0) {
+      throw this.#damaged(page.id, 'its first key is below the key that its branch has for it');
+    }
+    if (visit.below !== undefined && page.compareKey(count - 1, visit.below) >= 0) {
+      throw this.#damaged(page.id, 'its last key is not below the next key of its branch');
+    }
   }
 
   #checkBranch(page: Page, visit: Visit, pending: Visit[]): void {
-    if (page.count < 2) throw this.#damaged(page.id, 'a branch has only one child: bbolt would panic at a later delete');
+    if (page.count < 2) {
+      throw this.#damaged(page.id, 'a branch has only one child: bbolt would panic at a later delete');
+    }
     if (visit.depth >= TREE_DEPTH_MAX) throw this.#damaged(page.id, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
     this.#report.branches++;
     let below = visit.below;
@@ -170,7 +190,9 @@ class Check {
     for (let page = 2; page < meta.highWaterMark; page++) {
       if (this.#seen.has(page)) continue;
       // Without a stored list, bbolt takes every page that cannot be reached as free.
-      if (meta.freelistPage !== undefined && !this.#free.has(page)) throw this.#damaged(page, 'it is neither referenced nor free');
+      if (meta.freelistPage !== undefined && !this.#free.has(page)) {
+        throw this.#damaged(page, 'it is neither referenced nor free');
+      }
       this.#report.freePages++;
     }
   }

@@ -79,7 +79,13 @@ export class Cursor {
     this.#descend((page) => (step === 1 ? 0 : page.count - 1));
     // Progress in key order is also what keeps a file with circular references from holding us for ever.
     const order = this.#pages[this.#depth]!.compareKey(this.#positions[this.#depth]!, before) * step;
-    if (order <= 0) throw boltDamaged(this.#source.path, this.#pages[this.#depth]!.id, 'its keys do not follow those of the leaf before it');
+    if (order <= 0) {
+      throw boltDamaged(
+        this.#source.path,
+        this.#pages[this.#depth]!.id,
+        'its keys do not follow those of the leaf before it',
+      );
+    }
     return true;
   }
 
@@ -109,10 +115,14 @@ export class Cursor {
       const position = choose(page);
       this.#positions[this.#depth] = position;
       if (page.isLeaf) {
-        if (page.count === 0 && this.#depth > 0) throw boltDamaged(this.#source.path, page.id, 'a leaf below a branch is empty');
+        if (page.count === 0 && this.#depth > 0) {
+          throw boltDamaged(this.#source.path, page.id, 'a leaf below a branch is empty');
+        }
         return;
       }
-      if (this.#depth >= TREE_DEPTH_MAX) throw boltDamaged(this.#source.path, page.id, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+      if (this.#depth >= TREE_DEPTH_MAX) {
+        throw boltDamaged(this.#source.path, page.id, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+      }
       this.#load(++this.#depth, page.child(position));
     }
   }

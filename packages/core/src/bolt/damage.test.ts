@@ -58,7 +58,14 @@ function oneChange(bytes: Buffer, randomness: Randomness): string {
 
 /** Changes the meta that counts, and gives it a right checksum: random bytes would only make it invalid. */
 function metaChange(bytes: Buffer, randomness: Randomness): string {
-  const meta: BoltMeta = { pageSize: PAGE, rootPage: 11, rootSequence: 0n, freelistPage: undefined, highWaterMark: 12, txid: 13 };
+  const meta: BoltMeta = {
+    pageSize: PAGE,
+    rootPage: 11,
+    rootSequence: 0n,
+    freelistPage: undefined,
+    highWaterMark: 12,
+    txid: 13,
+  };
   const values = [0, 1, 2, 3, 5, 8, 11, 12, 13, 2 ** 31, 2 ** 40];
   const value = values[randomness.below(values.length)]!;
   const field = (['rootPage', 'freelistPage', 'highWaterMark', 'txid'] as const)[randomness.below(4)]!;
@@ -102,35 +109,39 @@ async function attempt(work: () => unknown): Promise<'ok' | 'refused'> {
 }
 
 describe('damaged files', () => {
-  test(`${VARIANTS} damaged variants of a real snapshot (seed ${SEED}): refused with a clear error, or still sound`, { timeout: 300_000 }, async () => {
-    const randomness = new Randomness(SEED);
-    const path = scratch.file();
-    const outcomes = { refused: 0, sound: 0, readable: 0 };
-    for (let variant = 0; variant < VARIANTS; variant++) {
-      const bytes = Buffer.from(golden.subarray(0, golden.length - 32));
-      const changes = damage(bytes, randomness);
-      writeFileSync(path, bytes);
-      try {
-        const checked = await attempt(async () => {
-          using file = BoltFile.open(path);
-          await checkBoltFile(file);
-        });
-        outcomes[checked === 'ok' ? 'sound' : 'refused']++;
-        if ((await attempt(() => readEverything(path))) === 'ok') outcomes.readable++;
-        const edited = await attempt(() => editEverything(path, 40));
-        // What was sound stays sound under our edits.
-        if (checked === 'ok' && edited === 'ok') {
-          using file = BoltFile.open(path);
-          await checkBoltFile(file);
+  test(
+    `${VARIANTS} damaged variants of a real snapshot (seed ${SEED}): refused with a clear error, or still sound`,
+    { timeout: 300_000 },
+    async () => {
+      const randomness = new Randomness(SEED);
+      const path = scratch.file();
+      const outcomes = { refused: 0, sound: 0, readable: 0 };
+      for (let variant = 0; variant < VARIANTS; variant++) {
+        const bytes = Buffer.from(golden.subarray(0, golden.length - 32));
+        const changes = damage(bytes, randomness);
+        writeFileSync(path, bytes);
+        try {
+          const checked = await attempt(async () => {
+            using file = BoltFile.open(path);
+            await checkBoltFile(file);
+          });
+          outcomes[checked === 'ok' ? 'sound' : 'refused']++;
+          if ((await attempt(() => readEverything(path))) === 'ok') outcomes.readable++;
+          const edited = await attempt(() => editEverything(path, 40));
+          // What was sound stays sound under our edits.
+          if (checked === 'ok' && edited === 'ok') {
+            using file = BoltFile.open(path);
+            await checkBoltFile(file);
+          }
+        } catch (error) {
+          throw new Error(`seed ${SEED}, variant ${variant}: ${changes}`, { cause: error });
         }
-      } catch (error) {
-        throw new Error(`seed ${SEED}, variant ${variant}: ${changes}`, { cause: error });
       }
-    }
-    // The damage must have been worth it, and not all of it: values may change without the pages being wrong.
-    expect(outcomes.refused).toBeGreaterThan(VARIANTS / 3);
-    expect(outcomes.sound).toBeGreaterThan(VARIANTS / 50);
-  });
+      // The damage must have been worth it, and not all of it: values may change without the pages being wrong.
+      expect(outcomes.refused).toBeGreaterThan(VARIANTS / 3);
+      expect(outcomes.sound).toBeGreaterThan(VARIANTS / 50);
+    },
+  );
 
   test('names the page and the rule', async () => {
     const cases: [string, (bytes: Buffer, leaf: number, branch: number) => void, string][] = [
@@ -140,11 +151,24 @@ describe('damaged files', () => {
       ['empty leaf', (bytes, leaf) => void bytes.writeUInt16LE(0, leaf + 10), 'a leaf below a branch is empty'],
       ['overflow', (bytes, leaf) => void bytes.writeUInt32LE(0xffff_ffff, leaf + 12), 'reach outside the file'],
       ['value', (bytes, leaf) => void bytes.writeUInt32LE(50_000, leaf + 28), 'entry 0 reaches outside the page'],
-      ['order', (bytes, leaf) => void bytes.fill(0xff, leaf + 16 + bytes.readUInt32LE(leaf + 20), leaf + 18 + bytes.readUInt32LE(leaf + 20)), 'does not come after the key before it'],
+      [
+        'order',
+        (bytes, leaf) =>
+          void bytes.fill(0xff, leaf + 16 + bytes.readUInt32LE(leaf + 20), leaf + 18 + bytes.readUInt32LE(leaf + 20)),
+        'does not come after the key before it',
+      ],
       ['one child', (bytes, _leaf, branch) => void bytes.writeUInt16LE(1, branch + 10), 'only one child'],
-      ['circle', (bytes, _leaf, branch) => void bytes.writeUInt32LE(branch / PAGE, branch + 24), 'referenced more than once'],
+      [
+        'circle',
+        (bytes, _leaf, branch) => void bytes.writeUInt32LE(branch / PAGE, branch + 24),
+        'referenced more than once',
+      ],
       ['outside', (bytes, _leaf, branch) => void bytes.writeUInt32LE(4000, branch + 24), 'outside the file'],
-      ['twice', (bytes, _leaf, branch) => void bytes.writeUInt32LE(bytes.readUInt32LE(branch + 40), branch + 24), 'is not below the next key|referenced more than once|below the key'],
+      [
+        'twice',
+        (bytes, _leaf, branch) => void bytes.writeUInt32LE(bytes.readUInt32LE(branch + 40), branch + 24),
+        'is not below the next key|referenced more than once|below the key',
+      ],
     ];
     using sound = BoltFile.open(GOLDEN_SNAPSHOT);
     const branch = sound.bucket('key')!.rootPage * PAGE;

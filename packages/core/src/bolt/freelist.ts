@@ -22,15 +22,21 @@ export function readFreelist(pages: BlockCache, id: number, onFreePage: (page: n
   const header = Buffer.alloc(PAGE_HEADER_BYTES + ENTRY_BYTES);
   pages.read(header, header.length, start);
   const view = new DataView(header.buffer, header.byteOffset, header.length);
-  if (readUint64(view, 0) !== id) throw boltDamaged(pages.path, id, `its header says that it is page ${readUint64(view, 0)}`);
-  if (view.getUint16(8, true) !== FREELIST_PAGE) throw boltDamaged(pages.path, id, 'the meta page names it as free list and it is none');
+  if (readUint64(view, 0) !== id) {
+    throw boltDamaged(pages.path, id, `its header says that it is page ${readUint64(view, 0)}`);
+  }
+  if (view.getUint16(8, true) !== FREELIST_PAGE) {
+    throw boltDamaged(pages.path, id, 'the meta page names it as free list and it is none');
+  }
   const pageCount = view.getUint32(12, true) + 1;
   if (id + pageCount > pages.highWaterMark) throw boltDamaged(pages.path, id, 'the free list reaches outside the file');
   const small = view.getUint16(10, true);
   const large = small === COUNT_IN_FIRST_ENTRY;
   const entryCount = large ? readUint64(view, PAGE_HEADER_BYTES) : small;
   const first = PAGE_HEADER_BYTES + (large ? ENTRY_BYTES : 0);
-  if (first + entryCount * ENTRY_BYTES > pageCount * pages.pageSize) throw boltDamaged(pages.path, id, `${entryCount} free pages do not fit into the list`);
+  if (first + entryCount * ENTRY_BYTES > pageCount * pages.pageSize) {
+    throw boltDamaged(pages.path, id, `${entryCount} free pages do not fit into the list`);
+  }
   const chunk = Buffer.alloc(ENTRIES_PER_READ * ENTRY_BYTES);
   const chunkView = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
   for (let entry = 0; entry < entryCount; entry += ENTRIES_PER_READ) {

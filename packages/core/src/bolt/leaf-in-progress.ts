@@ -26,7 +26,10 @@ export class LeafInProgress {
 
   /** Whether one more entry still fits into one page. An empty leaf takes an entry of any size. */
   hasRoomFor(entryBytes: number): boolean {
-    return this.count === 0 || (this.byteLength + ELEMENT_BYTES + entryBytes <= this.#pageSize && this.count < PAGE_COUNT_MAX);
+    return (
+      this.count === 0 ||
+      (this.byteLength + ELEMENT_BYTES + entryBytes <= this.#pageSize && this.count < PAGE_COUNT_MAX)
+    );
   }
 
   get firstKeyLength(): number {

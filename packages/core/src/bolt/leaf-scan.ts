@@ -7,7 +7,11 @@ import { Page, type LeafView } from './page.ts';
  * A view is valid until the next step or the next read of the same file, whichever comes first.
  * @throws EtcdOpsError BOLT_DAMAGED naming the page and the rule; a file with circular references ends here too.
  */
-export function* scanLeaves(source: PageSource, rootPage: number, fromKey?: Uint8Array): Generator<LeafView, void, undefined> {
+export function* scanLeaves(
+  source: PageSource,
+  rootPage: number,
+  fromKey?: Uint8Array,
+): Generator<LeafView, void, undefined> {
   const branches: Page[] = [];
   const positions: number[] = [];
   const current = new Page();
@@ -19,7 +23,9 @@ export function* scanLeaves(source: PageSource, rootPage: number, fromKey?: Uint
   for (;;) {
     source.load(next, current, false);
     if (!current.isLeaf) {
-      if (depth >= TREE_DEPTH_MAX) throw boltDamaged(source.path, next, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+      if (depth >= TREE_DEPTH_MAX) {
+        throw boltDamaged(source.path, next, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+      }
       const branch = (branches[depth] ??= new Page());
       source.load(next, branch, true);
       const position = seeking === undefined ? 0 : branch.childIndexFor(seeking);

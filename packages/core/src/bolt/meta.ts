@@ -1,5 +1,13 @@
 import { readSync } from 'node:fs';
-import { boltDamaged, META_PAGE, PAGE_HEADER_BYTES, PAGE_SIZE_MAX, PAGE_SIZE_MIN, readUint64, writeUint64 } from './format.ts';
+import {
+  boltDamaged,
+  META_PAGE,
+  PAGE_HEADER_BYTES,
+  PAGE_SIZE_MAX,
+  PAGE_SIZE_MIN,
+  readUint64,
+  writeUint64,
+} from './format.ts';
 
 const MAGIC = 0xed0cdaed;
 const VERSION = 2;
@@ -99,12 +107,18 @@ function requirePossible(meta: BoltMeta, fileBytes: number, path: string, page: 
   const pages = Math.floor(fileBytes / meta.pageSize);
   if (meta.highWaterMark > pages) {
     const needed = meta.highWaterMark * meta.pageSize;
-    throw boltDamaged(path, page, `the file needs ${needed} bytes (${meta.highWaterMark} pages) and has ${fileBytes}: it is cut off`);
+    throw boltDamaged(
+      path,
+      page,
+      `the file needs ${needed} bytes (${meta.highWaterMark} pages) and has ${fileBytes}: it is cut off`,
+    );
   }
   if (meta.rootPage < 2 || meta.rootPage >= meta.highWaterMark) {
     throw boltDamaged(path, page, `the root page ${meta.rootPage} is outside the file's ${meta.highWaterMark} pages`);
   }
-  if (meta.txid >= Number.MAX_SAFE_INTEGER) throw boltDamaged(path, page, `the transaction id ${meta.txid} cannot be real`);
+  if (meta.txid >= Number.MAX_SAFE_INTEGER) {
+    throw boltDamaged(path, page, `the transaction id ${meta.txid} cannot be real`);
+  }
   const freelist = meta.freelistPage;
   if (freelist !== undefined && (freelist < 2 || freelist >= meta.highWaterMark)) {
     throw boltDamaged(path, page, `the free list page ${freelist} is outside the file's ${meta.highWaterMark} pages`);

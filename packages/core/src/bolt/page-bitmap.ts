@@ -7,13 +7,13 @@ export class PageBitmap {
   }
 
   has(page: number): boolean {
-    return (this.#bits[Math.floor(page / 8)]! & (1 << page % 8)) !== 0;
+    return (this.#bits[Math.floor(page / 8)]! & (1 << (page % 8))) !== 0;
   }
 
   /** Returns false when it was set already. */
   add(page: number): boolean {
     if (this.has(page)) return false;
-    this.#bits[Math.floor(page / 8)]! |= 1 << page % 8;
+    this.#bits[Math.floor(page / 8)]! |= 1 << (page % 8);
     return true;
   }
 }

@@ -53,7 +53,13 @@ export class PageWriter implements PageSource {
     const byteLength = pageCount * this.pageSize;
     if (this.#used + byteLength > WINDOW_BYTES) this.flush();
     if (byteLength > WINDOW_BYTES) throw new Error(`A page of ${byteLength} bytes must be written with writeLarge`);
-    const page: NewPage = { id: this.highWaterMark, buffer: this.#window, view: this.#windowView, base: this.#used, byteLength };
+    const page: NewPage = {
+      id: this.highWaterMark,
+      buffer: this.#window,
+      view: this.#windowView,
+      base: this.#used,
+      byteLength,
+    };
     this.#used += byteLength;
     writeHeader(page.view, page.base, { id: page.id, flags, count, overflow: pageCount - 1 });
     return page;
@@ -71,7 +77,12 @@ export class PageWriter implements PageSource {
     const bytes = PAGE_HEADER_BYTES + elements.length + data.length;
     const pageCount = Math.ceil(bytes / this.pageSize);
     const header = Buffer.alloc(PAGE_HEADER_BYTES);
-    writeHeader(new DataView(header.buffer, header.byteOffset, header.length), 0, { id, flags, count, overflow: pageCount - 1 });
+    writeHeader(new DataView(header.buffer, header.byteOffset, header.length), 0, {
+      id,
+      flags,
+      count,
+      overflow: pageCount - 1,
+    });
     let offset = id * this.pageSize;
     for (const part of [header, elements, data, Buffer.alloc(pageCount * this.pageSize - bytes)]) {
       this.#write(part, offset);
@@ -98,14 +109,20 @@ export class PageWriter implements PageSource {
 
   #write(bytes: Buffer, offset: number): void {
     try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
+      }
     } catch (error) {
       throw new EtcdOpsError('DISK_FAILED', { message: `Cannot write ${this.path} at ${offset}`, cause: error });
     }
   }
 }
 
-function writeHeader(view: DataView, base: number, header: { id: number; flags: number; count: number; overflow: number }): void {
+function writeHeader(
+  view: DataView,
+  base: number,
+  header: { id: number; flags: number; count: number; overflow: number },
+): void {
   writeUint64(view, base, header.id);
   view.setUint16(base + 8, header.flags, true);
   view.setUint16(base + 10, header.count, true);

@@ -69,7 +69,9 @@ export class Page implements LeafView {
   attach(path: string, id: number, bytes: { buffer: Buffer; view: DataView }, base: number, byteLength: number): void {
     const { buffer, view } = bytes;
     const flags = view.getUint16(base + 8, true);
-    if (flags !== LEAF_PAGE && flags !== BRANCH_PAGE) throw boltDamaged(path, id, `its flags ${flags} are neither leaf nor branch`);
+    if (flags !== LEAF_PAGE && flags !== BRANCH_PAGE) {
+      throw boltDamaged(path, id, `its flags ${flags} are neither leaf nor branch`);
+    }
     this.id = id;
     this.isLeaf = flags === LEAF_PAGE;
     this.count = view.getUint16(base + 10, true);
@@ -163,9 +165,15 @@ export class Page implements LeafView {
       const valueBytes = view.getUint32(base + element + 12, true);
       const end = start + keyBytes + valueBytes;
       if (flags > BUCKET_ELEMENT) throw boltDamaged(path, this.id, `entry ${entry} has the unknown flags ${flags}`);
-      if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX) throw boltDamaged(path, this.id, `entry ${entry} has a key of ${keyBytes} bytes`);
-      if (valueBytes > VALUE_BYTES_MAX) throw boltDamaged(path, this.id, `entry ${entry} has a value of ${valueBytes} bytes`);
-      if (start < tableEnd || end > byteLength) throw boltDamaged(path, this.id, `entry ${entry} reaches outside the page`);
+      if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX) {
+        throw boltDamaged(path, this.id, `entry ${entry} has a key of ${keyBytes} bytes`);
+      }
+      if (valueBytes > VALUE_BYTES_MAX) {
+        throw boltDamaged(path, this.id, `entry ${entry} has a value of ${valueBytes} bytes`);
+      }
+      if (start < tableEnd || end > byteLength) {
+        throw boltDamaged(path, this.id, `entry ${entry} reaches outside the page`);
+      }
       if (start !== previousEnd && previousEnd !== -1) contiguous = false;
       previousEnd = end;
     }
@@ -179,8 +187,12 @@ export class Page implements LeafView {
     for (let entry = 0, element = PAGE_HEADER_BYTES; entry < count; entry++, element += ELEMENT_BYTES) {
       const start = element + view.getUint32(base + element, true);
       const keyBytes = view.getUint32(base + element + 4, true);
-      if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX) throw boltDamaged(path, this.id, `child ${entry} has a key of ${keyBytes} bytes`);
-      if (start < tableEnd || start + keyBytes > byteLength) throw boltDamaged(path, this.id, `child ${entry} reaches outside the page`);
+      if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX) {
+        throw boltDamaged(path, this.id, `child ${entry} has a key of ${keyBytes} bytes`);
+      }
+      if (start < tableEnd || start + keyBytes > byteLength) {
+        throw boltDamaged(path, this.id, `child ${entry} reaches outside the page`);
+      }
     }
   }
 }

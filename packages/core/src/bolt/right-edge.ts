@@ -92,18 +92,28 @@ function takeInlineEntries(bucket: Bucket, builder: TreeBuilder, dropFrom: Uint8
  * Walks from the root to the leaf where appending goes on, and hands the builder everything left of that path: whole
  * subtrees by reference, the leaf by its entries.
  */
-function takeSpineApart(pages: PageWriter, rootPage: number, builder: TreeBuilder, dropFrom: Uint8Array | undefined): void {
+function takeSpineApart(
+  pages: PageWriter,
+  rootPage: number,
+  builder: TreeBuilder,
+  dropFrom: Uint8Array | undefined,
+): void {
   const spine: { keys: Buffer[]; children: number[] }[] = [];
   const page = new Page();
   let next = rootPage;
   for (;;) {
     pages.load(next, page, true);
     if (page.isLeaf) break;
-    if (spine.length >= TREE_DEPTH_MAX) throw boltDamaged(pages.path, next, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+    if (spine.length >= TREE_DEPTH_MAX) {
+      throw boltDamaged(pages.path, next, `the tree is deeper than ${TREE_DEPTH_MAX} levels`);
+    }
     // Subtrees right of the child that can hold dropFrom are cut by not being handed on.
     const onPath = dropFrom === undefined ? page.count - 1 : Math.max(0, page.lowerBound(dropFrom) - 1);
     const kept = Array.from({ length: onPath }, (_, child) => child);
-    spine.push({ keys: kept.map((child) => Buffer.from(page.key(child))), children: kept.map((child) => page.child(child)) });
+    spine.push({
+      keys: kept.map((child) => Buffer.from(page.key(child))),
+      children: kept.map((child) => page.child(child)),
+    });
     next = page.child(onPath);
   }
   // From the top down: children of a lower level come after all of the levels above.
@@ -119,5 +129,7 @@ function takeSpineApart(pages: PageWriter, rootPage: number, builder: TreeBuilde
 
 function takeEntries(leaf: Page, builder: TreeBuilder, dropFrom: Uint8Array | undefined): void {
   const end = dropFrom === undefined ? leaf.count : leaf.lowerBound(dropFrom);
-  for (let entry = 0; entry < end; entry++) builder.append(leaf.key(entry), leaf.value(entry), leaf.isBucket(entry) ? 1 : 0);
+  for (let entry = 0; entry < end; entry++) {
+    builder.append(leaf.key(entry), leaf.value(entry), leaf.isBucket(entry) ? 1 : 0);
+  }
 }

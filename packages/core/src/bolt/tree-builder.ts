@@ -1,6 +1,14 @@
 import type { RowBlock } from '../mvcc/row-block.ts';
 import { REVISION_KEY_BYTES, TOMBSTONE_KEY_BYTES } from '../mvcc/revision.ts';
-import { boltDamaged, BRANCH_PAGE, ELEMENT_BYTES, LEAF_PAGE, PAGE_HEADER_BYTES, TREE_DEPTH_MAX, writeUint64 } from './format.ts';
+import {
+  boltDamaged,
+  BRANCH_PAGE,
+  ELEMENT_BYTES,
+  LEAF_PAGE,
+  PAGE_HEADER_BYTES,
+  TREE_DEPTH_MAX,
+  writeUint64,
+} from './format.ts';
 import { LeafInProgress } from './leaf-in-progress.ts';
 import { Page } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
@@ -56,7 +64,7 @@ export class TreeBuilder {
   appendRows(block: RowBlock, from: number, to: number): void {
     const { data, offsets } = block;
     const leaf = this.#leaf;
-    for (let row = from; row < to; ) {
+    for (let row = from; row < to;) {
       const runStart = offsets[row]!;
       let runEnd = runStart;
       let room = this.#pages.pageSize - leaf.byteLength;

@@ -35,16 +35,22 @@ export async function hashKV(file: BoltFile, options: HashKVOptions = {}): Promi
   const compactRevision = options.compactRevision ?? store.compactRevision;
   const revision = options.revision || store.revision;
   if (revision < compactRevision) {
-    throw new EtcdOpsError('ETCD_COMPACTED', { message: `${file.path}: revision ${revision} is below the compact revision ${compactRevision}` });
+    throw new EtcdOpsError('ETCD_COMPACTED', {
+      message: `${file.path}: revision ${revision} is below the compact revision ${compactRevision}`,
+    });
   }
   if (revision > store.revision) {
-    throw new EtcdOpsError('REVISION_NOT_RESTORABLE', { message: `${file.path}: revision ${revision} is above the file's last one, ${store.revision}` });
+    throw new EtcdOpsError('REVISION_NOT_RESTORABLE', {
+      message: `${file.path}: revision ${revision} is above the file's last one, ${store.revision}`,
+    });
   }
   const yielder = new Yielder({ signal: options.signal });
   yielder.throwIfCancelled();
   const bucket = file.bucket(ROW_BUCKET)!;
   const range = { compactRevision, revision };
-  const superseded = hasRowsUpTo(bucket, compactRevision) ? await findSupersededRows(bucket, range, yielder) : undefined;
+  const superseded = hasRowsUpTo(bucket, compactRevision)
+    ? await findSupersededRows(bucket, range, yielder)
+    : undefined;
   return { hash: await hashRows(bucket, range, superseded, yielder), revision, compactRevision };
 }
 
@@ -53,7 +59,12 @@ function hasRowsUpTo(bucket: Bucket, revision: Revision): boolean {
   return false;
 }
 
-async function hashRows(bucket: Bucket, range: RevisionRange, superseded: SupersededRows | undefined, yielder: Yielder): Promise<number> {
+async function hashRows(
+  bucket: Bucket,
+  range: RevisionRange,
+  superseded: SupersededRows | undefined,
+  yielder: Yielder,
+): Promise<number> {
   let hash = crc32c(Buffer.from(ROW_BUCKET));
   let ordinal = 0;
   for (const leaf of bucket.leaves()) {
@@ -73,7 +84,13 @@ async function hashRows(bucket: Bucket, range: RevisionRange, superseded: Supers
 }
 
 /** Only asked for rows at or below the compact revision. */
-function isFiltered(leaf: LeafView, entry: number, ordinal: number, range: RevisionRange, superseded: SupersededRows): boolean {
+function isFiltered(
+  leaf: LeafView,
+  entry: number,
+  ordinal: number,
+  range: RevisionRange,
+  superseded: SupersededRows,
+): boolean {
   if (superseded.has(ordinal)) return true;
   // 3.4.34, 3.5.16 and newer leave a tombstone at the compact revision itself in the file; older ones never have one.
   return isTombstoneRow(leaf, entry) && rowMain(leaf, entry) === range.compactRevision;

@@ -10,12 +10,15 @@ export function rowMain(leaf: LeafView, entry: number): Revision {
   const offset = leaf.keyOffset(entry);
   const length = leaf.keyLength(entry);
   const wellFormed =
-    (length === REVISION_KEY_BYTES || (length === TOMBSTONE_KEY_BYTES && leaf.buffer[offset + REVISION_KEY_BYTES] === TOMBSTONE_MARK)) &&
+    (length === REVISION_KEY_BYTES ||
+      (length === TOMBSTONE_KEY_BYTES && leaf.buffer[offset + REVISION_KEY_BYTES] === TOMBSTONE_MARK)) &&
     leaf.buffer[offset + 8] === SEPARATOR &&
     !leaf.isBucket(entry);
   if (!wellFormed) {
     const key = leaf.key(entry).subarray(0, 32).toString('hex');
-    throw new EtcdOpsError('MVCC_DAMAGED', { message: `Bucket key, page ${leaf.id}: entry ${entry} is not a row: ${key}` });
+    throw new EtcdOpsError('MVCC_DAMAGED', {
+      message: `Bucket key, page ${leaf.id}: entry ${entry} is not a row: ${key}`,
+    });
   }
   return readMain(leaf.buffer, offset);
 }

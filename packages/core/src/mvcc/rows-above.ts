@@ -19,7 +19,11 @@ export interface RowsAboveOptions {
  * Complete only when `after` is at or above the file's compact revision: the caller knows.
  * @throws EtcdOpsError MVCC_DAMAGED, BOLT_DAMAGED
  */
-export function* rowsAbove(file: BoltFile, after: Revision, options: RowsAboveOptions = {}): Generator<RowBlock, void, undefined> {
+export function* rowsAbove(
+  file: BoltFile,
+  after: Revision,
+  options: RowsAboveOptions = {},
+): Generator<RowBlock, void, undefined> {
   const upTo = options.upTo ?? Number.MAX_SAFE_INTEGER;
   const blockBytes = options.blockBytes ?? BLOCK_BYTES_DEFAULT;
   const bucket = file.bucket(ROW_BUCKET);

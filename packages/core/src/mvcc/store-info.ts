@@ -72,7 +72,13 @@ export function readStoreRevisions(file: BoltFile): StoreRevisions {
   const scheduledCompact = readCompactRevision(meta, 'scheduledCompactRev');
   const finishedCompact = readCompactRevision(meta, 'finishedCompactRev');
   const compactRevision = Math.max(scheduledCompact, finishedCompact);
-  return { lastRow, scheduledCompact, finishedCompact, compactRevision, revision: Math.max(lastRow, compactRevision, 1) };
+  return {
+    lastRow,
+    scheduledCompact,
+    finishedCompact,
+    compactRevision,
+    revision: Math.max(lastRow, compactRevision, 1),
+  };
 }
 
 /** The digest of a revision's rows; null when it has none or compaction may have taken some. */
@@ -88,7 +94,11 @@ function storeBuckets(file: BoltFile): { rows: Bucket; meta: Bucket } {
   throw damaged(`${file.path} has no bucket ${rows === undefined ? ROW_BUCKET : 'meta'}: it is no etcd database`);
 }
 
-function digestRows(rows: Bucket, revision: Revision, compactRevision: Revision): { digest: string; rows: number } | null {
+function digestRows(
+  rows: Bucket,
+  revision: Revision,
+  compactRevision: Revision,
+): { digest: string; rows: number } | null {
   if (revision <= compactRevision) return null;
   const digest = new RevisionDigest();
   const cursor = rows.cursor();

@@ -47,7 +47,11 @@ export interface RevisionRange {
  * When nothing at all is alive there, etcd leaves out none of the rows it has, and a finished compaction has left it those
  * alive at the compact revision: then these count, so that an unfinished compaction gives the hash of the finished one.
  */
-export async function findSupersededRows(bucket: Bucket, range: RevisionRange, yielder: Yielder): Promise<SupersededRows> {
+export async function findSupersededRows(
+  bucket: Bucket,
+  range: RevisionRange,
+  yielder: Yielder,
+): Promise<SupersededRows> {
   const { superseded, lastIsPut } = await markSupersededRows(bucket, range, yielder);
   const somethingAlive = !superseded.allMarked || lastIsPut || (await anyAliveAbove(bucket, range, yielder));
   if (somethingAlive) return superseded;

@@ -28,14 +28,18 @@ export interface Entry {
 export function entriesOf(bucket: Bucket): Entry[] {
   const entries: Entry[] = [];
   const cursor = bucket.cursor();
-  for (let found = cursor.first(); found; found = cursor.next()) entries.push({ key: Buffer.from(cursor.key), value: Buffer.from(cursor.value) });
+  for (let found = cursor.first(); found; found = cursor.next()) {
+    entries.push({ key: Buffer.from(cursor.key), value: Buffer.from(cursor.value) });
+  }
   return entries;
 }
 
 export function entriesBackwards(bucket: Bucket): Entry[] {
   const entries: Entry[] = [];
   const cursor = bucket.cursor();
-  for (let found = cursor.last(); found; found = cursor.previous()) entries.push({ key: Buffer.from(cursor.key), value: Buffer.from(cursor.value) });
+  for (let found = cursor.last(); found; found = cursor.previous()) {
+    entries.push({ key: Buffer.from(cursor.key), value: Buffer.from(cursor.value) });
+  }
   return entries;
 }
 
@@ -43,12 +47,17 @@ export function entriesBackwards(bucket: Bucket): Entry[] {
 export function scannedEntries(bucket: Bucket, fromKey?: Buffer): Entry[] {
   const entries: Entry[] = [];
   for (const leaf of bucket.leaves(fromKey === undefined ? {} : { fromKey })) {
-    for (let entry = leaf.first; entry < leaf.count; entry++) entries.push({ key: Buffer.from(leaf.key(entry)), value: Buffer.from(leaf.value(entry)) });
+    for (let entry = leaf.first; entry < leaf.count; entry++) {
+      entries.push({ key: Buffer.from(leaf.key(entry)), value: Buffer.from(leaf.value(entry)) });
+    }
   }
   return entries;
 }
 
 /** Short and printable, so that a difference can be read. */
 export function describeEntries(entries: readonly { key: Uint8Array; value: Uint8Array }[]): string[] {
-  return entries.map(({ key, value }) => `${Buffer.from(key).toString('hex')}=${value.length}:${Buffer.from(value.subarray(0, 8)).toString('hex')}`);
+  return entries.map(
+    ({ key, value }) =>
+      `${Buffer.from(key).toString('hex')}=${value.length}:${Buffer.from(value.subarray(0, 8)).toString('hex')}`,
+  );
 }

@@ -52,7 +52,7 @@ export class LiveStore implements AsyncDisposable {
 
   async leases(): Promise<bigint[]> {
     const answer = await this.#call<{ leases?: { ID: string }[] }>('lease/leases', {});
-    return (answer.leases ?? []).map(({ ID }) => BigInt(ID)).toSorted();
+    return (answer.leases ?? []).map(({ ID }) => BigInt(ID));
   }
 
   async compact(revision: number, physical = true): Promise<void> {
@@ -63,7 +63,11 @@ export class LiveStore implements AsyncDisposable {
   async hashKV(revision = 0): Promise<HashKVResult> {
     const answer = await this.#etcd.etcdctl('endpoint', 'hashkv', `--rev=${revision}`, '-w', 'json');
     const [{ HashKV }] = JSON.parse(answer) as [{ HashKV: Header & { hash: number; compact_revision?: number } }];
-    return { hash: HashKV.hash, revision: revision || Number(HashKV.header.revision), compactRevision: HashKV.compact_revision || -1 };
+    return {
+      hash: HashKV.hash,
+      revision: revision || Number(HashKV.header.revision),
+      compactRevision: HashKV.compact_revision || -1,
+    };
   }
 
   /** `etcdctl snapshot save`, with its trailing hash. */
