@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EtcdOpsError } from '@etcd-ops/core';
 import { findBinaries, matchesVersion, missingBinary, type Binary } from './binaries.ts';
 import { runEtcdctl } from './etcdctl.ts';
 import { LocalEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
@@ -103,7 +104,10 @@ function chooseBinary({ binary, version }: StartEtcdOptions): Binary {
     return all.find((candidate) => candidate.path === binary) ?? { path: binary, version: version ?? '3.5.0' };
   }
   const chosen = all.findLast((candidate) => version === undefined || matchesVersion(candidate.version, version));
-  if (chosen === undefined) throw new Error(missingBinary('etcd', version));
+  if (chosen === undefined) {
+    const others = all.length === 0 ? '' : `; there are ${all.map((found) => found.version).join(', ')}`;
+    throw new EtcdOpsError('BINARY_MISSING', { message: `There is ${missingBinary('etcd', version)}${others}` });
+  }
   return chosen;
 }
 

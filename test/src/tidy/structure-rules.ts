@@ -14,7 +14,7 @@ const belowPackages: Readonly<Record<string, readonly string[]>> = {
   'etcd-client': ['core'],
   bus: ['core'],
   'service-kit': ['core', 'bus', 'etcd-client'],
-  'local-servers': [],
+  'local-servers': ['core'],
   'test-kit': ['core', 'local-servers'],
 };
 /** Tests of these cannot use test-kit, which stands on them: the circle would stop turbo. Theirs with servers live in test/src. */

@@ -7,6 +7,7 @@ import { createSchedulerService, schedulerSettings } from '@etcd-ops/scheduler';
 import { createMetrics, createServiceContext, runServices, startHealthServer, type Logger, type Service } from '@etcd-ops/service-kit';
 import { createUploaderService, uploaderSettings } from '@etcd-ops/uploader';
 import { createWatcherService, watcherSettings } from '@etcd-ops/watcher';
+import { createFinalDelta } from './final-delta.ts';
 
 const DRAIN_TIMEOUT_MS = 30_000;
 
@@ -52,6 +53,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     createGarbageCollectorService(context, garbageCollectorSettings.parse({})),
     createMaintainerService(context, maintainerSettings.parse({})),
     createRestorerService(context, { ...restorerSettings.parse({}), restoreRoots: [...options.restoreRoots] }),
+    createFinalDelta({ bus, cluster: options.cluster.name, logger }),
     createWatcherService(context, watcherSettings.parse({})),
     createSchedulerService(context, schedulerSettings.parse({})),
   ];

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { CaptureMeter } from './capture-meter.ts';
 import { proveFork, type ForkResult } from './fork.ts';
@@ -42,9 +42,30 @@ interface Testimony {
  * @throws EtcdOpsError PROOF_FAILED when anything that was restored differs from what the living cluster had said.
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
-  const keep = options.keep ?? false;
   const narrator = new Narrator(options.output === 'json' ? process.stderr : process.stdout);
-  await using stage = await Stage.set({ etcdVersion: options.etcdVersion, keep });
+  await using stage = await Stage.set({ etcdVersion: options.etcdVersion, keep: options.keep ?? false });
+  const interrupt = interruption();
+  try {
+    await Promise.race([tell(stage, narrator, options), interrupt.happened]);
+  } catch (error) {
+    const log = isEtcdOpsError(error, 'CANCELLED') ? undefined : await stage.saveLog();
+    if (log !== undefined) narrator.line(`    the log of the services: ${log}`);
+    throw error;
+  } finally {
+    interrupt.forget();
+  }
+}
+
+/** Rejects at Ctrl-C or SIGTERM, so that whatever runs is stopped and removed on the way out. */
+function interruption(): { happened: Promise<never>; forget(): void } {
+  const { promise: happened, reject } = Promise.withResolvers<never>();
+  happened.catch(() => {});
+  const onSignal = (signal: NodeJS.Signals): void => reject(new EtcdOpsError('CANCELLED', { message: `The demo was ended by ${signal}` }));
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return { happened, forget: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
+}
+
+async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Promise<void> {
   const living = await narrator.step('A real etcd starts', () => stage.startAtHome(), ({ etcd }) => `etcd ${etcd.version}`);
   const load = stage.load(living.client, options.seed);
 
@@ -85,7 +106,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   if (options.output === 'json') emitJson(report);
   else emitText(`\n${renderReport(report)}`);
   if (!report.equal) throw unequal([...results, fork]);
-  if (keep) await leaveRunning(stage, restarted, narrator);
+  if (options.keep === true) await leaveRunning(stage, restarted, narrator);
 }
 
 async function capture(stage: Stage, narrator: Narrator, living: RunningEtcd, load: Load): Promise<{ daemon: Daemon; meter: CaptureMeter; operator: Operator }> {
@@ -178,8 +199,6 @@ async function leaveRunning(stage: Stage, daemon: Daemon, narrator: Narrator): P
   narrator.line(`  bin/etcd-ops restore ${repository} --data-dir ${join(stage.root, 'mine.etcd')}`);
   narrator.line(`  curl http://127.0.0.1:${daemon.httpPort}/metrics`);
   narrator.line(`  tail -f ${stage.logFile}`);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once('SIGINT', resolve);
-  process.once('SIGTERM', resolve);
-  await Promise.race([promise, daemon.ended]);
+  // Ctrl-C ends it, as everywhere in the demo.
+  await daemon.ended;
 }

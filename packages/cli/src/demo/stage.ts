@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdCluster, openEtcd3, type EtcdMember } from '@etcd-ops/etcd-client';
 import { planMembers, startEtcd, type LocalEtcd, type EtcdMemberPlan } from '@etcd-ops/local-servers';
@@ -100,6 +100,15 @@ export class Stage implements AsyncDisposable {
 
   load(client: Etcd3, seed: number): Load {
     return new Load(client, seed);
+  }
+
+  /** Copies the log of the services to where it outlives the stage; answers with its path. */
+  async saveLog(): Promise<string | undefined> {
+    const path = join(tmpdir(), `${basename(this.root)}.log`);
+    return await copyFile(this.logFile, path).then(
+      () => path,
+      () => undefined,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
