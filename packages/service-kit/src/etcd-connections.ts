@@ -1,5 +1,5 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
-import { EtcdCluster, type EtcdAccess } from '@etcd-ops/etcd-client';
+import type { EtcdAccess, EtcdCluster } from '@etcd-ops/etcd-client';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { orCancelled } from './or-cancelled.ts';
 import type { Logger } from './logger.ts';
@@ -32,7 +32,7 @@ export class EtcdConnections implements AsyncDisposable {
 
   constructor(options: { logger: Logger; connect?: Connect }) {
     this.#logger = options.logger;
-    this.#connect = options.connect ?? ((access) => EtcdCluster.connect(access));
+    this.#connect = options.connect ?? connectLazily;
   }
 
   /**
@@ -110,6 +110,12 @@ export class EtcdConnections implements AsyncDisposable {
       this.#logger.debug({ error }, 'A connection to etcd did not close cleanly');
     }
   }
+}
+
+/** Loaded with the first cluster: a scheduler never speaks to etcd, and gRPC takes tens of megabytes. */
+async function connectLazily(access: EtcdAccess): Promise<EtcdCluster> {
+  const client = await import('@etcd-ops/etcd-client');
+  return client.EtcdCluster.connect(access);
 }
 
 /** What of a spec decides how etcd is reached. Passwords stay in their files. */
