@@ -66,7 +66,8 @@ class DefragRun {
       if (this.#options.signal.aborted) {
         throw new EtcdOpsError('CANCELLED', { message: `Defragmentation was cancelled; ${this.#soFar()}` });
       }
-      const view = await this.#view();
+      const { view, problems } = await this.#judge(this.#options.limits.lagEntriesMax);
+      if (view === undefined) throw this.#refused(problems);
       const step = nextDefragStep(view, this.#done, this.#options.limits);
       switch (step.kind) {
         case 'refuse':
