@@ -11,7 +11,7 @@ import {
   type NatsConnection,
   type Status,
 } from 'nats';
-import { toBusError } from './bus-error.ts';
+import { cancelled, toBusError } from './bus-error.ts';
 
 export interface BusOptions {
   /** One URL or several of one NATS cluster. */
@@ -116,9 +116,9 @@ export class Bus implements AsyncDisposable {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when connected (at once, if it is), rejects when the signal is aborted or the bus was closed. */
+  /** Resolves when connected (at once, if it is), rejects (CANCELLED, BUS_UNREACHABLE) when the signal is aborted or the bus was closed. */
   async whenConnected(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw cancelled('Waiting for NATS', signal);
     if (this.connected) return;
     if (this.nc.isClosed()) throw toBusError(new Error('the connection was closed'), 'Waiting for NATS');
     await new Promise<void>((resolve, reject) => {
@@ -127,7 +127,7 @@ export class Bus implements AsyncDisposable {
         signal?.removeEventListener('abort', onAbort);
         settle();
       };
-      const onAbort = () => finish(() => reject(signal?.reason as Error));
+      const onAbort = () => finish(() => reject(cancelled('Waiting for NATS', signal)));
       const stop = this.onStatus((status) => {
         if (status.type === 'reconnected') finish(resolve);
         if (status.type === 'closed') {

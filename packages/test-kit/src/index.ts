@@ -33,5 +33,11 @@ export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from '
 export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } from './hard-load.ts';
 export { type HardLoadOperation } from './hard-load-operations.ts';
 export { Random } from '@etcd-ops/core';
-export { startNats, type StartNatsOptions, type TestNats } from './start-nats.ts';
+export {
+  startNats,
+  startNatsCluster,
+  type StartNatsOptions,
+  type TestNats,
+  type TestNatsCluster,
+} from './start-nats.ts';
 export { WatchRows } from './watch-rows.ts';

@@ -58,6 +58,36 @@ export async function startNats(options: StartNatsOptions = {}): Promise<TestNat
   }
 }
 
+/** Three real servers that form one cluster, so that streams may have three replicas. */
+export interface TestNatsCluster extends AsyncDisposable {
+  readonly servers: readonly TestNats[];
+  readonly urls: string[];
+}
+
+/** @throws Error when there is no such nats-server */
+export async function startNatsCluster(options: Pick<StartNatsOptions, 'version'> = {}): Promise<TestNatsCluster> {
+  const binary = findBinary('nats-server', options.version);
+  if (binary === undefined) throw new Error(missingBinary('nats-server', options.version));
+  const ports = await freePorts(6);
+  const routes = ports.slice(3).map((port) => `nats-route://127.0.0.1:${port}`);
+  const servers = ports.slice(0, 3).map((port, index) => {
+    const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[3 + index]}", routes: ${JSON.stringify(routes)} }`;
+    const config = `server_name: n${index + 1}\n${cluster}`;
+    return new NatsProcess({ binary, dir: tempDir('etcd-ops-nats-'), port, config });
+  });
+  const dispose = async () => {
+    for (const server of servers) await server[Symbol.asyncDispose]();
+  };
+  try {
+    // None of them is ready before they have elected a leader.
+    await Promise.all(servers.map((server) => server.start()));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { servers, urls: servers.map(({ url }) => url), [Symbol.asyncDispose]: dispose };
+}
+
 class NatsProcess implements TestNats {
   readonly url: string;
   readonly storeDir: string;

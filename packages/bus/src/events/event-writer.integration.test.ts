@@ -11,7 +11,7 @@ import type { EventRead } from './event-assembler.ts';
 import { encodeHeaders, encodePayload } from './event-codec.ts';
 import { headersOf } from './event-message.ts';
 import { EventWriter, type Blocked } from './event-writer.ts';
-import { lastEvent } from './last-event.ts';
+import { lastEvent, tailState } from './last-event.ts';
 import type { Skipped } from './part-joiner.ts';
 import { isAlarming, readEvents } from './read-events.ts';
 import { streamFacts } from './stream-facts.ts';
@@ -126,6 +126,8 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     await writer.publish(rowsEvent(1, 5, { bytes: MIB }));
     const parts = Math.ceil(encodePayload(rowsEvent(1, 5, { bytes: MIB })).length / (bus.maxPayloadBytes - 4096));
     expect(writer.lastSequence).toBe(1 + parts);
+    // Also when more parts follow one another than are looked at in one go.
+    expect((await tailState(bus, CLUSTER, { scannedMessagesMax: 2 })).last).toMatchObject({ first: 1, last: 5 });
     await writer.publish(rowsEvent(6, 6));
     const { events, skipped } = await readAll(bus);
     expect(skipped).toEqual([]);

@@ -90,7 +90,7 @@ export class EventWriter {
   ): Promise<{ writer: EventWriter; last?: LastEvent }> {
     await bus.whenConnected(options.signal);
     const { disconnects } = bus;
-    const tail = await tailState(bus, cluster, options.signal);
+    const tail = await tailState(bus, cluster, options);
     const writer = new EventWriter(bus, cluster, disconnects, tail);
     return { writer, ...(tail.last === undefined ? {} : { last: tail.last }) };
   }

@@ -1,7 +1,7 @@
 import type { Bus } from '../connection.ts';
 import { acceptEvent, type Expectation } from './accept-event.ts';
 import type { EventHeaders } from './event-message.ts';
-import { PartJoiner, type WholeEvent } from './part-joiner.ts';
+import { PartJoiner, type Skipped, type StoredEvent, type WholeEvent } from './part-joiner.ts';
 import { storedMessages } from './stored-range.ts';
 import { streamFacts } from './stream-facts.ts';
 
@@ -21,35 +21,45 @@ export interface TailState {
   expected?: Expectation;
 }
 
-/** So many of the newest messages are judged; a drained stream holds far fewer. */
-const SCANNED_MESSAGES_MAX = 4_096;
+/** So many of the newest messages are judged; a drained stream holds far fewer. More only if no whole one is among them. */
+const SCANNED_MESSAGES_MAX = 1_024;
+const SCAN_GROWTH = 8;
 
 /**
  * Where the history in a stream ends, by the rule that its readers follow: an unfinished group of parts at the end does
  * not count, nor does a message behind a hole, though it be the very last.
  */
-export async function tailState(bus: Bus, cluster: string, signal?: AbortSignal): Promise<TailState> {
-  const facts = await streamFacts(bus, cluster);
-  const { lastSequence, bytesMax } = facts;
-  if (facts.messages === 0) return { lastSequence, bytesMax };
-  const from = Math.max(facts.firstSequence, lastSequence - SCANNED_MESSAGES_MAX + 1);
-  const options = { from, to: lastSequence, headersOnly: true, ...(signal === undefined ? {} : { signal }) };
-  const joiner = new PartJoiner({ trimmedBelow: facts.firstSequence });
+export async function tailState(
+  bus: Bus,
+  cluster: string,
+  options: { signal?: AbortSignal; scannedMessagesMax?: number } = {},
+): Promise<TailState> {
+  const { lastSequence, bytesMax, messages, firstSequence } = await streamFacts(bus, cluster);
+  if (messages === 0) return { lastSequence, bytesMax };
+  for (let scanned = options.scannedMessagesMax ?? SCANNED_MESSAGES_MAX; ; scanned *= SCAN_GROWTH) {
+    const from = Math.max(firstSequence, lastSequence - scanned + 1);
+    const range = { from, to: lastSequence, headersOnly: true };
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    const tail = await judge(storedMessages(bus, cluster, { ...range, ...signal }), firstSequence);
+    if (tail.last !== undefined || from === firstSequence) return { lastSequence, bytesMax, ...tail };
+  }
+}
+
+async function judge(
+  messages: AsyncIterable<StoredEvent | Skipped>,
+  trimmedBelow: number,
+): Promise<Pick<TailState, 'last' | 'expected'>> {
+  const joiner = new PartJoiner({ trimmedBelow });
   let expected: Expectation | undefined;
   let last: LastEvent | undefined;
-  for await (const stored of storedMessages(bus, cluster, options)) {
+  for await (const stored of messages) {
     const whole: WholeEvent | undefined = 'sequence' in stored ? joiner.push(stored).whole : undefined;
     const verdict = whole === undefined ? undefined : acceptEvent(expected, whole.headers);
     if (whole === undefined || verdict === undefined || verdict.verdict === 'skip') continue;
     expected = verdict.next;
     last = { ...whole.headers, sequence: whole.lastSequence };
   }
-  return {
-    lastSequence,
-    bytesMax,
-    ...(last === undefined ? {} : { last }),
-    ...(expected === undefined ? {} : { expected }),
-  };
+  return { ...(last === undefined ? {} : { last }), ...(expected === undefined ? {} : { expected }) };
 }
 
 /** The newest message that counts; undefined for a stream that holds none. */
