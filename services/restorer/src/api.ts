@@ -94,20 +94,30 @@ async function acceptRestore(request: RestoreRequest, context: ServiceContext, r
   if (outcome !== 'accepted') {
     throw new EtcdOpsError('BUS_FAILED', { message: `The restore of ${spec.name} was not accepted: ${outcome}` });
   }
-  context.logger.info({ cluster: spec.name, taskId: task.id, to: task.to, dataDirs: task.dataDirs }, 'A restore was asked for');
+  context.logger.info(
+    { cluster: spec.name, taskId: task.id, to: task.to, dataDirs: task.dataDirs },
+    'A restore was asked for',
+  );
   return { id: task.id, target: task.to };
 }
 
 async function acceptSnapshot({ cluster, kind }: SnapshotRequest, context: ServiceContext): Promise<SnapshotAnswer> {
   const { bus, clock } = context;
   const spec = specOf(context, cluster);
-  const base = { version: 1 as const, id: randomUUID(), cluster: spec.name, createdAt: new Date(clock.now()).toISOString() };
+  const base = {
+    version: 1 as const,
+    id: randomUUID(),
+    cluster: spec.name,
+    createdAt: new Date(clock.now()).toISOString(),
+  };
   let task: TaskInput;
   if (kind === 'full') {
     task = { ...base, kind, cause: 'request' };
   } else {
     const { lastSequence } = await streamFacts(bus, spec.name);
-    if (lastSequence < 1) throw new EtcdOpsError('NOTHING_TO_DO', { message: `No event of ${spec.name} was captured yet` });
+    if (lastSequence < 1) {
+      throw new EtcdOpsError('NOTHING_TO_DO', { message: `No event of ${spec.name} was captured yet` });
+    }
     task = { ...base, kind, cutSequence: lastSequence, cause: 'flush' };
   }
   // The id is the message id: a request is never taken for a repetition of another one.
@@ -116,11 +126,23 @@ async function acceptSnapshot({ cluster, kind }: SnapshotRequest, context: Servi
 
 function answerOfPlan({ full, deltas, ...plan }: RestorePlan) {
   const { cluster, timeline, revision, cutFull, bytesToFetch, expectedDbBytes, warnings } = plan;
-  return { cluster, timeline, revision, full: full.key, cutFull, deltas: deltas.map(({ key }) => key), bytesToFetch, expectedDbBytes, warnings };
+  return {
+    cluster,
+    timeline,
+    revision,
+    full: full.key,
+    cutFull,
+    deltas: deltas.map(({ key }) => key),
+    bytesToFetch,
+    expectedDbBytes,
+    warnings,
+  };
 }
 
 function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
   const spec = clusters.get(cluster);
-  if (spec === undefined) throw new EtcdOpsError('USAGE', { message: `There is no cluster ${JSON.stringify(cluster)} under care` });
+  if (spec === undefined) {
+    throw new EtcdOpsError('USAGE', { message: `There is no cluster ${JSON.stringify(cluster)} under care` });
+  }
   return spec;
 }

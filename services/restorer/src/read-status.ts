@@ -1,4 +1,15 @@
-import { clusterKey, lastDone, lastDoneKey, owners, positionKey, positions, streamFacts, TASK_KINDS, type Bus, type StatusAnswer } from '@etcd-ops/bus';
+import {
+  clusterKey,
+  lastDone,
+  lastDoneKey,
+  owners,
+  positionKey,
+  positions,
+  streamFacts,
+  TASK_KINDS,
+  type Bus,
+  type StatusAnswer,
+} from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 
 type ClusterStatus = StatusAnswer['clusters'][number];
@@ -15,13 +26,19 @@ async function readOne(bus: Bus, cluster: string): Promise<ClusterStatus> {
     readable(owners(bus).get(clusterKey(cluster))),
     readable(positions(bus).get(positionKey(cluster))),
     readable(streamFacts(bus, cluster)),
-    Promise.all(TASK_KINDS.map(async (kind) => [kind, (await readable(lastDone(bus).get(lastDoneKey(kind, cluster))))?.value] as const)),
+    Promise.all(
+      TASK_KINDS.map(
+        async (kind) => [kind, (await readable(lastDone(bus).get(lastDoneKey(kind, cluster))))?.value] as const,
+      ),
+    ),
   ]);
   return {
     cluster,
     ...(owner === undefined ? {} : { owner: owner.value }),
     ...(position === undefined ? {} : { position: position.value }),
-    ...(events === undefined ? {} : { events: { messages: events.messages, bytes: events.bytes, lastSequence: events.lastSequence } }),
+    ...(events === undefined
+      ? {}
+      : { events: { messages: events.messages, bytes: events.bytes, lastSequence: events.lastSequence } }),
     last: Object.fromEntries(last.flatMap(([kind, done]) => (done === undefined ? [] : [[kind, done]]))),
   };
 }

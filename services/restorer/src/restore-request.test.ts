@@ -14,11 +14,16 @@ describe('taskOfRequest', () => {
       initialCluster: 'default=http://localhost:2380',
       token: 'etcd-cluster',
     });
-    expect(task({ dataDir: '/r/x', initialCluster: 'm1=http://a:1' }).dataDirs).toEqual([{ member: 'm1', dataDir: '/r/x' }]);
+    expect(task({ dataDir: '/r/x', initialCluster: 'm1=http://a:1' }).dataDirs).toEqual([
+      { member: 'm1', dataDir: '/r/x' },
+    ]);
   });
 
   it.each([
-    [{ revision: 7, timeline: 2 }, { kind: 'revision', revision: 7, timeline: 2 }],
+    [
+      { revision: 7, timeline: 2 },
+      { kind: 'revision', revision: 7, timeline: 2 },
+    ],
     [{ time: '2026-11-20T06:00:00Z' }, { kind: 'time', timeMs: Date.parse('2026-11-20T06:00:00Z') }],
     [{ snapshot: 'k' }, { kind: 'snapshot', key: 'k' }],
   ])('turns %o into %o', (moment, to) => {

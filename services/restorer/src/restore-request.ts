@@ -47,7 +47,9 @@ function dataDirsOf({ dataDir, dataDirs }: RestoreRequest, members: ReadonlySet<
   if (dataDirs !== undefined) return dataDirs;
   if (dataDir === undefined) throw usage('Name the data directory to restore into');
   const [member] = members;
-  if (member === undefined || members.size !== 1) throw usage('With several members, say in dataDirs whose directory it is');
+  if (member === undefined || members.size !== 1) {
+    throw usage('With several members, say in dataDirs whose directory it is');
+  }
   return [{ member, dataDir }];
 }
 

@@ -42,5 +42,7 @@ async function isLink(path: string): Promise<boolean> {
 }
 
 function refused(target: string, reason: string): EtcdOpsError {
-  return new EtcdOpsError('TARGET_REFUSED', { message: `${JSON.stringify(target.slice(0, 400))} is refused: ${reason}` });
+  return new EtcdOpsError('TARGET_REFUSED', {
+    message: `${JSON.stringify(target.slice(0, 400))} is refused: ${reason}`,
+  });
 }

@@ -13,7 +13,10 @@ export interface RestoreTaskOptions {
  * Restores into the directories that the task names. The roots are asked again here: a task may have come into the queue by
  * another way than the request, and a link may have changed since.
  */
-export async function runRestoreTask(task: RestoreTask, { spec, store, roots, context }: RestoreTaskOptions): Promise<TaskOutcome> {
+export async function runRestoreTask(
+  task: RestoreTask,
+  { spec, store, roots, context }: RestoreTaskOptions,
+): Promise<TaskOutcome> {
   const { signal, progress } = context;
   for (const { dataDir, walDir } of task.dataDirs) {
     await assertBelowRoots(dataDir, roots);

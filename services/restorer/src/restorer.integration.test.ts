@@ -18,10 +18,29 @@ import {
   type Bus,
   type Progress,
 } from '@etcd-ops/bus';
-import { encodeManifest, fullKey, LocalStore, manifestKey, readStoreInfo, BoltFile, type FullManifest } from '@etcd-ops/core';
+import {
+  encodeManifest,
+  fullKey,
+  LocalStore,
+  manifestKey,
+  readStoreInfo,
+  BoltFile,
+  type FullManifest,
+} from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { createLogger, createMetrics, createServiceContext } from '@etcd-ops/service-kit';
-import { eventually, findBinary, freePorts, initialClusterOf, missingBinary, startEtcd, startNats, tempDir, type TempDir, type TestEtcd } from '@etcd-ops/test-kit';
+import {
+  eventually,
+  findBinary,
+  freePorts,
+  initialClusterOf,
+  missingBinary,
+  startEtcd,
+  startNats,
+  tempDir,
+  type TempDir,
+  type TestEtcd,
+} from '@etcd-ops/test-kit';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -48,10 +67,25 @@ async function openWorld(endpoints: string[] = ['127.0.0.1:1']): Promise<World> 
   await ensureEventStream(bus, CLUSTER, { bytesMax: 16 * 1024 * 1024 });
   const root = dir.file('root');
   mkdirSync(root);
-  const spec = clusterSpecSchema.parse({ version: 1, name: CLUSTER, endpoints, store: { provider: 'Local', bucket: dir.file('store') } });
+  const spec = clusterSpecSchema.parse({
+    version: 1,
+    name: CLUSTER,
+    endpoints,
+    store: { provider: 'Local', bucket: dir.file('store') },
+  });
   await clusterSpecs(bus).create(clusterKey(CLUSTER), spec);
-  const logger = createLogger({ level: process.env['ETCD_OPS_TEST_LOG'] === undefined ? 'silent' : 'debug', name: 'restorer', pretty: true });
-  const options = { bus, logger, metrics: createMetrics('restorer'), stateDir: dir.file('state'), spoolDir: dir.file('spool') };
+  const logger = createLogger({
+    level: process.env['ETCD_OPS_TEST_LOG'] === undefined ? 'silent' : 'debug',
+    name: 'restorer',
+    pretty: true,
+  });
+  const options = {
+    bus,
+    logger,
+    metrics: createMetrics('restorer'),
+    stateDir: dir.file('state'),
+    spoolDir: dir.file('spool'),
+  };
   const context = stack.use(await createServiceContext(options));
   const service = createRestorerService(context, restorerSettings.parse({ restoreRoots: [root] }));
   const stop = new AbortController();
@@ -128,16 +162,28 @@ describe('restorer', () => {
       fulls: [{ revision: 6, compactRevision: -1, bytes: manifest.storedBytes }],
       deltas: { count: 0, bytes: 0 },
     });
-    expect(await callApi(bus, 'plan', { cluster: CLUSTER, revision: 4 }, { answer: planAnswerSchema })).toMatchObject({ revision: 4, cutFull: true, deltas: [] });
+    expect(await callApi(bus, 'plan', { cluster: CLUSTER, revision: 4 }, { answer: planAnswerSchema })).toMatchObject({
+      revision: 4,
+      cutFull: true,
+      deltas: [],
+    });
 
     const heard: Progress[] = [];
     const subscription = bus.nc.subscribe('etcdops.progress.restore.>', {
       callback: (_, message) => heard.push(progressSchema.parse(message.json())),
     });
-    const request = { cluster: CLUSTER, revision: 4, dataDirs: [{ member: 'm1', dataDir: plan.dataDir }], initialCluster, token: 'restored' };
+    const request = {
+      cluster: CLUSTER,
+      revision: 4,
+      dataDirs: [{ member: 'm1', dataDir: plan.dataDir }],
+      initialCluster,
+      token: 'restored',
+    };
     const { id, target } = await callApi(bus, 'restore', request, { answer: restoreAnswerSchema });
     expect(target).toEqual({ kind: 'revision', revision: 4 });
-    const done = await eventually(async () => (await lastDone(bus).get(lastDoneKey('restore', CLUSTER)))?.value ?? false);
+    const done = await eventually(
+      async () => (await lastDone(bus).get(lastDoneKey('restore', CLUSTER)))?.value ?? false,
+    );
     subscription.unsubscribe();
     expect(done).toMatchObject({ taskId: id, ok: true, summary: { revision: 4, deltas: 0, dataDirs: [plan.dataDir] } });
     expect(heard.map(({ taskId, cluster }) => [taskId, cluster])).toEqual(heard.map(() => [id, CLUSTER]));
@@ -161,16 +207,23 @@ describe('restorer', () => {
     const { bus, dir, root } = world;
     mkdirSync(dir.file('outside'));
     symlinkSync(dir.file('outside'), `${root}/link`);
-    const restore = (request: object) => callApi(bus, 'restore', { cluster: CLUSTER, ...request }, { answer: restoreAnswerSchema });
+    const restore = (request: object) =>
+      callApi(bus, 'restore', { cluster: CLUSTER, ...request }, { answer: restoreAnswerSchema });
     for (const dataDir of [dir.file('outside', 'x'), `${root}/link/x`, `${root}/../outside/x`, root]) {
       await expect(restore({ dataDir })).rejects.toMatchObject({ code: 'TARGET_REFUSED' });
     }
     const walDir = dir.file('outside', 'wal');
-    await expect(restore({ dataDirs: [{ member: 'default', dataDir: `${root}/x`, walDir }] })).rejects.toMatchObject({ code: 'TARGET_REFUSED' });
+    await expect(restore({ dataDirs: [{ member: 'default', dataDir: `${root}/x`, walDir }] })).rejects.toMatchObject({
+      code: 'TARGET_REFUSED',
+    });
     await expect(restore({ dataDir: `${root}/x`, revison: 5 })).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(restore({ dataDir: `${root}/x`, revision: 5, time: new Date(0).toISOString() })).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(restore({ dataDir: `${root}/x`, revision: 5, time: new Date(0).toISOString() })).rejects.toMatchObject(
+      { code: 'USAGE' },
+    );
     await expect(restore({ cluster: 'nobody', dataDir: `${root}/x` })).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(callApi(bus, 'plan', { cluster: CLUSTER }, { answer: planAnswerSchema })).rejects.toMatchObject({ code: 'NO_BACKUP' });
+    await expect(callApi(bus, 'plan', { cluster: CLUSTER }, { answer: planAnswerSchema })).rejects.toMatchObject({
+      code: 'NO_BACKUP',
+    });
     const queue = await (await bus.jsm()).streams.info('ETCDOPS_TASKS');
     expect(queue.state.messages).toBe(0);
     expect(existsSync(dir.file('outside', 'x'))).toBe(false);
@@ -182,9 +235,23 @@ describe('restorer', () => {
     const { bus, dir } = world;
     const id = randomUUID();
     const dataDirs = [{ member: 'm1', dataDir: dir.file('outside') }];
-    const task = { version: 1, id, kind: 'restore', cluster: CLUSTER, pool: 'any', requestId: id, createdAt: new Date().toISOString(), to: { kind: 'latest' }, dataDirs, initialCluster: 'm1=http://a:1', token: 't' };
+    const task = {
+      version: 1,
+      id,
+      kind: 'restore',
+      cluster: CLUSTER,
+      pool: 'any',
+      requestId: id,
+      createdAt: new Date().toISOString(),
+      to: { kind: 'latest' },
+      dataDirs,
+      initialCluster: 'm1=http://a:1',
+      token: 't',
+    };
     await bus.js.publish(`etcdops.task.restore.any.prod=2Eeu.${id}`, JSON.stringify(task));
-    const done = await eventually(async () => (await lastDone(bus).get(lastDoneKey('restore', CLUSTER)))?.value ?? false);
+    const done = await eventually(
+      async () => (await lastDone(bus).get(lastDoneKey('restore', CLUSTER)))?.value ?? false,
+    );
     expect(done).toMatchObject({ taskId: id, ok: false, summary: { failure: { code: 'TARGET_REFUSED' } } });
     expect(existsSync(dir.file('outside'))).toBe(false);
   });
@@ -193,17 +260,28 @@ describe('restorer', () => {
     need(ctx, 'nats-server');
     await using world = await openWorld();
     const { bus } = world;
-    const snapshot = (kind: string) => callApi(bus, 'snapshot', { cluster: CLUSTER, kind }, { answer: snapshotAnswerSchema });
+    const snapshot = (kind: string) =>
+      callApi(bus, 'snapshot', { cluster: CLUSTER, kind }, { answer: snapshotAnswerSchema });
     await expect(snapshot('delta')).rejects.toMatchObject({ code: 'NOTHING_TO_DO' });
     const { writer } = await EventWriter.open(bus, CLUSTER);
-    await writer.publish({ kind: 'start', timeline: 1, clusterId: 7n, revision: 3, digest: null, cause: 'first', observedMs: 1 });
+    await writer.publish({
+      kind: 'start',
+      timeline: 1,
+      clusterId: 7n,
+      revision: 3,
+      digest: null,
+      cause: 'first',
+      observedMs: 1,
+    });
     const first = await snapshot('full');
     const second = await snapshot('full');
     expect([first.outcome, second.outcome]).toEqual(['accepted', 'busy']);
     expect(first.id).not.toBe(second.id);
     expect((await snapshot('delta')).outcome).toBe('accepted');
     const status = await callApi(bus, 'status', { cluster: CLUSTER }, { answer: statusAnswerSchema });
-    expect(status).toEqual({ clusters: [{ cluster: CLUSTER, events: { messages: 1, bytes: expect.any(Number), lastSequence: 1 }, last: {} }] });
+    expect(status).toEqual({
+      clusters: [{ cluster: CLUSTER, events: { messages: 1, bytes: expect.any(Number), lastSequence: 1 }, last: {} }],
+    });
     expect(await callApi(bus, 'status', {}, { answer: statusAnswerSchema })).toEqual(status);
   });
 });

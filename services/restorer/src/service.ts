@@ -34,7 +34,9 @@ function createRestoreLoop(context: ServiceContext, settings: RestorerSettings):
     attemptsMax: settings.restoreAttemptsMax,
     async handler(task, taskContext) {
       const spec = clusters.get(task.cluster);
-      if (spec === undefined) throw new EtcdOpsError('USAGE', { message: `The cluster ${task.cluster} is not under care` });
+      if (spec === undefined) {
+        throw new EtcdOpsError('USAGE', { message: `The cluster ${task.cluster} is not under care` });
+      }
       const store = await openStore(spec.store);
       return await runRestoreTask(task, { spec, store, roots: settings.restoreRoots, context: taskContext });
     },

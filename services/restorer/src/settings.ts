@@ -7,7 +7,7 @@ export const restorerSettings = z.object({
   restoreRoots: listSetting(),
   restoreConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
   restoreAttemptsMax: integerSetting({ min: 1, max: 100, default: 3 }),
-  /** The label of this host, when requests have to say which host restores; the pool `any` is served in any case. */
+  /** Which requests this process works off: those of any host, or those that name this label as their pool. */
   restorePool: z.string().min(1).max(200).default('any'),
 });
 

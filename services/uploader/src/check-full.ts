@@ -1,4 +1,12 @@
-import { BoltFile, checkBoltFile, digestOfRevision, EtcdOpsError, readStoreInfo, type Revision, type StoreInfo } from '@etcd-ops/core';
+import {
+  BoltFile,
+  checkBoltFile,
+  digestOfRevision,
+  EtcdOpsError,
+  readStoreInfo,
+  type Revision,
+  type StoreInfo,
+} from '@etcd-ops/core';
 import type { HistoryAnchor } from './anchor.ts';
 
 export interface FullCheckOptions {
@@ -22,7 +30,14 @@ export interface CheckedFull {
  * Proves that a spooled snapshot is a sound database, new enough, and of the history that it is going to be stored under.
  * @throws EtcdOpsError BOLT_DAMAGED, MVCC_DAMAGED, SNAPSHOT_INCOMPLETE (too old: take it again), CLUSTER_FORKED.
  */
-export async function checkFull({ path, cluster, anchor, headRevision, clusterId, signal }: FullCheckOptions): Promise<CheckedFull> {
+export async function checkFull({
+  path,
+  cluster,
+  anchor,
+  headRevision,
+  clusterId,
+  signal,
+}: FullCheckOptions): Promise<CheckedFull> {
   if (anchor?.clusterId !== undefined && anchor.clusterId !== clusterId) {
     throw forked(cluster, anchor, `its id is ${clusterId.toString(16)} and was ${anchor.clusterId.toString(16)}`);
   }
@@ -30,14 +45,18 @@ export async function checkFull({ path, cluster, anchor, headRevision, clusterId
   await checkBoltFile(file, { signal });
   const info = readStoreInfo(file);
   if (info.revision < headRevision) {
-    throw new EtcdOpsError('SNAPSHOT_INCOMPLETE', { message: `The snapshot of ${cluster} ends at revision ${info.revision} although ${headRevision} was read before` });
+    throw new EtcdOpsError('SNAPSHOT_INCOMPLETE', {
+      message: `The snapshot of ${cluster} ends at revision ${info.revision} although ${headRevision} was read before`,
+    });
   }
   if (anchor === undefined) return { info, compared: false };
   if (info.revision < anchor.revision) throw forked(cluster, anchor, `it ends at revision ${info.revision}`);
   // At or below C, rows may be missing in good order.
   if (anchor.digest === null || info.compactRevision >= anchor.revision) return { info, compared: false };
   const found = digestOfRevision(file, anchor.revision);
-  if (found?.digest !== anchor.digest) throw forked(cluster, anchor, found === null ? 'it has no rows of it' : 'its rows of it are others');
+  if (found?.digest !== anchor.digest) {
+    throw forked(cluster, anchor, found === null ? 'it has no rows of it' : 'its rows of it are others');
+  }
   return { info, compared: true };
 }
 

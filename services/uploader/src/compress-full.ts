@@ -15,7 +15,12 @@ export interface StoredFile {
 }
 
 /** The file as it is going to be stored: compressed to `path`, or the snapshot itself. */
-export async function compressFull(spooled: SpooledSnapshot, path: string, codec: Codec, signal: AbortSignal): Promise<StoredFile> {
+export async function compressFull(
+  spooled: SpooledSnapshot,
+  path: string,
+  codec: Codec,
+  signal: AbortSignal,
+): Promise<StoredFile> {
   if (codec === 'none') return spooled;
   const hash = createHash('sha256');
   let bytes = 0;
@@ -27,6 +32,12 @@ export async function compressFull(spooled: SpooledSnapshot, path: string, codec
     },
   });
   const source = createReadStream(spooled.path, { highWaterMark: CHUNK_BYTES });
-  await pipeline(source, compressStream(codec), measure, createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true }), { signal });
+  await pipeline(
+    source,
+    compressStream(codec),
+    measure,
+    createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true }),
+    { signal },
+  );
   return { path, bytes, sha256: hash.digest('hex') };
 }

@@ -25,8 +25,26 @@ function eventsOf(shapes: readonly Shape[]): EventRead[] {
       if (count % 2 === 1) builder.append(revision, 1, true, Buffer.from('gone'));
     }
     const rows = RowBlock.parse(builder.take());
-    const records = Array.from({ length: leases }, (_, lease) => ({ id: BigInt(index * 100 + lease), grantedTtlSeconds: 60, askedAtRevision: revision, source: 'ttl' as const }));
-    return { ...PLACE, kind: 'rows', first, last: revision, rowBlock: rows.bytes, rows, leases: records, observedMs: 1_000 + index, digest: null, digestRows: 0, sequence: index + 1, lastPartSequence: index + 1 };
+    const records = Array.from({ length: leases }, (_, lease) => ({
+      id: BigInt(index * 100 + lease),
+      grantedTtlSeconds: 60,
+      askedAtRevision: revision,
+      source: 'ttl' as const,
+    }));
+    return {
+      ...PLACE,
+      kind: 'rows',
+      first,
+      last: revision,
+      rowBlock: rows.bytes,
+      rows,
+      leases: records,
+      observedMs: 1_000 + index,
+      digest: null,
+      digestRows: 0,
+      sequence: index + 1,
+      lastPartSequence: index + 1,
+    };
   });
 }
 
@@ -34,10 +52,19 @@ async function* from(events: readonly EventRead[]): AsyncGenerator<EventRead> {
   yield* events;
 }
 
-async function cut(events: readonly EventRead[], options: { from?: CutPosition | undefined; bytesMax?: number } = {}): Promise<CutStep[]> {
+async function cut(
+  events: readonly EventRead[],
+  options: { from?: CutPosition | undefined; bytesMax?: number } = {},
+): Promise<CutStep[]> {
   const steps: CutStep[] = [];
   const position = 'from' in options ? options.from : ORIGIN;
-  for await (const step of cutDeltas({ cluster: 'c', from: position, events: from(events), deltaObjectBytesMax: options.bytesMax ?? 4_000, onUnanchored: () => undefined })) {
+  for await (const step of cutDeltas({
+    cluster: 'c',
+    from: position,
+    events: from(events),
+    deltaObjectBytesMax: options.bytesMax ?? 4_000,
+    onUnanchored: () => undefined,
+  })) {
     steps.push(step);
   }
   return steps;
@@ -50,7 +77,11 @@ async function contentOf(steps: readonly CutStep[]) {
   const leases: bigint[] = [];
   for (const { bytes } of deltasOf(steps)) {
     const delta = await decodeDelta(bytes);
-    for (const block of delta.rowBlocks) for (let row = 0; row < block.rowCount; row++) rows.push(`${block.key(row).toString('hex')}=${block.value(row).length}`);
+    for (const block of delta.rowBlocks) {
+      for (let row = 0; row < block.rowCount; row++) {
+        rows.push(`${block.key(row).toString('hex')}=${block.value(row).length}`);
+      }
+    }
     leases.push(...delta.leases.map(({ id }) => id));
   }
   return { rows, leases };
@@ -69,7 +100,10 @@ const start = (overrides: object): EventRead => ({
 });
 
 describe('cutDeltas', () => {
-  const shapes = fc.array(fc.record({ revisions: fc.nat({ max: 4 }), bytes: fc.nat({ max: 1_500 }), leases: fc.nat({ max: 2 }) }), { maxLength: 25 });
+  const shapes = fc.array(
+    fc.record({ revisions: fc.nat({ max: 4 }), bytes: fc.nat({ max: 1_500 }), leases: fc.nat({ max: 2 }) }),
+    { maxLength: 25 },
+  );
 
   it('makes the same objects again, whole or after a crash behind any of them', async () => {
     await fc.assert(
@@ -83,7 +117,9 @@ describe('cutDeltas', () => {
         const survived = made[crash % made.length]!;
         const rest = await cut(events, { from: survived.position });
         const keys = deltasOf(rest).map(({ key, bytes }) => [key, bytes.toString('hex')]);
-        expect(keys).toEqual(made.slice(made.indexOf(survived) + 1).map(({ key, bytes }) => [key, bytes.toString('hex')]));
+        expect(keys).toEqual(
+          made.slice(made.indexOf(survived) + 1).map(({ key, bytes }) => [key, bytes.toString('hex')]),
+        );
       }),
     );
   });
@@ -95,20 +131,27 @@ describe('cutDeltas', () => {
         const steps = await cut(events);
         const expectedRows = events.flatMap((event) => {
           const { rows } = event;
-          return Array.from({ length: rows?.rowCount ?? 0 }, (_, row) => `${rows!.key(row).toString('hex')}=${rows!.value(row).length}`);
+          return Array.from(
+            { length: rows?.rowCount ?? 0 },
+            (_, row) => `${rows!.key(row).toString('hex')}=${rows!.value(row).length}`,
+          );
         });
         const { rows, leases } = await contentOf(steps);
         expect(rows).toEqual(expectedRows);
         // Leases behind the last rows wait for the next ones: nothing covers them yet.
         const covered = steps.at(-1)?.position.sequence ?? 0;
-        const expectedLeases = events.filter(({ sequence }) => sequence <= covered).flatMap((event) => (event.kind === 'rows' ? event.leases.map(({ id }) => id) : []));
+        const expectedLeases = events
+          .filter(({ sequence }) => sequence <= covered)
+          .flatMap((event) => (event.kind === 'rows' ? event.leases.map(({ id }) => id) : []));
         expect(leases).toEqual(expectedLeases);
         let revision = ORIGIN.revision;
         for (const { facts, position } of deltasOf(steps)) {
           expect(facts.firstRevision).toBe(revision + 1);
           revision = facts.lastRevision;
           expect(position).toMatchObject({ timeline: 1, revision, digest: facts.lastRevisionDigest });
-          const single = events.some((event) => event.kind === 'rows' && event.last === revision && event.first === facts.firstRevision);
+          const single = events.some(
+            (event) => event.kind === 'rows' && event.last === revision && event.first === facts.firstRevision,
+          );
           expect(single || facts.bytes <= 4_000 + 2_000).toBe(true);
         }
       }),
@@ -116,13 +159,30 @@ describe('cutDeltas', () => {
   });
 
   it('closes the object at a start and follows it', async () => {
-    const [first, second] = eventsOf([{ revisions: 2, bytes: 10, leases: 0 }, { revisions: 1, bytes: 10, leases: 0 }]);
+    const [first, second] = eventsOf([
+      { revisions: 2, bytes: 10, leases: 0 },
+      { revisions: 1, bytes: 10, leases: 0 },
+    ]);
     const behind = eventsOf([{ revisions: 1, bytes: 10, leases: 0 }])[0]!;
     const builder = new RowBlockBuilder();
     builder.append(51, 0, false, Buffer.from('new'));
     const rows = RowBlock.parse(builder.take());
-    const after = { ...behind, timeline: 2, first: 51, last: 51, rows, rowBlock: rows.bytes, sequence: 4, lastPartSequence: 4 } as EventRead;
-    const steps = await cut([first!, second!, start({ timeline: 2, cause: 'fork', sequence: 3, lastPartSequence: 3 }), after]);
+    const after = {
+      ...behind,
+      timeline: 2,
+      first: 51,
+      last: 51,
+      rows,
+      rowBlock: rows.bytes,
+      sequence: 4,
+      lastPartSequence: 4,
+    } as EventRead;
+    const steps = await cut([
+      first!,
+      second!,
+      start({ timeline: 2, cause: 'fork', sequence: 3, lastPartSequence: 3 }),
+      after,
+    ]);
     expect(steps.map(({ kind, position }) => [kind, position.timeline, position.revision, position.sequence])).toEqual([
       ['delta', 1, 13, 2],
       ['start', 2, 50, 3],
@@ -132,14 +192,19 @@ describe('cutDeltas', () => {
   });
 
   it('passes over a start that says what is known', async () => {
-    const steps = await cut([start({ cause: 'resume', revision: 10 }), ...eventsOf([{ revisions: 1, bytes: 10, leases: 0 }])]);
+    const steps = await cut([
+      start({ cause: 'resume', revision: 10 }),
+      ...eventsOf([{ revisions: 1, bytes: 10, leases: 0 }]),
+    ]);
     expect(steps.map(({ kind }) => kind)).toEqual(['delta']);
   });
 
   it('counts no rows before the first start when nothing is recorded', async () => {
     const events = eventsOf([{ revisions: 2, bytes: 10, leases: 0 }]);
     expect(await cut(events, { from: undefined })).toEqual([]);
-    const steps = await cut([start({ cause: 'first', revision: 10, sequence: 0, lastPartSequence: 0 }), ...events], { from: undefined });
+    const steps = await cut([start({ cause: 'first', revision: 10, sequence: 0, lastPartSequence: 0 }), ...events], {
+      from: undefined,
+    });
     expect(steps.map(({ kind }) => kind)).toEqual(['start', 'delta']);
     expect(steps[0]).toMatchObject({ previous: undefined });
   });

@@ -86,7 +86,9 @@ class DeltaCutter {
       this.#addLeases(event);
       return;
     }
-    if (this.#encoder !== undefined && this.#encoder.byteLength + rowBlock.length > this.#options.deltaObjectBytesMax) yield* this.close();
+    if (this.#encoder !== undefined && this.#encoder.byteLength + rowBlock.length > this.#options.deltaObjectBytesMax) {
+      yield* this.close();
+    }
     this.#encoder ??= new DeltaEncoder({ clusterId: event.clusterId, timeline: event.timeline, epoch: event.epoch });
     this.#encoder.addLeases(this.#leases);
     this.#leases = [];
@@ -104,7 +106,13 @@ class DeltaCutter {
     const { cluster } = this.#options;
     const { timeline, firstRevision: first, lastRevision: last, lastObservedMs, lastRevisionDigest: digest } = facts;
     this.#position = { ...this.#position, digest };
-    yield { kind: 'delta', key: deltaKey({ cluster, timeline, first, last, lastObservedMs }), bytes, facts, position: this.#position };
+    yield {
+      kind: 'delta',
+      key: deltaKey({ cluster, timeline, first, last, lastObservedMs }),
+      bytes,
+      facts,
+      position: this.#position,
+    };
   }
 
   #addLeases(event: RowsRead): void {

@@ -1,4 +1,17 @@
-import { isAlarming, positionKey, positions, readEvents, streamFacts, trimEvents, type Bus, type DeltaTask, type Expectation, type Position, type TaskOutcome } from '@etcd-ops/bus';
+import {
+  isAlarming,
+  positionKey,
+  positions,
+  readEvents,
+  streamFacts,
+  trimEvents,
+  type Bus,
+  type DeltaTask,
+  type EventRead,
+  type Expectation,
+  type Position,
+  type TaskOutcome,
+} from '@etcd-ops/bus';
 import { EtcdOpsError, repositoryHead, type ObjectStore } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
@@ -32,12 +45,18 @@ const RACES_MAX = 20;
  */
 export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): Promise<TaskOutcome> {
   const summary = { deltas: [] as string[], bytes: 0, revision: 0 };
+  let before: Recorded | undefined;
   for (let race = 0; race < RACES_MAX; race++) {
     const recorded = await readRecorded(task.cluster, options);
-    const outcome = await cutOnce(task, recorded, summary, options);
+    // Messages that vanish while nobody moves the position were not trimmed by another uploader: they are lost, and that is said.
+    const alone = before !== undefined && recorded.revision === before.revision;
+    const outcome = await cutOnce(task, recorded, { summary, alone }, options);
     if (outcome === 'done') return outcomeOf(summary);
+    before = recorded;
   }
-  throw new EtcdOpsError('BUS_FAILED', { message: `Other uploaders moved the position of ${task.cluster} ${RACES_MAX} times meanwhile` });
+  throw new EtcdOpsError('BUS_FAILED', {
+    message: `Other uploaders moved the position of ${task.cluster} ${RACES_MAX} times meanwhile`,
+  });
 }
 
 interface DeltaSummary {
@@ -46,19 +65,26 @@ interface DeltaSummary {
   revision: number;
 }
 
-async function cutOnce(task: DeltaTask, recorded: Recorded, summary: DeltaSummary, options: DeltaTaskOptions): Promise<'done' | 'overtaken'> {
+async function cutOnce(
+  task: DeltaTask,
+  recorded: Recorded,
+  { summary, alone }: { summary: DeltaSummary; alone: boolean },
+  options: DeltaTaskOptions,
+): Promise<'done' | 'overtaken'> {
   const { bus, logger, signal, deltaObjectBytesMax } = options;
   const { cluster, cutSequence } = task;
+  let trimmed = false;
   const expected = await expectation(cluster, recorded.position, options.store);
   // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
   // What is durable already is clipped by its revision.
   const { firstSequence } = await streamFacts(bus, cluster);
-  const events = readEvents(bus, cluster, {
+  const read = readEvents(bus, cluster, {
     from: firstSequence,
     to: cutSequence,
     ...(expected === undefined ? {} : { expected }),
     onSkipped: (skipped) => {
-      if (isAlarming(skipped)) logger.error({ cluster, skipped }, 'Messages of the event stream do not count');
+      if (skipped.reason === 'missing' && !alone) trimmed = true;
+      else if (isAlarming(skipped)) logger.error({ cluster, skipped }, 'Messages of the event stream do not count');
     },
     signal,
   });
@@ -66,19 +92,35 @@ async function cutOnce(task: DeltaTask, recorded: Recorded, summary: DeltaSummar
   const steps = cutDeltas({
     cluster,
     from: recorded.position,
-    events,
+    events: untilTrimmed(read, () => trimmed),
     deltaObjectBytesMax,
     signal,
     onUnanchored: ({ sequence }) => logger.error({ cluster, sequence }, 'Rows without a beginning do not count'),
   });
-  for await (const step of steps) {
-    await makeDurable(step, cluster, options);
-    revision = await savePosition(step, { cluster, revision }, options);
-    if (revision === undefined) return 'overtaken';
-    await trimEvents(bus, cluster, step.position.sequence);
-    noteStep(step, cluster, summary, options);
+  try {
+    for await (const step of steps) {
+      await makeDurable(step, cluster, options);
+      revision = await savePosition(step, { cluster, revision }, options);
+      if (revision === undefined) return 'overtaken';
+      await trimEvents(bus, cluster, step.position.sequence);
+      noteStep(step, cluster, summary, options);
+    }
+    return 'done';
+  } catch (error) {
+    if (error instanceof TrimmedMeanwhile) return 'overtaken';
+    throw error;
   }
-  return 'done';
+}
+
+/** Another uploader stored and trimmed what was just being read: an object of the rest of it would be one that nobody asked for. */
+class TrimmedMeanwhile extends Error {}
+
+async function* untilTrimmed(events: AsyncIterable<EventRead>, isTrimmed: () => boolean): AsyncGenerator<EventRead> {
+  for await (const event of events) {
+    if (isTrimmed()) throw new TrimmedMeanwhile();
+    yield event;
+  }
+  if (isTrimmed()) throw new TrimmedMeanwhile();
 }
 
 async function makeDurable(step: CutStep, cluster: string, { store, signal }: DeltaTaskOptions): Promise<void> {
@@ -94,12 +136,18 @@ async function makeDurable(step: CutStep, cluster: string, { store, signal }: De
     clusterId,
     revision,
     atMs: observedMs,
-    ...(previousTimeline === timeline || after === undefined ? {} : { previous: { timeline: previousTimeline, revision: after } }),
+    ...(previousTimeline === timeline || after === undefined
+      ? {}
+      : { previous: { timeline: previousTimeline, revision: after } }),
   });
 }
 
 /** The new revision of the position; undefined when somebody else moved it. */
-async function savePosition(step: CutStep, stored: { cluster: string; revision: number | undefined }, { bus, clock }: DeltaTaskOptions): Promise<number | undefined> {
+async function savePosition(
+  step: CutStep,
+  stored: { cluster: string; revision: number | undefined },
+  { bus, clock }: DeltaTaskOptions,
+): Promise<number | undefined> {
   const value: Position = {
     version: 1,
     ...step.position,
@@ -107,7 +155,9 @@ async function savePosition(step: CutStep, stored: { cluster: string; revision: 
     updatedAt: new Date(clock.now()).toISOString(),
   };
   const key = positionKey(stored.cluster);
-  return stored.revision === undefined ? positions(bus).create(key, value) : positions(bus).update(key, value, stored.revision);
+  return stored.revision === undefined
+    ? positions(bus).create(key, value)
+    : positions(bus).update(key, value, stored.revision);
 }
 
 async function readRecorded(cluster: string, { bus, store }: DeltaTaskOptions): Promise<Recorded> {
@@ -123,10 +173,16 @@ async function readRecorded(cluster: string, { bus, store }: DeltaTaskOptions): 
   return { position: { timeline, revision, digest, sequence: 0 }, revision: undefined };
 }
 
-async function expectation(cluster: string, position: CutPosition | undefined, store: ObjectStore): Promise<Expectation | undefined> {
+async function expectation(
+  cluster: string,
+  position: CutPosition | undefined,
+  store: ObjectStore,
+): Promise<Expectation | undefined> {
   if (position === undefined) return undefined;
   const clusterId = await clusterIdOfTimeline(store, cluster, position.timeline);
-  return clusterId === undefined ? undefined : { timeline: position.timeline, clusterId, revision: position.revision + 1 };
+  return clusterId === undefined
+    ? undefined
+    : { timeline: position.timeline, clusterId, revision: position.revision + 1 };
 }
 
 function noteStep(step: CutStep, cluster: string, summary: DeltaSummary, { metrics, logger }: DeltaTaskOptions): void {

@@ -1,12 +1,19 @@
 import type { Bus, ClusterSpec, FullTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
-import { encodeManifest, EtcdOpsError, fullKey, manifestKey, type FullManifest, type ObjectStore } from '@etcd-ops/core';
+import {
+  encodeManifest,
+  EtcdOpsError,
+  fullKey,
+  manifestKey,
+  type FullManifest,
+  type ObjectStore,
+} from '@etcd-ops/core';
 import type { EtcdCluster } from '@etcd-ops/etcd-client';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
 import { compressFull } from './compress-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
-import { recordTimeline } from './repository-records.ts';
+import { recordCluster, recordTimeline } from './repository-records.ts';
 import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
 
@@ -52,11 +59,22 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   progress({ phase: 'store', bytesDone: 0, bytesTotal: stored.bytes });
   // A new timeline that began meanwhile makes it unclear what the file belongs to.
   const now = await findAnchor(bus, store, cluster);
-  if (anchor !== undefined && now?.timeline !== anchor.timeline) throw forked(cluster, anchor, 'a new timeline began during the snapshot');
+  if (anchor !== undefined && now?.timeline !== anchor.timeline) {
+    throw forked(cluster, anchor, 'a new timeline began during the snapshot');
+  }
   const timeline = now?.timeline ?? 1;
   const manifest = manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs: clock.now() });
-  const key = fullKey({ cluster, timeline, revision: manifest.revision, createdAtMs: spooled.beganMs, codec: manifest.codec });
-  await recordTimeline(store, { cluster, timeline, clusterId, revision: now?.revision ?? manifest.revision, atMs: spooled.beganMs });
+  const key = fullKey({
+    cluster,
+    timeline,
+    revision: manifest.revision,
+    createdAtMs: spooled.beganMs,
+    codec: manifest.codec,
+  });
+  // How a timeline began, only the delta behind its `start` knows; without a watcher nobody else will say it.
+  const facts = { cluster, clusterId, atMs: spooled.beganMs };
+  if (now === undefined) await recordTimeline(store, { ...facts, timeline, revision: manifest.revision });
+  else await recordCluster(store, facts);
   const onProgress = (bytesDone: number): void => progress({ phase: 'store', bytesDone, bytesTotal: stored.bytes });
   await store.putFile(key, stored.path, { move: true, signal, onProgress });
   await store.put(manifestKey(key), encodeManifest(manifest), { signal });
@@ -65,18 +83,37 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   metrics.fullRevision.set({ cluster }, manifest.revision);
   metrics.fullSeconds.observe({ cluster }, (clock.now() - startedMs) / 1_000);
   const { revision, compactRevision } = manifest;
-  logger.info({ cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared }, 'A full snapshot was stored');
-  return { summary: { key, timeline, revision, compactRevision, bytes: stored.bytes, plainBytes: spooled.bytes, compared: checked.compared } };
+  logger.info(
+    { cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared },
+    'A full snapshot was stored',
+  );
+  return {
+    summary: {
+      key,
+      timeline,
+      revision,
+      compactRevision,
+      bytes: stored.bytes,
+      plainBytes: spooled.bytes,
+      compared: checked.compared,
+    },
+  };
 }
 
-async function takeSnapshot(path: string, anchor: HistoryAnchor | undefined, options: FullTaskOptions): Promise<{ source: SnapshotSource; spooled: SpooledSnapshot }> {
+async function takeSnapshot(
+  path: string,
+  anchor: HistoryAnchor | undefined,
+  options: FullTaskOptions,
+): Promise<{ source: SnapshotSource; spooled: SpooledSnapshot }> {
   const { spec, etcd, spoolBytesMax, clock, context } = options;
   const { signal, progress } = context;
   const member = await etcd.pickForSnapshot({ signal });
   const { version, dbBytes } = await member.status({ signal });
   // A follower that was stopped for a while does not know that it lags: this read makes it catch up, or fail.
   const { clusterId, memberId, revision: headRevision } = await member.linearizableRead({ signal });
-  if (anchor !== undefined && headRevision < anchor.revision) throw forked(spec.name, anchor, `it has only ${headRevision} revisions`);
+  if (anchor !== undefined && headRevision < anchor.revision) {
+    throw forked(spec.name, anchor, `it has only ${headRevision} revisions`);
+  }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(spec.timeouts.snapshotMs)]);
   try {
     const spooled = await spoolSnapshot(member.snapshot({ signal: limited }), {
@@ -90,7 +127,10 @@ async function takeSnapshot(path: string, anchor: HistoryAnchor | undefined, opt
     return { source: { clusterId, memberId, version, headRevision }, spooled };
   } catch (error) {
     if (!limited.aborted || signal.aborted) throw error;
-    throw new EtcdOpsError('ETCD_TIMEOUT', { message: `The snapshot of ${spec.name} took longer than ${spec.timeouts.snapshotMs} ms`, cause: error });
+    throw new EtcdOpsError('ETCD_TIMEOUT', {
+      message: `The snapshot of ${spec.name} took longer than ${spec.timeouts.snapshotMs} ms`,
+      cause: error,
+    });
   }
 }
 
@@ -105,7 +145,16 @@ interface ManifestInput {
   finishedMs: number;
 }
 
-function manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs }: ManifestInput): FullManifest {
+function manifestOf({
+  task,
+  spec,
+  source,
+  spooled,
+  checked,
+  stored,
+  timeline,
+  finishedMs,
+}: ManifestInput): FullManifest {
   const { info } = checked;
   return {
     version: 1,

@@ -6,12 +6,28 @@ export type UploaderMetrics = ReturnType<typeof createUploaderMetrics>;
 export function createUploaderMetrics(metrics: Metrics) {
   const labels = { cluster: 'cluster' } as const;
   return {
-    durableRevision: metrics.gauge({ name: 'uploader_durable_revision', help: 'Revision up to which deltas are stored.', labels }),
+    durableRevision: metrics.gauge({
+      name: 'uploader_durable_revision',
+      help: 'Revision up to which deltas are stored.',
+      labels,
+    }),
     deltas: metrics.counter({ name: 'uploader_deltas_total', help: 'Delta snapshots stored.', labels }),
-    deltaBytes: metrics.counter({ name: 'uploader_delta_bytes_total', help: 'Bytes of delta snapshots stored.', labels }),
+    deltaBytes: metrics.counter({
+      name: 'uploader_delta_bytes_total',
+      help: 'Bytes of delta snapshots stored.',
+      labels,
+    }),
     fulls: metrics.counter({ name: 'uploader_fulls_total', help: 'Full snapshots stored.', labels }),
     fullBytes: metrics.counter({ name: 'uploader_full_bytes_total', help: 'Bytes of full snapshots stored.', labels }),
-    fullSeconds: metrics.histogram({ name: 'uploader_full_seconds', help: 'Time from the first question to the manifest.', labels }),
-    fullRevision: metrics.gauge({ name: 'uploader_full_revision', help: 'Last revision of the newest full snapshot.', labels }),
+    fullSeconds: metrics.histogram({
+      name: 'uploader_full_seconds',
+      help: 'Time from the first question to the manifest.',
+      labels,
+    }),
+    fullRevision: metrics.gauge({
+      name: 'uploader_full_revision',
+      help: 'Last revision of the newest full snapshot.',
+      labels,
+    }),
   };
 }

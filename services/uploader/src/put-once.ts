@@ -6,7 +6,12 @@ import { createHash } from 'node:crypto';
  * one before it crashed, made of the same task: fine.
  * @throws EtcdOpsError STORE_EXISTS when another one is there.
  */
-export async function putOnce(store: ObjectStore, key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<'created' | 'equal'> {
+export async function putOnce(
+  store: ObjectStore,
+  key: string,
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+): Promise<'created' | 'equal'> {
   const options = signal === undefined ? {} : { signal };
   if ((await store.put(key, bytes, { ifAbsent: true, ...options })) === 'created') return 'created';
   const found = await store.stat(key);

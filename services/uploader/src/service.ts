@@ -48,7 +48,12 @@ function createDeltaService(context: ServiceContext, settings: UploaderSettings,
   });
 }
 
-function createFullService(context: ServiceContext, settings: UploaderSettings, metrics: UploaderMetrics, spool: Spool): Service {
+function createFullService(
+  context: ServiceContext,
+  settings: UploaderSettings,
+  metrics: UploaderMetrics,
+  spool: Spool,
+): Service {
   const { bus, etcd, openStore, logger, clock } = context;
   const { spoolBytesMax } = settings;
   return createTaskService({

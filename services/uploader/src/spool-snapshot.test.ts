@@ -15,7 +15,13 @@ async function* inBlobs(bytes: Buffer, blobBytes: number): AsyncGenerator<Buffer
   for (let offset = 0; offset < bytes.length; offset += blobBytes) yield bytes.subarray(offset, offset + blobBytes);
 }
 
-const options = { expectedBytes: 0, bytesMax: 10_000_000, now: () => 5, onProgress: () => undefined, signal: new AbortController().signal };
+const options = {
+  expectedBytes: 0,
+  bytesMax: 10_000_000,
+  now: () => 5,
+  onProgress: () => undefined,
+  signal: new AbortController().signal,
+};
 
 describe('spoolSnapshot', () => {
   it.each([
@@ -47,8 +53,12 @@ describe('spoolSnapshot', () => {
   it('bounds what it takes of the disk, before and while it writes', async () => {
     await using dir = tempDir();
     const limited = { ...options, bytesMax: 1_000, path: dir.file('full.db') };
-    await expect(spoolSnapshot(inBlobs(snapshotOf(5_000), 100), { ...limited, expectedBytes: 5_000 })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
-    await expect(spoolSnapshot(inBlobs(snapshotOf(5_000), 100), limited)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await expect(
+      spoolSnapshot(inBlobs(snapshotOf(5_000), 100), { ...limited, expectedBytes: 5_000 }),
+    ).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await expect(spoolSnapshot(inBlobs(snapshotOf(5_000), 100), limited)).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+    });
     const vast = { ...options, bytesMax: 2 ** 52, expectedBytes: 2 ** 51, path: dir.file('vast.db') };
     await expect(spoolSnapshot(inBlobs(snapshotOf(10), 100), vast)).rejects.toMatchObject({ code: 'DISK_FAILED' });
   });

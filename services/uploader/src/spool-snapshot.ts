@@ -46,7 +46,11 @@ export async function spoolSnapshot(blobs: AsyncIterable<Buffer>, options: Spool
   }
 }
 
-async function copyAndHash(blobs: AsyncIterable<Buffer>, file: FileHandle, { path, bytesMax, now, onProgress, signal }: SpoolOptions): Promise<SpooledSnapshot> {
+async function copyAndHash(
+  blobs: AsyncIterable<Buffer>,
+  file: FileHandle,
+  { path, bytesMax, now, onProgress, signal }: SpoolOptions,
+): Promise<SpooledSnapshot> {
   const content = createHash('sha256');
   let beganMs = 0;
   let bytes = 0;
@@ -67,7 +71,9 @@ async function copyAndHash(blobs: AsyncIterable<Buffer>, file: FileHandle, { pat
     pendingBytes = TRAILER_BYTES;
   };
   for await (const blob of blobs) {
-    if (signal.aborted) throw new EtcdOpsError('CANCELLED', { message: 'The snapshot was cancelled', cause: signal.reason });
+    if (signal.aborted) {
+      throw new EtcdOpsError('CANCELLED', { message: 'The snapshot was cancelled', cause: signal.reason });
+    }
     if (bytes === 0) beganMs = now();
     bytes += blob.length;
     if (bytes > bytesMax) throw tooLarge(path, bytes, bytesMax);
@@ -113,5 +119,8 @@ function tooLarge(path: string, bytes: number, bytesMax: number): EtcdOpsError {
 function diskFailed(path: string, cause: unknown): EtcdOpsError {
   if (isEtcdOpsError(cause)) return cause;
   const isFull = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC';
-  return new EtcdOpsError('DISK_FAILED', { message: isFull ? `The disk of ${path} is full` : `Writing ${path} failed`, cause });
+  return new EtcdOpsError('DISK_FAILED', {
+    message: isFull ? `The disk of ${path} is full` : `Writing ${path} failed`,
+    cause,
+  });
 }

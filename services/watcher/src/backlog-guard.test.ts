@@ -21,7 +21,9 @@ describe('the guard of backlog batches', () => {
   });
 
   it('reads one revision below the first of the batch', async () => {
-    const member = (compacted: number) => ({ readAt: (revision: number) => Promise.resolve(revision < compacted ? ('compacted' as const) : ('ok' as const)) });
+    const member = (compacted: number) => ({
+      readAt: (revision: number) => Promise.resolve(revision < compacted ? ('compacted' as const) : ('ok' as const)),
+    });
     expect(await isBacklogWhole(member(7), 7)).toBe(false);
     expect(await isBacklogWhole(member(6), 7)).toBe(true);
   });

@@ -20,6 +20,9 @@ export function backlogNeedsGuard(version: string): boolean {
  * Proves that a batch which began at `first` was read above the compact revision: a read one below it, on the same member and after the
  * batch came, is answered. Compaction only moves up, so it stood below when the batch was read.
  */
-export async function isBacklogWhole(member: { readAt(revision: Revision): Promise<'ok' | 'compacted'> }, first: Revision): Promise<boolean> {
+export async function isBacklogWhole(
+  member: { readAt(revision: Revision): Promise<'ok' | 'compacted'> },
+  first: Revision,
+): Promise<boolean> {
   return (await member.readAt(first - 1)) === 'ok';
 }

@@ -36,5 +36,7 @@ export async function beginHistory(history: NewHistory, tools: SessionTools): Pr
     tools.wantFull(cause);
     return { watch, point: { timeline, clusterId, revision, digest, digestRows: watch.overlap.seen?.rowCount ?? 0 } };
   }
-  throw new EtcdOpsError('ETCD_COMPACTED', { message: `Each of ${BEGIN_TRIES_MAX} heads of ${voice.cluster} was compacted before it could be watched` });
+  throw new EtcdOpsError('ETCD_COMPACTED', {
+    message: `Each of ${BEGIN_TRIES_MAX} heads of ${voice.cluster} was compacted before it could be watched`,
+  });
 }

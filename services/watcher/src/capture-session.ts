@@ -84,7 +84,11 @@ function gapBehind(end: PublishEnd, revision: number, memory: CaptureMemory): { 
 }
 
 /** Finds L and decides how to go on from it. */
-async function firstStep(tools: SessionTools, last: LastEvent | undefined, side: SideWork): Promise<OpenWatch | NewHistory> {
+async function firstStep(
+  tools: SessionTools,
+  last: LastEvent | undefined,
+  side: SideWork,
+): Promise<OpenWatch | NewHistory> {
   const { context, spec, voice, leases } = tools;
   const durable = await readDurablePoint(context.bus, voice.cluster);
   const head = await readRepositoryPoint(context, spec);
@@ -98,13 +102,25 @@ async function firstStep(tools: SessionTools, last: LastEvent | undefined, side:
 }
 
 /** Publishes from an open watch until it ends. */
-async function capture(open: OpenWatch, tools: SessionTools, flush: AbortSignal): Promise<{ end: PublishEnd; revision: number }> {
+async function capture(
+  open: OpenWatch,
+  tools: SessionTools,
+  flush: AbortSignal,
+): Promise<{ end: PublishEnd; revision: number }> {
   const { context, spec, settings, voice, member, leases, writer, memory } = tools;
   const { watch } = open;
-  const trigger = new DeltaTrigger({ bus: context.bus, voice, clock: context.clock, deltaBytesMax: spec.snapshots.deltaBytesMax });
+  const trigger = new DeltaTrigger({
+    bus: context.bus,
+    voice,
+    clock: context.clock,
+    deltaBytesMax: spec.snapshots.deltaBytesMax,
+  });
   const guardBacklogs = backlogNeedsGuard(await versionOf(member));
   const { leaseRecordsPerFrameMax } = settings;
-  const publisher = new FramePublisher({ writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, clock: context.clock, signal: flush }, open.point);
+  const publisher = new FramePublisher(
+    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, clock: context.clock, signal: flush },
+    open.point,
+  );
   const gauge = new WatchGauge({ watch, publisher, leases, voice, clock: context.clock });
   try {
     return { end: await publisher.run(watch), revision: publisher.point.revision };
@@ -122,7 +138,12 @@ async function versionOf(member: EtcdMember): Promise<string> {
   );
 }
 
-function createWatch({ member, settings, memory, context, voice, signal }: SessionOptions, leases: LeaseTracker, anchor: number, recorded: string | null): CaptureWatch {
+function createWatch(
+  { member, settings, memory, context, voice, signal }: SessionOptions,
+  leases: LeaseTracker,
+  anchor: number,
+  recorded: string | null,
+): CaptureWatch {
   let pausedAtMs = 0;
   return new CaptureWatch({
     member,
@@ -140,7 +161,10 @@ function createWatch({ member, settings, memory, context, voice, signal }: Sessi
   });
 }
 
-function createLeaseTracker({ member, settings, spec, context, voice }: SessionOptions, onRecord: () => void): LeaseTracker {
+function createLeaseTracker(
+  { member, settings, spec, context, voice }: SessionOptions,
+  onRecord: () => void,
+): LeaseTracker {
   return new LeaseTracker({
     ...settings,
     leaseListPeriodMs: Math.max(spec.snapshots.deltaPeriodMs, 1_000),
@@ -163,8 +187,17 @@ class SideWork {
 
   wantFull(cause: 'first' | 'fork' | 'gap'): void {
     const { context, voice, settings } = this.#options;
-    const request = requestFull({ bus: context.bus, cause, voice, clock: context.clock, delayMs: settings.fullRequestDelayMs, signal: this.#stop.signal });
-    this.#running.push(request.catch((error: unknown) => voice.logger.error({ error, cause }, 'No full snapshot could be asked for')));
+    const request = requestFull({
+      bus: context.bus,
+      cause,
+      voice,
+      clock: context.clock,
+      delayMs: settings.fullRequestDelayMs,
+      signal: this.#stop.signal,
+    });
+    this.#running.push(
+      request.catch((error: unknown) => voice.logger.error({ error, cause }, 'No full snapshot could be asked for')),
+    );
   }
 
   async end(): Promise<void> {

@@ -44,7 +44,11 @@ export class CaptureWatch implements WatchSink {
     this.member = member;
     this.#leases = options.leases;
     this.overlap = new OverlapCheck(anchor, recorded);
-    this.gatherer = new FrameGatherer({ ...limits, now, onPressure: (pause) => this.#press(pause, options.onPressure) });
+    this.gatherer = new FrameGatherer({
+      ...limits,
+      now,
+      onPressure: (pause) => this.#press(pause, options.onPressure),
+    });
     this.assembler = new RevisionAssembler(anchor, this.gatherer);
     this.#watch = member.watch({ startRevision: anchor, fragment, signal, sink: this });
     this.closed = this.#watch.closed.then((end) => this.#close(end));
@@ -84,7 +88,9 @@ export class CaptureWatch implements WatchSink {
     this.headRevision = Math.max(this.headRevision, headerRevision);
     // A live revision travels alone and under its own revision; a batch out of the backlog names the store's, which is later.
     // The rows of the anchor itself are the overlap check's concern.
-    if (this.#batchFirst > 0 && headerRevision > this.#batchFirst) this.#backlogs.push(Math.max(this.#batchFirst, this.overlap.anchor + 1));
+    if (this.#batchFirst > 0 && headerRevision > this.#batchFirst) {
+      this.#backlogs.push(Math.max(this.#batchFirst, this.overlap.anchor + 1));
+    }
     this.#batchFirst = 0;
     this.#batchBegins = complete;
     this.overlap.endBatch(complete);

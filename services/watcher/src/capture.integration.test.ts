@@ -42,7 +42,14 @@ import { createWatcherService } from './service.ts';
 import { watcherSettings } from './settings.ts';
 
 const CLUSTER = 'prod.eu';
-const FAST = { reconnectDelayMs: 20, reconnectDelayMsMax: 200, anchorWaitMs: 300, fullRequestDelayMs: 100, ownerContendMs: 50, ownerRenewMs: 300 };
+const FAST = {
+  reconnectDelayMs: 20,
+  reconnectDelayMsMax: 200,
+  anchorWaitMs: 300,
+  fullRequestDelayMs: 100,
+  ownerContendMs: 50,
+  ownerRenewMs: 300,
+};
 
 /** NATS, a spec and a store; the etcd is the test's own. */
 class World implements AsyncDisposable {
@@ -131,16 +138,24 @@ class Watcher implements AsyncDisposable {
     const bus = stack.use(await connectBus({ url, name: 'watcher', requestTimeoutMs: 1_000 }));
     const level = process.env['ETCD_OPS_TEST_LOG'] === undefined ? 'silent' : 'debug';
     const logger = createLogger({ level, name: 'watcher', pretty: true });
-    const options = { bus, logger, metrics: createMetrics('watcher'), stateDir: dir.file('state'), spoolDir: dir.file('spool') };
+    const options = {
+      bus,
+      logger,
+      metrics: createMetrics('watcher'),
+      stateDir: dir.file('state'),
+      spoolDir: dir.file('spool'),
+    };
     const context = stack.use(await createServiceContext(options));
     const watcher = new Watcher(context, stack.move());
     return watcher;
   }
 
   async watching(): Promise<void> {
-    await eventually(() => this.service.health().detail === 'watching 1 clusters', { timeoutMs: 20_000 }).catch((error: unknown) => {
-      throw new Error(this.service.health().detail, { cause: error });
-    });
+    await eventually(() => this.service.health().detail === 'watching 1 clusters', { timeoutMs: 20_000 }).catch(
+      (error: unknown) => {
+        throw new Error(this.service.health().detail, { cause: error });
+      },
+    );
   }
 
   async stop(): Promise<void> {
@@ -171,7 +186,9 @@ function rowsOf(events: readonly EventRead[], timeline: number): Map<string, str
   const rows = new Map<string, string>();
   for (const event of events) {
     if (event.kind !== 'rows' || event.timeline !== timeline) continue;
-    for (let row = 0; row < event.rows!.rowCount; row++) rows.set(event.rows!.key(row).toString('hex'), event.rows!.value(row).toString('base64'));
+    for (let row = 0; row < event.rows!.rowCount; row++) {
+      rows.set(event.rows!.key(row).toString('hex'), event.rows!.value(row).toString('base64'));
+    }
   }
   return rows;
 }
@@ -184,7 +201,11 @@ async function takeSnapshot(endpoint: string, path: string): Promise<void> {
 }
 
 /** Every row of the database above `after` is captured byte for byte, and what is captured beyond was compacted since. */
-async function expectSameRows(world: World, endpoint: string, options: { after: number; timeline: number; dir: string }): Promise<number> {
+async function expectSameRows(
+  world: World,
+  endpoint: string,
+  options: { after: number; timeline: number; dir: string },
+): Promise<number> {
   const path = join(options.dir, `check-${Date.now()}.db`);
   await takeSnapshot(endpoint, path);
   using file = BoltFile.open(path);
@@ -221,7 +242,9 @@ const headOf = async (etcd: TestEtcd): Promise<number> => {
 };
 
 const put = async (etcd: TestEtcd, count: number, prefix = 'k'): Promise<void> => {
-  for (let index = 0; index < count; index++) await etcd.etcdctl('put', `${prefix}${index}`, `value ${index} ${prefix}`);
+  for (let index = 0; index < count; index++) {
+    await etcd.etcdctl('put', `${prefix}${index}`, `value ${index} ${prefix}`);
+  }
 };
 
 const versions = etcdVersions();
@@ -297,7 +320,22 @@ describe.each(versions.length === 0 ? ['none'] : versions)('watcher on etcd %s',
     })();
     // The same cluster id, member id and ports; its head has passed L by the time that it is watched.
     const restored = [{ ...plans[0]!, dataDir: dir.file('restored') }];
-    await runEtcdutl({ version }, 'snapshot', 'restore', dir.file('old.db'), '--name', 'm1', '--initial-cluster', `m1=http://127.0.0.1:${plans[0]!.peerPort}`, '--initial-cluster-token', token, '--initial-advertise-peer-urls', `http://127.0.0.1:${plans[0]!.peerPort}`, '--data-dir', dir.file('restored'));
+    await runEtcdutl(
+      { version },
+      'snapshot',
+      'restore',
+      dir.file('old.db'),
+      '--name',
+      'm1',
+      '--initial-cluster',
+      `m1=http://127.0.0.1:${plans[0]!.peerPort}`,
+      '--initial-cluster-token',
+      token,
+      '--initial-advertise-peer-urls',
+      `http://127.0.0.1:${plans[0]!.peerPort}`,
+      '--data-dir',
+      dir.file('restored'),
+    );
     await using etcd = await startEtcd({ version, members: restored, token });
     await put(etcd, 20, 'c');
     const head = await headOf(etcd);
@@ -305,7 +343,10 @@ describe.each(versions.length === 0 ? ['none'] : versions)('watcher on etcd %s',
     await using watcher = await world.startWatcher();
     await watcher.watching();
     const starts = await world.starts();
-    expect(starts.map(({ cause, timeline }) => [cause, timeline])).toEqual([['first', 1], ['fork', 2]]);
+    expect(starts.map(({ cause, timeline }) => [cause, timeline])).toEqual([
+      ['first', 1],
+      ['fork', 2],
+    ]);
     expect(starts[1]).toMatchObject({ revision: head, after: 21 });
     expect(starts[1]!.clusterId).toBe(starts[0]!.clusterId);
     await put(etcd, 3, 'd');
@@ -313,6 +354,36 @@ describe.each(versions.length === 0 ? ['none'] : versions)('watcher on etcd %s',
     // What was captured before stays as it was.
     const { events } = await world.events();
     expect(Math.max(...[...rowsOf(events, 1).keys()].map((key) => Number.parseInt(key.slice(0, 16), 16)))).toBe(21);
+  });
+
+  it('follows a cluster that is replaced under its eyes, by one of another id and with fewer revisions', async (ctx) => {
+    need(ctx);
+    await using dir = tempDir();
+    const plans = await planMembers(1, dir.path);
+    const first = await startEtcd({ version, members: plans, token: 'one' });
+    await using world = await World.open(first);
+    await using watcher = await world.startWatcher();
+    await watcher.watching();
+    await put(first, 10);
+    await eventually(async () => (await world.capturedRevision()) === 11);
+    await first[Symbol.asyncDispose]();
+    await eventually(() => !watcher.service.health().ready);
+    // A new cluster on the same ports, with another token: another cluster id, and a head below L.
+    await using second = await startEtcd({
+      version,
+      members: [{ ...plans[0]!, dataDir: dir.file('new') }],
+      token: 'two',
+    });
+    await put(second, 2);
+    await eventually(async () => (await world.starts()).length === 2, { timeoutMs: 20_000 });
+    await put(second, 3, 'b');
+    const starts = await world.starts();
+    expect(starts.map(({ cause, timeline, after }) => [cause, timeline, after])).toEqual([
+      ['first', 1, undefined],
+      ['fork', 2, 11],
+    ]);
+    expect(starts[1]!.clusterId).not.toBe(starts[0]!.clusterId);
+    await expectSameRows(world, second.endpoint, { after: starts[1]!.revision, timeline: 2, dir: dir.path });
   });
 
   it('says that there is a gap when a compaction overtook it', async (ctx) => {
@@ -390,7 +461,12 @@ describe('watcher', () => {
     await using world = await World.open(etcd, { eventBytesMax: 2 * 1024 * 1024 });
     await using watcher = await world.startWatcher();
     await watcher.watching();
-    await hardLoad({ endpoints: etcd.endpoints, operations: 150, valueBytesMax: 200_000, without: ['compact', 'putLarge'] });
+    await hardLoad({
+      endpoints: etcd.endpoints,
+      operations: 150,
+      valueBytesMax: 200_000,
+      without: ['compact', 'putLarge'],
+    });
     for (let index = 0; index < 40; index++) await etcd.etcdctl('put', `big${index}`, 'x'.repeat(100_000));
     const head = await headOf(etcd);
     expect(await world.capturedRevision()).toBeLessThan(head);
@@ -408,7 +484,12 @@ describe('watcher', () => {
     const first = await world.startWatcher();
     await first.watching();
     await using second = await world.startWatcher();
-    const loading = hardLoad({ endpoints: etcd.endpoints, operations: 300, valueBytesMax: 20_000, without: ['compact'] });
+    const loading = hardLoad({
+      endpoints: etcd.endpoints,
+      operations: 300,
+      valueBytesMax: 20_000,
+      without: ['compact'],
+    });
     await first.stop();
     await second.watching();
     await loading;
@@ -432,4 +513,3 @@ describe('watcher', () => {
     expect(await world.starts()).toMatchObject([{ cause: 'first', timeline: 1 }]);
   });
 });
-

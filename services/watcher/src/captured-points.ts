@@ -1,4 +1,12 @@
-import { isAlarming, positionKey, positions, readEvents, type Bus, type ClusterSpec, type LastEvent } from '@etcd-ops/bus';
+import {
+  isAlarming,
+  positionKey,
+  positions,
+  readEvents,
+  type Bus,
+  type ClusterSpec,
+  type LastEvent,
+} from '@etcd-ops/bus';
 import { headOf, readInventory, scanKeyValue } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { CaptureVoice } from './metrics.ts';
@@ -19,7 +27,10 @@ export async function readDurablePoint(bus: Bus, cluster: string): Promise<Captu
 }
 
 /** The end of the repository's newest contiguous chain. */
-export async function readRepositoryPoint(context: ServiceContext, spec: ClusterSpec): Promise<RepositoryPoint | undefined> {
+export async function readRepositoryPoint(
+  context: ServiceContext,
+  spec: ClusterSpec,
+): Promise<RepositoryPoint | undefined> {
   const store = await context.openStore(spec.store);
   const inventory = await readInventory(store, spec.name);
   const head = await headOf(store, inventory);

@@ -48,7 +48,10 @@ export class ClusterCapture {
       await this.#session(signal);
       if (signal.aborted) return;
       if (context.clock.now() - startedMs > GOOD_SESSION_MS) attempt = 1;
-      const delayMs = retryDelayMs(attempt, { delayMs: settings.reconnectDelayMs, delayMsMax: settings.reconnectDelayMsMax });
+      const delayMs = retryDelayMs(attempt, {
+        delayMs: settings.reconnectDelayMs,
+        delayMsMax: settings.reconnectDelayMsMax,
+      });
       await context.clock.sleep(delayMs, signal).catch(() => undefined);
     }
   }
@@ -89,10 +92,16 @@ export class ClusterCapture {
 
   #sayEnd(end: PublishEnd): void {
     const { logger } = this.#voice;
-    if (end.kind === 'hole') logger.error({ hole: end.hole }, 'A revision lacks in the watch; capture is opened again from the last whole one');
-    else if (end.kind === 'overtaken') logger.warn({ first: end.first }, 'A compaction overtook the backlog; capture is opened again');
-    else if (end.end.kind === 'error') logger.warn({ error: end.end.error }, 'The watch broke; capture is opened again');
-    else logger.warn({ end: end.end }, 'The watch ended; capture is opened again');
+    if (end.kind === 'hole') {
+      logger.error(
+        { hole: end.hole },
+        'A revision lacks in the watch; capture is opened again from the last whole one',
+      );
+    } else if (end.kind === 'overtaken') {
+      logger.warn({ first: end.first }, 'A compaction overtook the backlog; capture is opened again');
+    } else if (end.end.kind === 'error') {
+      logger.warn({ error: end.end.error }, 'The watch broke; capture is opened again');
+    } else logger.warn({ end: end.end }, 'The watch ended; capture is opened again');
   }
 
   #setWatching(watching: boolean, detail: string): void {

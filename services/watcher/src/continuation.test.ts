@@ -48,7 +48,9 @@ describe('the decision whether a cluster goes on from L', () => {
   });
 
   it('lists every cell here', () => {
-    const before = Object.values(BEFORE_WATCH).flatMap((heads) => Object.values(heads).flatMap((raft) => Object.values(raft)));
+    const before = Object.values(BEFORE_WATCH).flatMap((heads) =>
+      Object.values(heads).flatMap((raft) => Object.values(raft)),
+    );
     expect(before).toHaveLength(BEFORE.length);
     expect(Object.values(AT_FIRST_ANSWER).flatMap((cells) => Object.values(cells))).toHaveLength(ANSWER.length);
   });

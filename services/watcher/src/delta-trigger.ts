@@ -28,7 +28,9 @@ export class DeltaTrigger {
     this.#asking = true;
     this.#bytes = 0;
     void this.#ask(sequence)
-      .catch((error: unknown) => this.#options.voice.logger.debug({ reason: describeError(error) }, 'No delta could be asked for'))
+      .catch((error: unknown) =>
+        this.#options.voice.logger.debug({ reason: describeError(error) }, 'No delta could be asked for'),
+      )
       .finally(() => {
         this.#asking = false;
       });

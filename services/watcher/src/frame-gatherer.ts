@@ -30,7 +30,7 @@ export class FrameGatherer implements RevisionTarget {
   readonly #now: () => number;
   readonly #onPressure: (pause: boolean) => void;
   readonly #closed: Frame[] = [];
-  #builder = new RowBlockBuilder();
+  readonly #builder = new RowBlockBuilder();
   #first = 0;
   #last = 0;
   #lastRevisionRow = 0;

@@ -56,7 +56,9 @@ export class FramePublisher {
   async run(watch: CaptureWatch): Promise<PublishEnd> {
     const { leases, leaseRecordsPerFrameMax } = this.#options;
     for (;;) {
-      while (!watch.gatherer.readable && leases.recordCount === 0 && watch.end === undefined) await watch.gatherer.wait();
+      while (!watch.gatherer.readable && leases.recordCount === 0 && watch.end === undefined) {
+        await watch.gatherer.wait();
+      }
       const overtaken = await this.#guard(watch);
       if (overtaken !== undefined) return { kind: 'overtaken', first: overtaken };
       const frame = watch.gatherer.take();
@@ -96,12 +98,23 @@ export class FramePublisher {
   }
 
   #sayBlocked({ reason, blockedMs }: Blocked): void {
-    this.#options.voice.logger.warn({ reason, blockedMs }, 'The event stream is full: capture waits until deltas are stored');
+    this.#options.voice.logger.warn(
+      { reason, blockedMs },
+      'The event stream is full: capture waits until deltas are stored',
+    );
   }
 
   #frameWithoutRows(): Frame {
     const { revision, digest, digestRows } = this.#point;
     const rowBlock = new RowBlockBuilder().take();
-    return { first: revision + 1, last: revision, rowCount: 0, rowBlock, observedMs: this.#options.clock.now(), digest, digestRows };
+    return {
+      first: revision + 1,
+      last: revision,
+      rowCount: 0,
+      rowBlock,
+      observedMs: this.#options.clock.now(),
+      digest,
+      digestRows,
+    };
   }
 }

@@ -21,7 +21,15 @@ export interface FullRequestOptions {
 export async function requestFull({ bus, cause, voice, clock, delayMs, signal }: FullRequestOptions): Promise<void> {
   const { cluster, logger } = voice;
   const id = randomUUID();
-  const task: FullTask = { version: 1, id, kind: 'full', cluster, pool: 'any', cause, createdAt: new Date(clock.now()).toISOString() };
+  const task: FullTask = {
+    version: 1,
+    id,
+    kind: 'full',
+    cluster,
+    pool: 'any',
+    cause,
+    createdAt: new Date(clock.now()).toISOString(),
+  };
   try {
     await retry(
       async () => {
@@ -34,7 +42,8 @@ export async function requestFull({ bus, cause, voice, clock, delayMs, signal }:
         delayMs,
         delayMsMax: delayMs,
         shouldRetry: () => true,
-        onRetry: ({ error }) => logger.debug({ cause, reason: describeError(error) }, 'The full snapshot is asked for again'),
+        onRetry: ({ error }) =>
+          logger.debug({ cause, reason: describeError(error) }, 'The full snapshot is asked for again'),
       },
     );
     logger.info({ cause, task: id }, 'A full snapshot was asked for');

@@ -28,11 +28,26 @@ function world(options: { listingMs?: number; failing?: boolean } = {}) {
     },
   };
   const errors: unknown[] = [];
-  const tracker = new LeaseTracker({ ...LIMITS, source, now: () => now, onRecord: () => undefined, onError: (error) => errors.push(error) });
+  const tracker = new LeaseTracker({
+    ...LIMITS,
+    source,
+    now: () => now,
+    onRecord: () => undefined,
+    onError: (error) => errors.push(error),
+  });
   const settle = async () => {
     while (tracker.pendingCount > 0) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { living, asked, tracker, settle, errors, listings: () => listings, openMax: () => openMax, advance: (ms: number) => (now += ms) };
+  return {
+    living,
+    asked,
+    tracker,
+    settle,
+    errors,
+    listings: () => listings,
+    openMax: () => openMax,
+    advance: (ms: number) => (now += ms),
+  };
 }
 
 describe('LeaseTracker', () => {

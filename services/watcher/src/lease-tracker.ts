@@ -41,7 +41,14 @@ export class LeaseTracker {
   #listing = false;
   #stopped = false;
 
-  constructor(options: LeaseLimits & { source: LeaseSource; now: () => number; onRecord: () => void; onError: (error: unknown) => void }) {
+  constructor(
+    options: LeaseLimits & {
+      source: LeaseSource;
+      now: () => number;
+      onRecord: () => void;
+      onError: (error: unknown) => void;
+    },
+  ) {
     this.#source = options.source;
     this.#limits = options;
     this.#now = options.now;
@@ -130,11 +137,20 @@ export class LeaseTracker {
         const gone = answer.ttlSeconds < 0;
         // An id can be granted again with another TTL: the next sight asks again.
         if (gone) this.#known.delete(id);
-        this.#learned({ id, grantedTtlSeconds: gone ? 0 : answer.grantedTtlSeconds, askedAtRevision: answer.revision, source: gone ? 'gone' : 'ttl' });
+        this.#learned({
+          id,
+          grantedTtlSeconds: gone ? 0 : answer.grantedTtlSeconds,
+          askedAtRevision: answer.revision,
+          source: gone ? 'gone' : 'ttl',
+        });
         return;
       } catch (error) {
         if (tries < ASK_TRIES_MAX) continue;
-        this.#onError(new Error(`The TTL of lease ${BigInt.asUintN(64, id).toString(16)} is not known: ${describeError(error)}`, { cause: error }));
+        this.#onError(
+          new Error(`The TTL of lease ${BigInt.asUintN(64, id).toString(16)} is not known: ${describeError(error)}`, {
+            cause: error,
+          }),
+        );
         this.#known.delete(id);
         this.#learned({ id, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' });
         return;

@@ -12,7 +12,10 @@ function bucket() {
     };
     return {
       create: async () => (check(), state.holder === '' ? ((state.holder = holder), ++state.revision) : undefined),
-      renew: async (revision) => (check(), state.holder === holder && state.revision === revision ? ++state.revision : undefined),
+      renew: async (revision) => (
+        check(),
+        state.holder === holder && state.revision === revision ? ++state.revision : undefined
+      ),
       release: async (revision) => {
         if (state.revision === revision) state.holder = '';
       },

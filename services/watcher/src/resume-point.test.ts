@@ -7,14 +7,26 @@ describe('findResumePoint', () => {
   const repository = { ...point(5), newestTimeline: 4, hasFull: true };
 
   it('believes the stream, then the state, then the repository', () => {
-    expect(findResumePoint({ stream: point(3), state: point(4), repository })).toMatchObject({ revision: 3, source: 'stream' });
-    expect(findResumePoint({ stream: undefined, state: point(4), repository })).toMatchObject({ revision: 4, source: 'state' });
-    expect(findResumePoint({ stream: undefined, state: undefined, repository })).toMatchObject({ revision: 5, source: 'repository' });
+    expect(findResumePoint({ stream: point(3), state: point(4), repository })).toMatchObject({
+      revision: 3,
+      source: 'stream',
+    });
+    expect(findResumePoint({ stream: undefined, state: point(4), repository })).toMatchObject({
+      revision: 4,
+      source: 'state',
+    });
+    expect(findResumePoint({ stream: undefined, state: undefined, repository })).toMatchObject({
+      revision: 5,
+      source: 'repository',
+    });
     expect(findResumePoint({ stream: undefined, state: undefined, repository: undefined })).toBeUndefined();
   });
 
   it('knows the newest timeline of all', () => {
-    expect(findResumePoint({ stream: point(3), state: point(4, 2), repository })).toMatchObject({ timeline: 1, newestTimeline: 4 });
+    expect(findResumePoint({ stream: point(3), state: point(4, 2), repository })).toMatchObject({
+      timeline: 1,
+      newestTimeline: 4,
+    });
     expect(findResumePoint({ stream: point(3, 7), state: undefined, repository })).toMatchObject({ newestTimeline: 7 });
   });
 });
@@ -26,8 +38,18 @@ describe('isBaseMissing', () => {
     ['a full of this timeline is there', { timeline: 2, revision: 10, hasFull: true }, undefined, false],
     ['only deltas are there', { timeline: 2, revision: 10, hasFull: false }, undefined, true],
     ['deltas hang on the full', { timeline: 2, revision: 20, hasFull: true }, { timeline: 2, revision: 20 }, false],
-    ['deltas go on behind a gap without a new full', { timeline: 2, revision: 10, hasFull: true }, { timeline: 2, revision: 20 }, true],
-    ['the position is still in the timeline before', { timeline: 2, revision: 10, hasFull: true }, { timeline: 1, revision: 20 }, false],
+    [
+      'deltas go on behind a gap without a new full',
+      { timeline: 2, revision: 10, hasFull: true },
+      { timeline: 2, revision: 20 },
+      true,
+    ],
+    [
+      'the position is still in the timeline before',
+      { timeline: 2, revision: 10, hasFull: true },
+      { timeline: 1, revision: 20 },
+      false,
+    ],
   ])('%s', (_, head, durable, missing) => {
     expect(isBaseMissing(point(30, 2), head, durable)).toBe(missing);
   });

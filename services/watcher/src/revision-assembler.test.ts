@@ -16,13 +16,20 @@ function history(first: number) {
   return fc
     .array(fc.array(event, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 40 })
     .map((revisions) =>
-      revisions.flatMap((events, index) => events.map((one): Event => ({ main: first + index, tombstone: one.tombstone, value: Buffer.from(one.value) }))),
+      revisions.flatMap((events, index) =>
+        events.map((one): Event => ({ main: first + index, tombstone: one.tombstone, value: Buffer.from(one.value) })),
+      ),
     );
 }
 
 function gather(after: number, frameBytesTarget = 200) {
   const frames: Frame[] = [];
-  const gatherer = new FrameGatherer({ frameBytesTarget, gatheredBytesMax: 1 << 20, now: () => 7, onPressure: () => undefined });
+  const gatherer = new FrameGatherer({
+    frameBytesTarget,
+    gatheredBytesMax: 1 << 20,
+    now: () => 7,
+    onPressure: () => undefined,
+  });
   const assembler = new RevisionAssembler(after, gatherer);
   const drain = () => {
     for (let frame = gatherer.take(); frame !== undefined; frame = gatherer.take()) frames.push(frame);
@@ -44,7 +51,10 @@ function expectedRows(events: readonly Event[]): string[] {
 function rowsOf(frames: readonly Frame[]): string[] {
   return frames.flatMap((frame) => {
     const block = RowBlock.parse(frame.rowBlock);
-    return Array.from({ length: block.rowCount }, (_, row) => `${block.key(row).toString('hex')} ${block.value(row).toString('hex')}`);
+    return Array.from(
+      { length: block.rowCount },
+      (_, row) => `${block.key(row).toString('hex')} ${block.value(row).toString('hex')}`,
+    );
   });
 }
 
@@ -53,7 +63,10 @@ describe('RevisionAssembler', () => {
     const plan = fc.record({
       events: history(5),
       // Where responses end, whether etcd promises more, whether the watch is cut there and resumed, what it repeats.
-      cuts: fc.array(fc.record({ after: fc.nat({ max: 30 }), kind: fc.constantFrom('fragment', 'cut', 'drain', 'repeat') }), { maxLength: 30 }),
+      cuts: fc.array(
+        fc.record({ after: fc.nat({ max: 30 }), kind: fc.constantFrom('fragment', 'cut', 'drain', 'repeat') }),
+        { maxLength: 30 },
+      ),
     });
     fc.assert(
       fc.property(plan, ({ events, cuts }) => {
@@ -61,7 +74,8 @@ describe('RevisionAssembler', () => {
         const frames: Frame[] = [];
         let position = 0;
         const end = () => {
-          const borderNext = position >= events.length || position === 0 || events[position]!.main !== events[position - 1]!.main;
+          const borderNext =
+            position >= events.length || position === 0 || events[position]!.main !== events[position - 1]!.main;
           world.assembler.endBatch(borderNext);
           world.gatherer.endBatch();
         };
@@ -87,14 +101,18 @@ describe('RevisionAssembler', () => {
             if (position < 0) position = events.length;
           }
         }
-        for (; position < events.length; position++) world.assembler.row(events[position]!.main, events[position]!.tombstone, events[position]!.value);
+        for (; position < events.length; position++) {
+          world.assembler.row(events[position]!.main, events[position]!.tombstone, events[position]!.value);
+        }
         end();
         world.drain();
         frames.push(...world.frames);
 
         expect(rowsOf(frames)).toEqual(expectedRows(events));
         expect(world.assembler.hole).toBeUndefined();
-        for (const [index, frame] of frames.entries()) expect(frame.first).toBe(index === 0 ? 5 : frames[index - 1]!.last + 1);
+        for (const [index, frame] of frames.entries()) {
+          expect(frame.first).toBe(index === 0 ? 5 : frames[index - 1]!.last + 1);
+        }
       }),
     );
   });
@@ -110,7 +128,9 @@ describe('RevisionAssembler', () => {
     const digest = new RevisionDigest();
     digest.update(encodeRevisionKey(2, 0), Buffer.from('b'));
     digest.update(encodeRevisionKey(2, 1, true), Buffer.from('c'));
-    expect(frames).toMatchObject([{ first: 1, last: 2, rowCount: 3, observedMs: 7, digestRows: 2, digest: digest.hex() }]);
+    expect(frames).toMatchObject([
+      { first: 1, last: 2, rowCount: 3, observedMs: 7, digestRows: 2, digest: digest.hex() },
+    ]);
   });
 
   it('never lets a part of a revision through', () => {
@@ -153,7 +173,12 @@ describe('RevisionAssembler', () => {
 describe('FrameGatherer', () => {
   it('pauses the watch above its limit and resumes it below half of it', () => {
     const pressure: boolean[] = [];
-    const gatherer = new FrameGatherer({ frameBytesTarget: 100, gatheredBytesMax: 1_000, now: () => 0, onPressure: (pause) => pressure.push(pause) });
+    const gatherer = new FrameGatherer({
+      frameBytesTarget: 100,
+      gatheredBytesMax: 1_000,
+      now: () => 0,
+      onPressure: (pause) => pressure.push(pause),
+    });
     for (let main = 1; main <= 12; main++) {
       gatherer.row(main, 0, false, Buffer.alloc(100));
       gatherer.completed(main);
@@ -166,7 +191,12 @@ describe('FrameGatherer', () => {
 
   it('never pauses for a part of a revision, whose rest could then not come', () => {
     const pressure: boolean[] = [];
-    const gatherer = new FrameGatherer({ frameBytesTarget: 100, gatheredBytesMax: 1_000, now: () => 0, onPressure: (pause) => pressure.push(pause) });
+    const gatherer = new FrameGatherer({
+      frameBytesTarget: 100,
+      gatheredBytesMax: 1_000,
+      now: () => 0,
+      onPressure: (pause) => pressure.push(pause),
+    });
     gatherer.row(1, 0, false, Buffer.alloc(600));
     gatherer.completed(1);
     gatherer.row(2, 0, false, Buffer.alloc(5_000));
@@ -183,7 +213,12 @@ describe('FrameGatherer', () => {
   });
 
   it('wakes the waiter when a frame is whole', async () => {
-    const gatherer = new FrameGatherer({ frameBytesTarget: 100, gatheredBytesMax: 1_000, now: () => 3, onPressure: () => undefined });
+    const gatherer = new FrameGatherer({
+      frameBytesTarget: 100,
+      gatheredBytesMax: 1_000,
+      now: () => 3,
+      onPressure: () => undefined,
+    });
     const waiting = gatherer.wait();
     gatherer.row(1, 0, false, Buffer.from('x'));
     gatherer.completed(1);
@@ -195,7 +230,12 @@ describe('FrameGatherer', () => {
   });
 
   it('keeps whole revisions when the unfinished one is taken back', () => {
-    const gatherer = new FrameGatherer({ frameBytesTarget: 10_000, gatheredBytesMax: 1_000_000, now: () => 0, onPressure: () => undefined });
+    const gatherer = new FrameGatherer({
+      frameBytesTarget: 10_000,
+      gatheredBytesMax: 1_000_000,
+      now: () => 0,
+      onPressure: () => undefined,
+    });
     gatherer.row(1, 0, false, Buffer.from('whole'));
     gatherer.completed(1);
     gatherer.row(2, 0, false, Buffer.from('part'));

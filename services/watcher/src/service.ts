@@ -49,6 +49,9 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
 function healthOf(captures: ReadonlyMap<string, ClusterCapture>): ServiceHealth {
   const waiting = [...captures].filter(([, capture]) => !capture.watching);
   const said = waiting.slice(0, 3).map(([cluster, { detail }]) => `${cluster}: ${detail}`);
-  const detail = waiting.length === 0 ? `watching ${captures.size} clusters` : `${waiting.length} of ${captures.size} clusters wait: ${said.join('; ')}`;
+  const detail =
+    waiting.length === 0
+      ? `watching ${captures.size} clusters`
+      : `${waiting.length} of ${captures.size} clusters wait: ${said.join('; ')}`;
   return { live: true, ready: waiting.length === 0, detail };
 }

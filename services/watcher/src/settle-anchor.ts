@@ -27,7 +27,11 @@ export type SettledAnchor = Exclude<AtFirstAnswer, { decision: 'wait' }> & {
  * Waits for the first answer of a watch that began at L, and decides whether the cluster goes on from there.
  * @throws EtcdOpsError ETCD_TIMEOUT when nothing comes although it must, or what ended the watch.
  */
-export async function settleAnchor(watch: CaptureWatch, recorded: string | null, options: AnchorOptions): Promise<SettledAnchor> {
+export async function settleAnchor(
+  watch: CaptureWatch,
+  recorded: string | null,
+  options: AnchorOptions,
+): Promise<SettledAnchor> {
   // Without a record there is nothing to wait for; a compaction that overtook L still shows as the end of the watch.
   if (recorded === null) return { decision: 'continue', proven: false, answer: 'uncompared' };
   const deadlineMs = options.clock.now() + options.anchorWaitMsMax;
@@ -35,7 +39,9 @@ export async function settleAnchor(watch: CaptureWatch, recorded: string | null,
     const { answer, compactRevision } = await firstAnswer(watch, options);
     const compaction = answer === 'same' || answer === 'compacted' ? 'below' : await compactionAt(watch);
     const decided = AT_FIRST_ANSWER[answer][compaction];
-    if (decided.decision !== 'wait') return { ...decided, answer, ...(compactRevision === undefined ? {} : { compactRevision }) };
+    if (decided.decision !== 'wait') {
+      return { ...decided, answer, ...(compactRevision === undefined ? {} : { compactRevision }) };
+    }
     if (options.clock.now() >= deadlineMs) throw silent(watch.overlap.anchor, options.anchorWaitMsMax);
   }
 }
@@ -44,7 +50,10 @@ export async function settleAnchor(watch: CaptureWatch, recorded: string | null,
  * The digest of the rows at `anchor`, where a new history begins; null when the member may not hold all of them (C = anchor).
  * `compacted` when a compaction overtook the anchor meanwhile: take a later one.
  */
-export async function learnAnchor(watch: CaptureWatch, options: AnchorOptions): Promise<{ digest: string | null } | 'compacted'> {
+export async function learnAnchor(
+  watch: CaptureWatch,
+  options: AnchorOptions,
+): Promise<{ digest: string | null } | 'compacted'> {
   // Nothing was ever written: the first row of a store has revision 2.
   if (watch.overlap.anchor <= 1) return { digest: null };
   const deadlineMs = options.clock.now() + options.anchorWaitMsMax;
@@ -57,14 +66,21 @@ export async function learnAnchor(watch: CaptureWatch, options: AnchorOptions): 
   }
 }
 
-async function firstAnswer(watch: CaptureWatch, { clock, anchorWaitMs, signal }: AnchorOptions): Promise<{ answer: FirstAnswer; compactRevision?: Revision }> {
+async function firstAnswer(
+  watch: CaptureWatch,
+  { clock, anchorWaitMs, signal }: AnchorOptions,
+): Promise<{ answer: FirstAnswer; compactRevision?: Revision }> {
   const waiting = new AbortController();
   const timer = clock.sleep(anchorWaitMs, AbortSignal.any([signal, waiting.signal])).then(
     () => 'nothing' as const,
     () => 'nothing' as const,
   );
   try {
-    const first: OverlapOutcome | 'nothing' | WatchEnd = await Promise.race([watch.overlap.settled, watch.closed, timer]);
+    const first: OverlapOutcome | 'nothing' | WatchEnd = await Promise.race([
+      watch.overlap.settled,
+      watch.closed,
+      timer,
+    ]);
     if (signal.aborted) throw cancelled(signal.reason);
     if (typeof first === 'string') return { answer: first };
     // The rows may have come in the same turn in which the watch ended.
@@ -77,10 +93,14 @@ async function firstAnswer(watch: CaptureWatch, { clock, anchorWaitMs, signal }:
 
 /** @throws what ended a watch for another reason than a compaction. */
 function compactRevisionOf(end: WatchEnd): Revision {
-  if (end.kind === 'canceled' && end.compactRevision !== undefined && end.compactRevision > 0) return end.compactRevision;
+  if (end.kind === 'canceled' && end.compactRevision !== undefined && end.compactRevision > 0) {
+    return end.compactRevision;
+  }
   if (end.kind === 'error') throw end.error;
   const reason = end.kind === 'canceled' ? end.reason : 'it was aborted';
-  throw new EtcdOpsError(end.kind === 'aborted' ? 'CANCELLED' : 'ETCD_FAILED', { message: `The watch ended before its first rows: ${reason}` });
+  throw new EtcdOpsError(end.kind === 'aborted' ? 'CANCELLED' : 'ETCD_FAILED', {
+    message: `The watch ended before its first rows: ${reason}`,
+  });
 }
 
 /** Where C of the watch's own member stands, asked after its answer came: it only moves up. */
@@ -89,5 +109,7 @@ async function compactionAt(watch: CaptureWatch): Promise<'below' | 'reached'> {
 }
 
 function silent(anchor: Revision, waitedMs: number): EtcdOpsError {
-  return new EtcdOpsError('ETCD_TIMEOUT', { message: `The watch from revision ${anchor} delivered nothing in ${waitedMs} ms` });
+  return new EtcdOpsError('ETCD_TIMEOUT', {
+    message: `The watch from revision ${anchor} delivered nothing in ${waitedMs} ms`,
+  });
 }

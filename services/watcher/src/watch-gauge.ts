@@ -11,7 +11,13 @@ export class WatchGauge {
   readonly #timer: NodeJS.Timeout;
   readonly #tick: () => void;
 
-  constructor(options: { watch: CaptureWatch; publisher: FramePublisher; leases: LeaseTracker; voice: CaptureVoice; clock: Clock }) {
+  constructor(options: {
+    watch: CaptureWatch;
+    publisher: FramePublisher;
+    leases: LeaseTracker;
+    voice: CaptureVoice;
+    clock: Clock;
+  }) {
     const { watch, publisher, leases, voice, clock } = options;
     const { metrics } = voice;
     const labels = { cluster: voice.cluster };
