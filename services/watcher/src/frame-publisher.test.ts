@@ -45,17 +45,16 @@ function world(options: { compacted?: number; guardBacklogs?: boolean; holdAcks?
       return { sequence: published.length };
     },
   } as unknown as EventWriter;
-  let watch: CaptureWatch | undefined;
   const limits = { leaseAsksMax: 4, leasesKnownMax: 100, leaseListPeriodMs: 1_000 };
   const leases = new LeaseTracker({
     ...limits,
     source: member,
     now: Date.now,
-    onRecord: () => watch?.gatherer.wake(),
+    onRecord: () => watch.gatherer.wake(),
     onError: () => undefined,
   });
   const signal = new AbortController().signal;
-  watch = new CaptureWatch({
+  const watch: CaptureWatch = new CaptureWatch({
     member,
     anchor: 5,
     recorded: null,
