@@ -1,4 +1,4 @@
-import { eventually, findBinary, missingBinary, startNatsCluster } from '@etcd-ops/test-kit';
+import { eventually, findBinary, missingBinary, NATS_VERSIONS, startNatsCluster } from '@etcd-ops/test-kit';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { connectBus } from './connection.ts';
 import type { EventRead } from './events/event-assembler.ts';
@@ -6,7 +6,6 @@ import { EventWriter } from './events/event-writer.ts';
 import { readEvents } from './events/read-events.ts';
 import { eventsStream } from './names.ts';
 import { owners } from './state.ts';
-import { NATS_VERSIONS } from './testing/nats.ts';
 import { checkContiguous, rowsEvent, startEvent } from './testing/rows.ts';
 import { ensureEventStream, ensureTopology } from './topology.ts';
 

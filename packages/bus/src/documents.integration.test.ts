@@ -1,5 +1,5 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
-import { eventually } from '@etcd-ops/test-kit';
+import { eventually, NATS_VERSIONS, natsOrSkip } from '@etcd-ops/test-kit';
 import { DiscardPolicy, RetentionPolicy, StorageType } from 'nats';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Bus } from './connection.ts';
@@ -7,7 +7,7 @@ import type { Change } from './documents.ts';
 import type { Owner } from './messages/owner.ts';
 import { bucketStream, eventsStream, OWNERS_BUCKET, STATE_BUCKET, TASKS_STREAM } from './names.ts';
 import { owners, positions } from './state.ts';
-import { connectTo, NATS_VERSIONS, natsOrSkip } from './testing/nats.ts';
+import { connectTo } from './testing/connect-to.ts';
 import { ensureEventStream, ensureTopology, removeEventStream } from './topology.ts';
 
 const OWNER: Owner = { version: 1, watcher: 'w1', since: '2026-11-20T06:00:00Z' };

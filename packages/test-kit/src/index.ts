@@ -34,6 +34,8 @@ export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } 
 export { type HardLoadOperation } from './hard-load-operations.ts';
 export { Random } from '@etcd-ops/core';
 export {
+  NATS_VERSIONS,
+  natsOrSkip,
   startNats,
   startNatsCluster,
   type StartNatsOptions,

@@ -37,6 +37,15 @@ export interface TestNats extends AsyncDisposable {
 
 const START_TRIES_MAX = 5;
 
+/** The oldest that must work (Debian 12) and the newest at hand. */
+export const NATS_VERSIONS = ['2.9', '2.10'] as const;
+
+/** Starts a server, or skips the test with the reason where that version is not installed. */
+export async function natsOrSkip(context: { skip: (reason: string) => never }, version: string): Promise<TestNats> {
+  if (findBinary('nats-server', version) === undefined) context.skip(missingBinary('nats-server', version));
+  return startNats({ version });
+}
+
 /** @throws Error when there is no such nats-server: ask `findBinary('nats-server', version)` first and skip. */
 export async function startNats(options: StartNatsOptions = {}): Promise<TestNats> {
   const binary = findBinary('nats-server', options.version);

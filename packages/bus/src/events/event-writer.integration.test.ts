@@ -1,11 +1,11 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
-import { eventually } from '@etcd-ops/test-kit';
+import { eventually, NATS_VERSIONS, natsOrSkip } from '@etcd-ops/test-kit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Bus } from '../connection.ts';
 import { apiErrorCode } from '../bus-error.ts';
 import { eventsSubject } from '../names.ts';
 import { checkContiguous, CLUSTER_ID, rowsEvent, startEvent } from '../testing/rows.ts';
-import { connectTo, NATS_VERSIONS, natsOrSkip } from '../testing/nats.ts';
+import { connectTo } from '../testing/connect-to.ts';
 import { ensureEventStream } from '../topology.ts';
 import type { EventRead } from './event-assembler.ts';
 import { encodeHeaders, encodePayload } from './event-codec.ts';

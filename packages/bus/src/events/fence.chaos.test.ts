@@ -1,10 +1,10 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { eventually } from '@etcd-ops/test-kit';
+import { eventually, NATS_VERSIONS, natsOrSkip } from '@etcd-ops/test-kit';
 import type { Bus } from '../connection.ts';
 import { checkContiguous, rowsEvent, startEvent } from '../testing/rows.ts';
-import { connectTo, NATS_VERSIONS, natsOrSkip } from '../testing/nats.ts';
+import { connectTo } from '../testing/connect-to.ts';
 import { ensureEventStream } from '../topology.ts';
 import type { EventRead } from './event-assembler.ts';
 import { EventWriter } from './event-writer.ts';

@@ -1,11 +1,10 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
-import { eventually, findBinary, missingBinary, tempDir } from '@etcd-ops/test-kit';
+import { eventually, findBinary, missingBinary, NATS_VERSIONS, tempDir } from '@etcd-ops/test-kit';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { connectBus } from '../connection.ts';
-import { NATS_VERSIONS } from '../testing/nats.ts';
 import { findNatsServer } from './find-nats-server.ts';
 import { processCommand, processStart } from './process-facts.ts';
 import { readConnectionFile, startPrivateServer } from './start-private-server.ts';

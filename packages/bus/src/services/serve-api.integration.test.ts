@@ -1,9 +1,9 @@
 import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { eventually } from '@etcd-ops/test-kit';
+import { eventually, NATS_VERSIONS, natsOrSkip } from '@etcd-ops/test-kit';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { connectTo, NATS_VERSIONS, natsOrSkip } from '../testing/nats.ts';
+import { connectTo } from '../testing/connect-to.ts';
 import { callApi } from './call-api.ts';
 import { apiEndpoint, serveApi, type ServeApiOptions } from './serve-api.ts';
 

@@ -1,5 +1,5 @@
 import { EtcdOpsError } from '@etcd-ops/core';
-import { eventually, type TestNats } from '@etcd-ops/test-kit';
+import { eventually, NATS_VERSIONS, natsOrSkip, type TestNats } from '@etcd-ops/test-kit';
 import { JSONCodec } from 'nats';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import type { TaskInput } from '../messages/task.ts';
 import { DEAD_STREAM, HISTORY_STREAM, lastDoneKey, PROGRESS_SUBJECTS, TASKS_STREAM } from '../names.ts';
 import { pull } from '../pull-request.ts';
 import { lastDone } from '../state.ts';
-import { connectTo, NATS_VERSIONS, natsOrSkip } from '../testing/nats.ts';
+import { connectTo } from '../testing/connect-to.ts';
 import { ensureTopology } from '../topology.ts';
 import { dispatchTask } from './dispatch-task.ts';
 import { runTasks, type RunTasksOptions } from './run-tasks.ts';
