@@ -29,16 +29,36 @@ export {
 export { rowsAbove, type RowsAboveOptions } from './mvcc/rows-above.ts';
 export { digestOfRevision, readStoreInfo, ROW_BUCKET, type StoredAlarm, type StoreInfo } from './mvcc/store-info.ts';
 export { RevisionDigest, ROW_BLOCK_COUNT_BYTES, ROW_ENTRY_BYTES, RowBlock, RowBlockBuilder } from './mvcc/row-block.ts';
-export { decodeLeaseRecords, encodeLeaseRecords, LEASE_RECORD_BYTES, type LeaseRecord, type LeaseSource } from './mvcc/lease-record.ts';
+export {
+  decodeLeaseRecords,
+  encodeLeaseRecords,
+  LEASE_RECORD_BYTES,
+  type LeaseRecord,
+  type LeaseSource,
+} from './mvcc/lease-record.ts';
 export type { ObjectInfo, ObjectStore, ReadOptions, StoreCapabilities, WriteOptions } from './storage/object-store.ts';
 export { checkRaftFiles } from './datadir/check-raft-files.ts';
 export { checkMemberSpecs, parseInitialCluster, type MemberSpec } from './datadir/initial-cluster.ts';
-export { computeMembership, memberByName, memberIdHex, memberJson, type Member, type Membership } from './datadir/membership.ts';
+export {
+  computeMembership,
+  memberByName,
+  memberIdHex,
+  memberJson,
+  type Member,
+  type Membership,
+} from './datadir/membership.ts';
 export { encodeRaftFiles, writeRaftFiles, type RaftFiles } from './datadir/raft-files.ts';
 export { decodeRaftSnapshot, readRaftSnapshot, type RaftSnapshot } from './datadir/raft-snapshot-reader.ts';
 export { rewriteStoreBuckets, targetOfVersion, type EtcdTarget } from './datadir/store-buckets.ts';
 export { FIRST_WAL_NAME } from './datadir/wal-format.ts';
-export { decodeWal, readWal, type WalContent, type WalEntry, type WalHardState, type WalSnapshot } from './datadir/wal-reader.ts';
+export {
+  decodeWal,
+  readWal,
+  type WalContent,
+  type WalEntry,
+  type WalHardState,
+  type WalSnapshot,
+} from './datadir/wal-reader.ts';
 export { CODECS, codecOfSuffix, codecSuffix, type Codec } from './codec/codec.ts';
 export { compressBlock, decompressBlock } from './codec/compress-block.ts';
 export { compressStream, decompressStream, type DecompressOptions } from './codec/codec-stream.ts';
@@ -70,7 +90,12 @@ export {
 } from './repository/object-key.ts';
 export { LocalStore } from './storage/local-store.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
-export { restoreAround, type DamageFound, type RestoreAroundOptions, type RestoreAroundReport } from './restore/restore-around.ts';
+export {
+  restoreAround,
+  type DamageFound,
+  type RestoreAroundOptions,
+  type RestoreAroundReport,
+} from './restore/restore-around.ts';
 export {
   RESTORE_PHASES,
   type RestoreMember,
@@ -79,14 +104,7 @@ export {
   type RestoreReport,
 } from './restore/restore-options.ts';
 export { restore } from './restore/restore.ts';
-export {
-  chains,
-  gaps,
-  restorableRanges,
-  type Chain,
-  type Gap,
-  type RestorableRange,
-} from './repository/coverage.ts';
+export { chains, gaps, restorableRanges, type Chain, type Gap, type RestorableRange } from './repository/coverage.ts';
 export { readStoredFooter, storedDeltaSource } from './repository/delta-source.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export {

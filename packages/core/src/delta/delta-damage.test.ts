@@ -258,6 +258,8 @@ test('a hole, a swap, an overlap or other rows are refused although every checks
   const sound = assemble(template, [a, b, c]);
   expect((await decodeDelta(sound)).facts).toMatchObject({ firstRevision: 101, lastRevision: 109 });
   await refused(assemble(template, [a, c]));
+  // The index alone betrays it: a ranged reader need not come across the place.
+  await expect(DeltaReader.open(bufferDeltaSource(assemble(template, [a, c])))).rejects.toThrow(/do not follow/);
   await refused(assemble(template, [b, a, c]));
   await refused(assemble(template, [a, b, b, c]));
   await refused(assemble(template, [a, piece(103, 106), c]));
@@ -328,4 +330,29 @@ test('single corruptions that each check alone must find', async () => {
   expect(await collect(forged.rowBlocks())).toHaveLength(1);
   await expect(forged.verify()).rejects.toThrow(/SHA-256/);
   await expect(decodeDelta(inRow)).rejects.toThrow(/SHA-256/);
+});
+
+test('every single bit of header, footer and block headers is guarded also for ranged readers, who have no SHA-256', async () => {
+  const bytes = sampleDelta();
+  const footer = bytes.length - DELTA_TAIL_BYTES;
+  const span = readDeltaFooter(bytes.subarray(footer), bytes.length);
+  const blocks = [DELTA_HEADER_BYTES, span.leases!.offset, span.times!.offset, span.index.offset];
+  const flipped = (at: number, bit: number): Buffer => {
+    const copy = Buffer.from(bytes);
+    copy[at]! ^= 1 << bit;
+    return copy;
+  };
+  for (let bit = 0; bit < 8; bit++) {
+    for (let at = 0; at < DELTA_TAIL_BYTES - 32; at++) {
+      expect(() => readDeltaFooter(flipped(footer + at, bit).subarray(footer), bytes.length)).toThrow(/^Delta, byte/);
+    }
+    for (let at = 0; at < DELTA_HEADER_BYTES; at++) {
+      expect(await outcomeOf(async () => await DeltaReader.open(bufferDeltaSource(flipped(at, bit))))).toBe('refused');
+    }
+    for (const at of blocks.flatMap((start) =>
+      Array.from({ length: BLOCK_HEADER_BYTES }, (_, index) => start + index),
+    )) {
+      expect(await outcomeOf(async () => await readAll(flipped(at, bit)))).toBe('refused');
+    }
+  }
 });

@@ -183,6 +183,19 @@ test('the head is the end of the newest contiguous chain, with the digest of its
   expect(await repositoryHead(store, 'prod')).toEqual(at20);
 });
 
+test('of several chains the one that reaches farthest holds the head', async () => {
+  await putFull(store, { revision: 10 });
+  await putDelta(store, { first: 11, last: 20 });
+  await putFull(store, { revision: 50, compact: 40 });
+  await putDelta(store, { first: 48, last: 55 });
+  expect(await repositoryHead(store, 'prod')).toMatchObject({ revision: 55 });
+  await putFull(store, { revision: 60, compact: 58 });
+  expect(await repositoryHead(store, 'prod')).toMatchObject({
+    revision: 60,
+    digest: sampleManifest({ revision: 60, compact: 58 }).lastRevisionDigest,
+  });
+});
+
 test('after a fork the head lies in the new timeline, even before its first full', async () => {
   await putFull(store, { revision: 10 });
   await putDelta(store, { first: 11, last: 20 });
