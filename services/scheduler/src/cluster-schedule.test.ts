@@ -95,10 +95,10 @@ function start({
 }
 
 describe('fulls', () => {
-  it('takes the first at once, then one at each tick', async () => {
+  it('takes one at each tick', async () => {
     const { port, clock, end } = start();
     await clock.advance(45 * 60_000);
-    expect(port.accepted).toEqual(['full first', 'full schedule 09:20:00', 'full schedule 09:40:00']);
+    expect(port.accepted).toEqual(['full schedule 09:20:00', 'full schedule 09:40:00']);
     await end();
   });
 
@@ -111,10 +111,10 @@ describe('fulls', () => {
     await end();
   });
 
-  it('waits for the next tick when the newest one is done, or when fulls at start are not wanted', async () => {
+  it('waits for the next tick when the newest one is done, or when none was ever taken', async () => {
     const port = new FakePort();
     port.finish('full', '2026-11-20T09:01:00.000Z');
-    const runs = [start({ port }), start({ spec: makeSpec({ snapshots: { fullAtStart: false } }) })];
+    const runs = [start({ port }), start()];
     for (const { clock, port: each, end } of runs) {
       await clock.advance(16 * 60_000);
       expect(each.accepted).toEqual([]);
@@ -146,7 +146,7 @@ describe('fulls', () => {
     const port = new FakePort();
     const runs = [start({ port }), start({ port, clock: new ManualClock(START + 1_500) })];
     for (const { clock } of runs) await clock.advance(45 * 60_000);
-    expect(port.accepted).toEqual(['full first', 'full schedule 09:20:00', 'full schedule 09:40:00']);
+    expect(port.accepted).toEqual(['full schedule 09:20:00', 'full schedule 09:40:00']);
     for (const { end } of runs) await end();
   });
 
@@ -157,7 +157,7 @@ describe('fulls', () => {
     await clock.advance(20 * 60_000);
     port.busy.clear();
     await clock.advance(20 * 60_000);
-    expect(port.accepted).toEqual(['full first', 'full schedule 09:40:00']);
+    expect(port.accepted).toEqual(['full schedule 09:40:00']);
     await end();
   });
 
@@ -272,7 +272,7 @@ describe('garbage collection and defragmentation', () => {
     const defrag = { enabled: true, schedule: '99 * * * *' };
     const { port, clock, end } = start({ spec: makeSpec({ defrag }) });
     await clock.advance(17 * 60_000);
-    expect(port.accepted).toEqual(['full first', 'full schedule 09:20:00']);
+    expect(port.accepted).toEqual(['full schedule 09:20:00']);
     await end();
   });
 });

@@ -77,14 +77,11 @@ async function startOfFulls(schedule: Schedule, options: ClusterScheduleOptions)
     onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting to learn of the last full'),
   });
   const nowMs = clock.now();
-  const decision = decideAtStart(
-    { lastTickMs: schedule.last(nowMs), lastFullMs: settledMs(last) },
-    { fullAtStart: spec.snapshots.fullAtStart },
-  );
+  const decision = decideAtStart({ lastTickMs: schedule.last(nowMs), lastFullMs: settledMs(last) });
   if (decision.kind === 'dispatch') {
     const { cause, tickMs } = decision;
     await dispatcher.dispatch(
-      { kind: 'full', cluster: spec.name, cause, tickMs, occasion: 'first', deadlineMs: DISPATCH_DEADLINE_MS_MAX },
+      { kind: 'full', cluster: spec.name, cause, tickMs, deadlineMs: DISPATCH_DEADLINE_MS_MAX },
       signal,
     );
   }

@@ -26,22 +26,20 @@ describe('decideDelta', () => {
 });
 
 describe('decideAtStart', () => {
-  it('takes the first full at once, if that is wanted', () => {
-    const state = { lastTickMs: 100, lastFullMs: undefined };
-    expect(decideAtStart(state, { fullAtStart: true })).toMatchObject({ kind: 'dispatch', cause: 'first' });
-    expect(decideAtStart(state, { fullAtStart: false })).toEqual({ kind: 'wait' });
+  it('leaves the first full of all to the watcher, which asks for it with the history that it begins', () => {
+    expect(decideAtStart({ lastTickMs: 100, lastFullMs: undefined })).toEqual({ kind: 'wait' });
   });
 
   it('makes up for a missed tick once: a full that ended behind it settles it', () => {
     fc.assert(
-      fc.property(moment, fc.integer({ min: 0, max: 1_000 }), fc.boolean(), (lastTickMs, lastFullMs, fullAtStart) => {
-        const decision = decideAtStart({ lastTickMs, lastFullMs }, { fullAtStart });
+      fc.property(moment, fc.integer({ min: 0, max: 1_000 }), (lastTickMs, lastFullMs) => {
+        const decision = decideAtStart({ lastTickMs, lastFullMs });
         const missed = lastTickMs !== undefined && lastTickMs > lastFullMs;
         expect(decision).toEqual(
           missed ? { kind: 'dispatch', cause: 'schedule', tickMs: lastTickMs } : { kind: 'wait' },
         );
         expect(
-          decideAtStart({ lastTickMs, lastFullMs: Math.max(lastFullMs, lastTickMs ?? 0) }, { fullAtStart }),
+          decideAtStart({ lastTickMs, lastFullMs: Math.max(lastFullMs, lastTickMs ?? 0) }),
         ).toEqual({ kind: 'wait' });
       }),
     );

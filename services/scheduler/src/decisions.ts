@@ -1,5 +1,3 @@
-import type { FullTask } from '@etcd-ops/bus';
-
 /** What is known of a cluster's stream and of what of it is already durable. */
 export interface StreamState {
   /** The newest sequence; 0 when the stream is empty. */
@@ -44,16 +42,14 @@ export interface FullState {
   lastFullMs: number | undefined;
 }
 
-export type StartDecision =
-  | { kind: 'wait' }
-  | { kind: 'dispatch'; cause: Extract<FullTask['cause'], 'schedule' | 'first'>; tickMs: number | undefined };
+export type StartDecision = { kind: 'wait' } | { kind: 'dispatch'; cause: 'schedule'; tickMs: number };
 
-/** When a cluster comes into care: its first full at once if that is wanted, and of all missed ticks the newest, once. */
-export function decideAtStart(state: FullState, options: { fullAtStart: boolean }): StartDecision {
-  const { lastFullMs, lastTickMs } = state;
-  if (lastFullMs === undefined) {
-    return options.fullAtStart ? { kind: 'dispatch', cause: 'first', tickMs: undefined } : { kind: 'wait' };
-  }
+/**
+ * When a cluster comes into care: of all missed ticks the newest, once. The first full of all is the watcher's wish, which
+ * asks for one with every history that it begins: two would ask for the same.
+ */
+export function decideAtStart({ lastFullMs, lastTickMs }: FullState): StartDecision {
+  if (lastFullMs === undefined) return { kind: 'wait' };
   if (lastTickMs !== undefined && lastTickMs > lastFullMs) {
     return { kind: 'dispatch', cause: 'schedule', tickMs: lastTickMs };
   }

@@ -24,7 +24,6 @@ const localStoreSchema = z.strictObject({
 
 const snapshotsSchema = z.strictObject({
   schedule: cronSchema.default('*/20 * * * *'),
-  fullAtStart: z.boolean().default(true),
   codec: z.enum(['none', 'gzip', 'zlib', 'zstd']).default('none'),
   /** 0 turns deltas off. */
   deltaPeriodMs: z.union([z.literal(0), periodMsSchema]).default(10_000),
