@@ -497,9 +497,8 @@ describe('watcher', () => {
     expect((await world.starts()).map(({ cause }) => cause)).toEqual(['first']);
   });
 
-  it('goes on from the repository when the bus lost everything', async (ctx) => {
+  it('begins for the first time when neither the bus nor a repository knows anything', async (ctx) => {
     need(ctx);
-    // Covered with real objects by the uploader's tests; here an empty stream and no repository mean: the first time.
     await using etcd = await startEtcd();
     await using world = await World.open(etcd);
     {

@@ -5,10 +5,12 @@ import { holdOwnership, type OwnerKey } from './ownership.ts';
 
 /** One key, as the bucket keeps it. */
 function bucket() {
-  const state = { holder: '', revision: 0, down: false };
+  const state = { holder: '', revision: 0, down: false, refused: 0 };
   const key = (holder: string): OwnerKey => {
     const check = () => {
-      if (state.down) throw new Error('no bus');
+      if (!state.down) return;
+      state.refused++;
+      throw new Error('no bus');
     };
     return {
       create: async () => (check(), state.holder === '' ? ((state.holder = holder), ++state.revision) : undefined),
@@ -65,6 +67,8 @@ describe('holdOwnership', () => {
     state.down = true;
     state.holder = '';
     const { revision } = state;
+    await eventually(() => state.refused > 3);
+    expect(owner.log).toEqual(['began']);
     state.down = false;
     await eventually(() => state.holder === 'a' && state.revision > revision);
     expect(owner.log).toEqual(['began']);
