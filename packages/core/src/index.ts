@@ -12,6 +12,7 @@ export { type Cursor } from './bolt/cursor.ts';
 export { type BoltMeta } from './bolt/meta.ts';
 export { type LeafView } from './bolt/page.ts';
 export { type RightEdge } from './bolt/right-edge.ts';
+export { compactStore, type CompactPhase, type CompactStoreOptions, type CompactStoreReport } from './compact/compact-store.ts';
 export { hashKV, type HashKVOptions, type HashKVResult } from './mvcc/hash-kv.ts';
 export { scanKeyValue, type KeyValue } from './mvcc/key-value.ts';
 export { encodeLeaseRow, LEASE_BUCKET, readLeases, type StoredLease } from './mvcc/leases.ts';

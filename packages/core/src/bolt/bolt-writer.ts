@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, fsyncSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { EtcdOpsError } from '../base/errors.ts';
 import { Bucket, decodeBucketHeader } from './bucket.ts';
 import { Cursor } from './cursor.ts';
@@ -18,6 +19,7 @@ import { PageWriter } from './page-writer.ts';
 import { RightEdge } from './right-edge.ts';
 import { TreeBuilder } from './tree-builder.ts';
 
+const fsyncLater = promisify(fsync);
 const PAGE_SIZE_DEFAULT = 4096;
 /** etcd has about a dozen buckets, inline ones below a quarter of a page: this is far above, and bounds memory. */
 const ROOT_BYTES_MAX = 16 * 1024 * 1024;
@@ -153,24 +155,25 @@ export class BoltWriter implements Disposable {
    * bbolt's parity and an old one left behind could win. With `sync` (the default) it is on disk afterwards, data first.
    */
   commit(options: { sync?: boolean } = {}): void {
-    assert(this.#unfinished.size === 0, `unfinished right edges: ${[...this.#unfinished].join(', ')}`);
     const sync = options.sync ?? true;
-    const builder = new TreeBuilder(this.#pages);
-    for (const name of [...this.#root.keys()].sort(compareLatin1)) {
-      builder.append(Buffer.from(name, 'latin1'), this.#root.get(name)!, BUCKET_ELEMENT);
-    }
-    const rootPage = builder.finish();
-    this.#pages.flush();
-    const highWaterMark = this.#pages.highWaterMark;
-    const older: BoltMeta = { ...this.#meta, rootPage, highWaterMark, freelistPage: undefined };
-    const newer: BoltMeta = { ...older, txid: older.txid + 1 };
+    const metas = this.#finishPages();
     onDisk(`Cannot commit ${this.path}`, () => {
-      ftruncateSync(this.#descriptor, highWaterMark * this.pageSize);
       if (sync) fsyncSync(this.#descriptor);
-      for (const meta of [older, newer]) this.#writeMeta(meta);
+      this.#writeMetas(metas);
       if (sync) fsyncSync(this.#descriptor);
     });
-    this.#meta = newer;
+  }
+
+  /** `commit` that waits for the disk without holding up the event loop. Nothing else may be called until it has settled. */
+  async commitDurably(): Promise<void> {
+    const metas = this.#finishPages();
+    try {
+      await fsyncLater(this.#descriptor);
+      this.#writeMetas(metas);
+      await fsyncLater(this.#descriptor);
+    } catch (error) {
+      throw new EtcdOpsError('DISK_FAILED', { message: `Cannot commit ${this.path}`, cause: error });
+    }
   }
 
   close(): void {
@@ -181,6 +184,29 @@ export class BoltWriter implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Writes all pages but the metas, and the length of the file. Returns the metas to write: the older one first. */
+  #finishPages(): [BoltMeta, BoltMeta] {
+    assert(this.#unfinished.size === 0, `unfinished right edges: ${[...this.#unfinished].join(', ')}`);
+    const builder = new TreeBuilder(this.#pages);
+    for (const name of [...this.#root.keys()].sort(compareLatin1)) {
+      builder.append(Buffer.from(name, 'latin1'), this.#root.get(name)!, BUCKET_ELEMENT);
+    }
+    const rootPage = builder.finish();
+    this.#pages.flush();
+    const highWaterMark = this.#pages.highWaterMark;
+    onDisk(`Cannot set the length of ${this.path}`, () =>
+      ftruncateSync(this.#descriptor, highWaterMark * this.pageSize),
+    );
+    const older: BoltMeta = { ...this.#meta, rootPage, highWaterMark, freelistPage: undefined };
+    return [older, { ...older, txid: older.txid + 1 }];
+  }
+
+  #writeMetas([older, newer]: [BoltMeta, BoltMeta]): void {
+    this.#writeMeta(older);
+    this.#writeMeta(newer);
+    this.#meta = newer;
   }
 
   /** bbolt writes transaction T into page T mod 2. */

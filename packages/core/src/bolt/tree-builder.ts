@@ -10,7 +10,7 @@ import {
   writeUint64,
 } from './format.ts';
 import { LeafInProgress } from './leaf-in-progress.ts';
-import { Page } from './page.ts';
+import { Page, type LeafView } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
 
 /** bbolt's rebalancing panics on a branch with one child, long after the file was opened. */
@@ -79,6 +79,31 @@ export class TreeBuilder {
       }
       this.#takeRun(data, runStart, runEnd);
       if (row < to) this.#writeLeaf();
+    }
+  }
+
+  /** Adds the entries [from, to) of another file's leaf: as many as fit are copied in one piece. Buckets are not taken. */
+  appendEntries(source: LeafView, from: number, to: number): void {
+    const leaf = this.#leaf;
+    if (!source.contiguous) {
+      for (let entry = from; entry < to; entry++) this.append(source.key(entry), source.value(entry));
+      return;
+    }
+    for (let entry = from; entry < to;) {
+      const runStart = source.keyOffset(entry);
+      let runEnd = runStart;
+      let room = this.#pages.pageSize - leaf.byteLength;
+      while (entry < to) {
+        const keyBytes = source.keyLength(entry);
+        const valueBytes = source.valueLength(entry);
+        if (room < ELEMENT_BYTES + keyBytes + valueBytes && leaf.count > 0) break;
+        leaf.pushSizes(0, keyBytes, valueBytes);
+        room -= ELEMENT_BYTES + keyBytes + valueBytes;
+        runEnd += keyBytes + valueBytes;
+        entry++;
+      }
+      this.#takeRun(source.buffer, runStart, runEnd);
+      if (entry < to) this.#writeLeaf();
     }
   }
 

@@ -47,8 +47,9 @@ export class KeyTable {
 
   #probe(high: number, low: number): number {
     let slot = low & this.#mask;
-    while (this.#values[slot] !== 0 && (this.#low[slot] !== low || this.#high[slot] !== high))
-      {slot = (slot + 1) & this.#mask;}
+    while (this.#values[slot] !== 0 && (this.#low[slot] !== low || this.#high[slot] !== high)) {
+      slot = (slot + 1) & this.#mask;
+    }
     return slot;
   }
 

@@ -36,7 +36,9 @@ export function decodeLeaseRecords(bytes: Buffer): LeaseRecord[] {
   const records: LeaseRecord[] = [];
   for (let offset = 0; offset < bytes.length; offset += LEASE_RECORD_BYTES) {
     const source = LEASE_SOURCES[bytes[offset + 24]!];
-    if (source === undefined) throw damaged(`record ${offset / LEASE_RECORD_BYTES} has the unknown source ${bytes[offset + 24]}`);
+    if (source === undefined) {
+      throw damaged(`record ${offset / LEASE_RECORD_BYTES} has the unknown source ${bytes[offset + 24]}`);
+    }
     records.push({
       id: bytes.readBigInt64LE(offset),
       grantedTtlSeconds: safeNumber(bytes.readBigUInt64LE(offset + 8)),

@@ -18,10 +18,11 @@ export function readLeases(file: BoltFile): Map<bigint, StoredLease> {
   const cursor = file.bucket(LEASE_BUCKET)?.cursor();
   if (cursor === undefined) return leases;
   for (let found = cursor.first(); found; found = cursor.next()) {
-    if (cursor.key.length !== 8)
-      {throw new EtcdOpsError('MVCC_DAMAGED', {
+    if (cursor.key.length !== 8) {
+      throw new EtcdOpsError('MVCC_DAMAGED', {
         message: `Bucket lease: not a lease id: ${cursor.key.toString('hex')}`,
-      });}
+      });
+    }
     leases.set(cursor.key.readBigInt64BE(), decodeLease(cursor.value));
   }
   return leases;

@@ -18,7 +18,13 @@ export interface RevisionKey {
 }
 
 /** Writes the 17 or 18 bytes of a revision key at `offset`; returns the offset behind them. */
-export function writeRevisionKey(target: Uint8Array, offset: number, main: Revision, sub: number, tombstone: boolean): number {
+export function writeRevisionKey(
+  target: Uint8Array,
+  offset: number,
+  main: Revision,
+  sub: number,
+  tombstone: boolean,
+): number {
   writeUint64(target, offset, main);
   target[offset + 8] = SEPARATOR;
   writeUint64(target, offset + 9, sub);
@@ -41,7 +47,9 @@ export function decodeRevisionKey(key: Uint8Array): RevisionKey {
     key[8] !== SEPARATOR ||
     (tombstone && key[REVISION_KEY_BYTES] !== TOMBSTONE_MARK)
   ) {
-    throw new EtcdOpsError('MVCC_DAMAGED', { message: `Not a revision key: ${Buffer.from(key.subarray(0, 32)).toString('hex')}` });
+    throw new EtcdOpsError('MVCC_DAMAGED', {
+      message: `Not a revision key: ${Buffer.from(key.subarray(0, 32)).toString('hex')}`,
+    });
   }
   return { main: readMain(key, 0), sub: readUint64(key, 9), tombstone };
 }
@@ -65,11 +73,15 @@ function writeUint64(target: Uint8Array, offset: number, value: number): void {
 }
 
 function readUint64(bytes: Uint8Array, offset: number): number {
-  const high = bytes[offset]! * 0x100_0000 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!);
-  const low = bytes[offset + 4]! * 0x100_0000 + ((bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!);
+  const high =
+    bytes[offset]! * 0x100_0000 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+  const low =
+    bytes[offset + 4]! * 0x100_0000 + ((bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!);
   const value = high * TWO_POW_32 + low;
   if (value > Number.MAX_SAFE_INTEGER) {
-    throw new EtcdOpsError('MVCC_DAMAGED', { message: `A revision of ${value} is larger than 2^53 and cannot be real` });
+    throw new EtcdOpsError('MVCC_DAMAGED', {
+      message: `A revision of ${value} is larger than 2^53 and cannot be real`,
+    });
   }
   return value;
 }

@@ -52,7 +52,9 @@ export class RowBlockBuilder {
     const block = Buffer.allocUnsafe(this.byteLength);
     block.writeUInt32LE(this.#count, 0);
     let offset = ROW_BLOCK_COUNT_BYTES;
-    for (let row = 0; row < this.#count; row++, offset += ROW_ENTRY_BYTES) block.writeUInt32LE(this.#entries[row]!, offset);
+    for (let row = 0; row < this.#count; row++, offset += ROW_ENTRY_BYTES) {
+      block.writeUInt32LE(this.#entries[row]!, offset);
+    }
     this.#data.copy(block, offset, 0, this.#used);
     this.#count = 0;
     this.#used = 0;
@@ -112,11 +114,15 @@ export class RowBlock {
       const keyBytes = tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES;
       const valueLength = entry >>> 1;
       const end = used + keyBytes + valueLength;
-      if (valueLength > ROW_VALUE_BYTES_MAX || end > data.length) throw damaged(`row ${row} of ${valueLength} bytes ends behind the block`);
+      if (valueLength > ROW_VALUE_BYTES_MAX || end > data.length) {
+        throw damaged(`row ${row} of ${valueLength} bytes ends behind the block`);
+      }
       if (data[used + 8] !== 0x5f || (tombstone && data[used + REVISION_KEY_BYTES] !== 0x74)) {
         throw damaged(`row ${row} does not begin with a revision key`);
       }
-      if (row > 0 && compareRevisions(data, offsets[row - 1]!, used) >= 0) throw damaged(`row ${row} does not come after the row before it`);
+      if (row > 0 && compareRevisions(data, offsets[row - 1]!, used) >= 0) {
+        throw damaged(`row ${row} does not come after the row before it`);
+      }
       offsets[row] = used;
       used = end;
     }
@@ -171,8 +177,8 @@ export class RowBlock {
  * It is what a resumed watch is compared with, and what tells a fork from a continuation (docs/FORMAT.md).
  */
 export class RevisionDigest {
-  #hash: Hash = createHash('sha256');
-  #lengths = Buffer.allocUnsafe(8);
+  readonly #hash: Hash = createHash('sha256');
+  readonly #lengths = Buffer.allocUnsafe(8);
   rowCount = 0;
 
   update(key: Uint8Array, value: Uint8Array): void {

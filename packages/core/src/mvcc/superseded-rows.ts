@@ -63,10 +63,10 @@ export async function findSupersededRows(
  * One pass over the rows up to `revision`. Of each key that has rows at or below `compactRevision` the table knows the newest
  * of them; every later row of the key, or a tombstone, marks it. Memory: 12 to 40 bytes for each such key, a bit a row.
  */
-async function markSupersededRows(
+export async function markSupersededRows(
   bucket: Bucket,
   range: RevisionRange,
-  yielder: Yielder,
+  yielder: Pick<Yielder, 'due' | 'turn'>,
 ): Promise<{ superseded: SupersededRows; lastIsPut: boolean }> {
   const superseded = new SupersededRows();
   const newest = new KeyTable();
