@@ -1,4 +1,4 @@
-import { copyFile, open } from 'node:fs/promises';
+import { copyFile, open, stat } from 'node:fs/promises';
 // By path: a dependency of core on the test kit would close a circle of packages.
 import { runEtcdutl, startEtcd, tempDir, type TempDir, type TestEtcd } from '../../../../test-kit/src/index.ts';
 import type { HashKVResult } from '../hash-kv.ts';
@@ -70,6 +70,18 @@ export class LiveStore implements AsyncDisposable {
     };
   }
 
+  /** Every key with value, revisions, version and lease, as of a revision. */
+  async range(revision = 0): Promise<unknown> {
+    const all = encode('\0');
+    return (await this.#call<{ kvs?: unknown }>('kv/range', { key: all, range_end: all, revision })).kvs ?? [];
+  }
+
+  /** Returns the size of the database file afterwards. */
+  async defragment(): Promise<number> {
+    await this.#etcd.etcdctl('defrag');
+    return (await stat(this.#database)).size;
+  }
+
   /** `etcdctl snapshot save`, with its trailing hash. */
   async snapshot(): Promise<string> {
     const path = this.#files.file(`snapshot-${++this.#snapshots}.db`);
@@ -80,10 +92,9 @@ export class LiveStore implements AsyncDisposable {
   /** Ends etcd, lets `edit` change its database file, and returns a copy of what etcd then starts on. */
   async restartWith(end: 'stop' | 'kill', edit: (path: string) => void = () => {}): Promise<string> {
     await (end === 'stop' ? this.#etcd.stop() : this.#etcd.kill());
-    const database = `${this.#etcd.dataDir}/member/snap/db`;
-    edit(database);
+    edit(this.#database);
     const path = this.#files.file(`ended-${++this.#snapshots}.db`);
-    await copyFile(database, path);
+    await copyFile(this.#database, path);
     await this.#etcd.restart();
     return path;
   }
@@ -105,6 +116,10 @@ export class LiveStore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#etcd[Symbol.asyncDispose]();
     await this.#files.remove();
+  }
+
+  get #database(): string {
+    return `${this.#etcd.dataDir}/member/snap/db`;
   }
 
   async #revision(path: string, body: object): Promise<number> {
