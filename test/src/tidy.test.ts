@@ -68,6 +68,8 @@ const rules: Readonly<Record<string, RuleCase>> = {
       source('packages/bus/src/a.ts', "import { a } from '@etcd-ops/core';"),
       source('packages/bus/src/a.test.ts', "import { a } from '@etcd-ops/test-kit';"),
       source('packages/cli/src/a.ts', "import { a } from '@etcd-ops/watcher';"),
+      source('packages/core/src/a.test.ts', "import { a } from '@etcd-ops/local-servers';"),
+      source('packages/core/src/a/testing/b.ts', "import { a } from '@etcd-ops/local-servers';"),
       source('services/watcher/src/a.ts', "import type { A } from '@etcd-ops/service-kit';"),
       source('test/src/a.ts', "import { a } from '@etcd-ops/cli';"),
       manifest('packages/bus', {
@@ -89,6 +91,8 @@ const rules: Readonly<Record<string, RuleCase>> = {
       [manifest('packages/core', { devDependencies: { '@etcd-ops/bus': '' } })],
       [manifest('packages/core', { devDependencies: { '@etcd-ops/test-kit': '' } })],
       [source('packages/core/src/a.test.ts', "import { a } from '@etcd-ops/test-kit';")],
+      [source('packages/core/src/a.ts', "import { a } from '@etcd-ops/local-servers';")],
+      [source('packages/local-servers/src/a.ts', "import { a } from '@etcd-ops/core';")],
       [source('packages/test-kit/src/a.ts', "import { a } from '@etcd-ops/bus';")],
       [manifest('packages/bus', { dependencies: { '@etcd-ops/test-kit': '' } })],
       [...services, manifest('services/watcher', { dependencies: { '@etcd-ops/uploader': '' } })],

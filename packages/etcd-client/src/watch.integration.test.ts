@@ -75,7 +75,7 @@ describe.each(etcdVersions())('a watch on etcd %s', (version) => {
     expectSameRows(live, file);
     expectSameRows(cut, file);
     expect(live.rows.size).toBe(file.rows.size);
-    expect(cut.createdAt.length).toBeGreaterThan(3);
+    expect(cut.createdAt.length).toBeGreaterThan(1);
     expect([...live.leases].some((id) => id < 0n)).toBe(true);
     expect([...live.leases].some((id) => id > 2n ** 62n)).toBe(true);
 

@@ -12,6 +12,11 @@ const VERSION_ARGUMENTS = {
 
 export type BinaryName = keyof typeof VERSION_ARGUMENTS;
 
+/** A server was asked for that is not on this machine. */
+export class MissingBinaryError extends Error {
+  override readonly name = 'MissingBinaryError';
+}
+
 export interface Binary {
   path: string;
   /** `3.5.16`: digits only. */

@@ -5,6 +5,7 @@ export {
   findBinary,
   matchesVersion,
   missingBinary,
+  MissingBinaryError,
   toolsDirectory,
   type Binary,
   type BinaryName,

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EtcdOpsError } from '@etcd-ops/core';
-import { findBinaries, matchesVersion, missingBinary, type Binary } from './binaries.ts';
+import { findBinaries, matchesVersion, missingBinary, MissingBinaryError, type Binary } from './binaries.ts';
 import { runEtcdctl } from './etcdctl.ts';
 import { LocalEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
 import { freePorts } from './free-port.ts';
@@ -106,7 +105,7 @@ function chooseBinary({ binary, version }: StartEtcdOptions): Binary {
   const chosen = all.findLast((candidate) => version === undefined || matchesVersion(candidate.version, version));
   if (chosen === undefined) {
     const others = all.length === 0 ? '' : `; there are ${all.map((found) => found.version).join(', ')}`;
-    throw new EtcdOpsError('BINARY_MISSING', { message: `There is ${missingBinary('etcd', version)}${others}` });
+    throw new MissingBinaryError(`There is ${missingBinary('etcd', version)}${others}`);
   }
   return chosen;
 }

@@ -31,7 +31,7 @@ export function packageDirectory(path: string): string | undefined {
 }
 
 export function isTestFile(path: string): boolean {
-  return path.endsWith('.test.ts');
+  return path.endsWith('.test.ts') || path.includes('/testing/');
 }
 
 export function isTypeScript(path: string): boolean {

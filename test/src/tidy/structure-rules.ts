@@ -14,7 +14,7 @@ const belowPackages: Readonly<Record<string, readonly string[]>> = {
   'etcd-client': ['core'],
   bus: ['core'],
   'service-kit': ['core', 'bus', 'etcd-client'],
-  'local-servers': ['core'],
+  'local-servers': [],
   'test-kit': ['core', 'local-servers'],
 };
 /** Tests of these cannot use test-kit, which stands on them: the circle would stop turbo. Theirs with servers live in test/src. */
@@ -72,11 +72,12 @@ export const arrowsPointDown: Rule = (files) => {
     const allowed = directory === undefined ? undefined : allowedImports(directory, serviceNames);
     if (directory === undefined || allowed === undefined) return [];
     const own = posix.basename(directory);
-    const mayUseTestKit = !belowTestKit.includes(own);
+    const mayTestWith = (name: string): boolean =>
+      name === 'local-servers' || (name === 'test-kit' && !belowTestKit.includes(own));
     if (path === `${directory}/package.json`) {
       return declared(text)
         .filter(
-          ({ name, development }) => !allowed.includes(name) && !(development && name === 'test-kit' && mayUseTestKit),
+          ({ name, development }) => !allowed.includes(name) && !(development && mayTestWith(name)),
         )
         .map(({ name }) => `${path} depends on ${scope}${name}, which does not lie below ${own}`);
     }
@@ -87,7 +88,7 @@ export const arrowsPointDown: Rule = (files) => {
       .flatMap((name) => {
         if (name === own) return `${path} imports its own package by name; inside a package import the file`;
         if (name.includes('/')) return `${path} imports ${scope}${name}; a package has one door, its index.ts`;
-        if (allowed.includes(name) || (name === 'test-kit' && mayUseTestKit && isTestFile(path))) return [];
+        if (allowed.includes(name) || (mayTestWith(name) && isTestFile(path))) return [];
         return `${path} imports ${scope}${name}, which does not lie below ${own}`;
       });
   });

@@ -2,8 +2,9 @@ import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError } from '@etcd-ops/core';
 import { EtcdCluster, openEtcd3, type EtcdMember } from '@etcd-ops/etcd-client';
-import { planMembers, startEtcd, type LocalEtcd, type EtcdMemberPlan } from '@etcd-ops/local-servers';
+import { MissingBinaryError, planMembers, startEtcd, type LocalEtcd, type EtcdMemberPlan } from '@etcd-ops/local-servers';
 import { createLogger } from '@etcd-ops/service-kit';
 import type { Etcd3 } from 'etcd3';
 import { destination } from 'pino';
@@ -20,6 +21,11 @@ export interface RunningEtcd {
   client: Etcd3;
   member: EtcdMember;
   close(): Promise<void>;
+}
+
+function asMissing(cause: unknown): never {
+  if (cause instanceof MissingBinaryError) throw new EtcdOpsError('BINARY_MISSING', { message: cause.message });
+  throw cause;
 }
 
 /** Everything that the demo starts; whatever happens, all of it is stopped and, unless kept, removed. */
@@ -117,7 +123,7 @@ export class Stage implements AsyncDisposable {
 
   async #start(plan: EtcdMemberPlan): Promise<RunningEtcd> {
     const version = this.etcdVersion === undefined ? {} : { version: this.etcdVersion };
-    const etcd = this.#resources.use(await startEtcd({ ...version, members: [plan], token: DEMO_TOKEN }));
+    const etcd = this.#resources.use(await startEtcd({ ...version, members: [plan], token: DEMO_TOKEN }).catch(asMissing));
     const access = { endpoints: etcd.endpoints };
     const cluster = this.#resources.use(await EtcdCluster.connect(access));
     const client = await openEtcd3(access);

@@ -1,9 +1,8 @@
 import { copyFile, open, stat } from 'node:fs/promises';
-// By path: a dependency of core on the test kit would close a circle of packages.
-import { runEtcdutl, startEtcd, tempDir, type TempDir, type TestEtcd } from '../../../../test-kit/src/index.ts';
+import { runEtcdutl, startEtcd, tempDir, type TempDir, type LocalEtcd } from '@etcd-ops/local-servers';
 import type { HashKVResult } from '../hash-kv.ts';
 
-export { etcdVersions, eventually, missingBinary } from '../../../../test-kit/src/index.ts';
+export { etcdVersions, eventually, missingBinary } from '@etcd-ops/local-servers';
 
 interface Header {
   header: { revision: string };
@@ -11,11 +10,11 @@ interface Header {
 
 /** A real etcd with just the calls that these tests need, over its JSON gateway. */
 export class LiveStore implements AsyncDisposable {
-  readonly #etcd: TestEtcd;
+  readonly #etcd: LocalEtcd;
   readonly #files: TempDir = tempDir('etcd-ops-live-store-');
   #snapshots = 0;
 
-  private constructor(etcd: TestEtcd) {
+  private constructor(etcd: LocalEtcd) {
     this.#etcd = etcd;
   }
 
