@@ -1,35 +1,48 @@
-import { Command, CommanderError } from 'commander';
-import { demoCommand } from './commands/demo.ts';
-import { listCommand } from './commands/list.ts';
-import { restoreCommand } from './commands/restore.ts';
-import { serviceCommand } from './commands/service.ts';
-import { snapshotCommand } from './commands/snapshot.ts';
-import { statusCommand } from './commands/status.ts';
-import { reportFailure, USAGE_EXIT_CODE } from './output/failure.ts';
+import { COMMANDS } from './commands/command-list.ts';
+import { helpOptions, renderCommandHelp, renderProgramHelp } from './help/render-help.ts';
+import type { Command } from './options/define-command.ts';
+import { readCommandLine } from './options/command-line.ts';
 import { version } from './version.ts';
 
-/** The whole command line. Each command loads what it needs when it is run, so that help stays quick. */
-export function createProgram(): Command {
-  const program = new Command('etcd-ops')
-    .description('Continuous backup, exact restore and daily care of etcd.')
-    .version(version(), '-v, --version')
-    .showSuggestionAfterError()
-    .showHelpAfterError('(--help shows the options)')
-    .exitOverride();
-  for (const command of [demoCommand(), snapshotCommand(), restoreCommand(), listCommand(), statusCommand(), serviceCommand()]) {
-    program.addCommand(command.exitOverride());
-  }
-  return program;
+export interface ProgramContext {
+  environment: Readonly<Record<string, string | undefined>>;
+  stdout: { write(text: string): unknown; columns?: number };
+  stderr: { write(text: string): unknown };
 }
 
 /** Runs one command line and answers with the exit code of the process. */
-export async function runProgram(args: readonly string[]): Promise<number> {
+export async function runProgram(args: readonly string[], context: ProgramContext): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    await dispatch(args, context);
     return 0;
   } catch (error) {
-    // Commander has printed its own message already; its help and version come this way too.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
-    return reportFailure(error, process.stderr);
+    // Loaded only now: it needs the core, which help and completion do without.
+    const { reportFailure } = await import('./output/failure.ts');
+    return reportFailure(error, context.stderr);
   }
+}
+
+async function dispatch(args: readonly string[], context: ProgramContext): Promise<void> {
+  const [first, ...rest] = args;
+  const page = helpOptions(context.environment, context.stdout.columns);
+  const pageOf = (command: Command | undefined): string =>
+    command === undefined ? renderProgramHelp(COMMANDS, version(), page) : renderCommandHelp(command, page);
+
+  if (first === '-v' || first === '--version') return void context.stdout.write(`etcd-ops ${version()}\n`);
+  if (first === undefined || first === '-h' || first === '--help') return void context.stdout.write(pageOf(undefined));
+  if (first === 'help') {
+    return void context.stdout.write(pageOf(rest[0] === undefined ? undefined : await findCommand(rest[0])));
+  }
+  const command = await findCommand(first);
+  const line = await readCommandLine(command, rest, context.environment);
+  if (line.kind === 'help') return void context.stdout.write(pageOf(command));
+  for (const note of line.notes) context.stderr.write(`etcd-ops: ${note}\n`);
+  await command.run(line.options, line.argument);
+}
+
+async function findCommand(name: string): Promise<Command> {
+  const found = COMMANDS.find((command) => command.name === name);
+  if (found !== undefined) return found;
+  const { unknownCommand } = await import('./options/unknown-names.ts');
+  throw unknownCommand(name, COMMANDS);
 }

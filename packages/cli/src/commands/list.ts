@@ -1,16 +1,28 @@
-import { Command } from 'commander';
-import { addRepositoryOptions, type RepositoryOptions } from '../options/repository-options.ts';
-import { outputOption } from '../options/parse.ts';
+import { defineCommand } from '../options/define-command.ts';
+import { outputFlags } from '../options/general-flags.ts';
+import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops list`: what is stored, and what can be restored from it. */
-export function listCommand(): Command {
-  const command = new Command('list')
-    .summary('show what is stored and what can be restored')
-    .description('Shows the fulls, deltas, restorable ranges and gaps of a repository. Reads the store and nothing else.');
-  return addRepositoryOptions(command)
-    .addOption(outputOption())
-    .action(async (options: RepositoryOptions & { output: 'table' | 'json' }) => {
-      const { runList } = await import('../restore/run-list.ts');
-      await runList(options);
-    });
-}
+export const listCommand = defineCommand({
+  name: 'list',
+  task: 'look',
+  summary: { en: 'show what is stored and what can be restored', zh: '列出已有备份和可恢复的范围' },
+  description: {
+    en: 'Shows the fulls, deltas, restorable ranges and gaps of a repository. Reads the store and nothing else.',
+    zh: '列出仓库中的全量备份、增量备份、可恢复的 revision 与时间范围以及缺口。只读取存储。',
+  },
+  flags: { ...repositoryFlags, ...outputFlags },
+  examples: [
+    { command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod', en: 'for people', zh: '表格输出' },
+    {
+      command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod -o json',
+      en: 'for programs',
+      zh: 'JSON 输出',
+    },
+  ],
+  exitCodes: [6, 9],
+  run: async (options) => {
+    const { runList } = await import('../restore/run-list.ts');
+    await runList(options);
+  },
+});

@@ -1,48 +1,148 @@
-import { Command, Option } from 'commander';
-import { addRepositoryOptions } from '../options/repository-options.ts';
-import { collect, parseBoolean, parseBytes, parseCount, parseDuration } from '../options/parse.ts';
-import type { SnapshotOptions } from '../daemon/run-snapshot.ts';
+import { defineCommand } from '../options/define-command.ts';
+import { boolean, bytes, choice, count, directory, duration, list, text } from '../options/flag.ts';
+import { etcdFlags } from '../options/etcd-options.ts';
+import { logFlags } from '../options/general-flags.ts';
+import { repositoryFlags } from '../options/repository-options.ts';
+import { chunkFlags, serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
+
+const scheduleFlags = {
+  schedule: text({
+    section: 'schedule',
+    value: 'cron',
+    default: '*/20 * * * *',
+    en: 'when full snapshots are taken',
+    zh: '全量备份周期策略',
+  }),
+  deltaSnapshotPeriod: duration({
+    section: 'schedule',
+    default: '10s',
+    en: 'how often waiting changes become a delta; 0 turns deltas off',
+    zh: '增量备份间隔；0 表示关闭增量备份',
+  }),
+  deltaSnapshotMemoryLimit: bytes({
+    section: 'schedule',
+    default: 10_485_760,
+    en: 'a delta is made early when this much waits',
+    zh: '待写入的变更达到该大小时提前生成增量备份',
+  }),
+  defragSchedule: text({
+    section: 'schedule',
+    value: 'cron',
+    aliases: ['defragmentation-schedule'],
+    default: '0 0 */3 * *',
+    en: "when members are defragmented; 'never' turns it off",
+    zh: 'etcd 碎片整理周期策略；never 表示关闭',
+  }),
+};
+
+const retentionFlags = {
+  garbageCollectionPolicy: choice(['LimitBased', 'KeepAlways'], {
+    section: 'retention',
+    value: 'policy',
+    default: 'LimitBased',
+    en: 'which fulls are kept',
+    zh: '备份清理策略：保留设定数量的全量备份，或永久保留',
+  }),
+  garbageCollectionPeriod: duration({
+    section: 'retention',
+    default: '1m',
+    en: 'how often old backups are removed',
+    zh: '备份清理周期',
+  }),
+  maxBackups: count({
+    section: 'retention',
+    default: 240,
+    en: 'how many fulls LimitBased keeps',
+    zh: '最多保留多少份全量备份',
+  }),
+  deltaRetention: choice(['with-base', 'newest-chain'], {
+    section: 'retention',
+    value: 'rule',
+    default: 'with-base',
+    en: 'how long deltas are kept',
+    zh: '增量备份保留规则',
+  }),
+};
+
+const compressionFlags = {
+  enableCompression: boolean({
+    section: 'compression',
+    aliases: ['compress-snapshots'],
+    en: 'compress full snapshots',
+    zh: '是否开启备份压缩',
+  }),
+  compressionPolicy: choice(['gzip', 'zlib', 'zstd', 'none'], {
+    section: 'compression',
+    value: 'codec',
+    default: 'gzip',
+    en: 'how they are compressed',
+    zh: '压缩策略',
+  }),
+};
 
 /** `etcd-ops snapshot`: backs up one cluster until it is stopped. Flags and defaults are those of the seed tool's README. */
-export function snapshotCommand(): Command {
-  const command = new Command('snapshot')
-    .summary('back up a cluster: full snapshots on schedule, deltas between them')
-    .description('Backs up one etcd cluster until stopped: full snapshots on schedule and every change between them. SIGTERM flushes the last delta.');
-  return addTimes(addEtcd(addRepositoryOptions(command)))
-    .option('--state-dir <path>', 'where the private NATS server keeps its data (default: <bucket>/.etcd-ops/<cluster>)')
-    .option('--http <host:port>', 'where /livez, /readyz and /metrics are served', '127.0.0.1:0')
-    .option('--restore-root <path>', 'a folder below which restores asked over NATS may write; repeatable', collect)
-    .addOption(new Option('--log-level <level>', 'how much is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info').env('ETCD_OPS_LOG_LEVEL'))
-    .action(async (options: SnapshotOptions) => {
-      const { runSnapshot } = await import('../daemon/run-snapshot.ts');
-      await runSnapshot(options);
-    });
-}
-
-function addEtcd(command: Command): Command {
-  return command
-    .addOption(new Option('--endpoints <urls>', 'etcd endpoints of one cluster, comma separated').argParser(collect).env('ETCD_OPS_ENDPOINTS'))
-    .addOption(new Option('--ca-cert, --cacert <file>', 'CA of the servers (PEM)').env('ETCD_OPS_CACERT'))
-    .addOption(new Option('--cert <file>', 'client certificate (PEM)').env('ETCD_OPS_CERT'))
-    .addOption(new Option('--key <file>', 'key of the client certificate (PEM)').env('ETCD_OPS_KEY'))
-    .addOption(new Option('--insecure-skip-tls-verify [boolean]', 'do not verify the certificates of the servers').argParser(parseBoolean).preset('true').default(false))
-    .addOption(new Option('--etcd-username <name>', 'etcd user; full snapshots need the role root').env('ETCD_OPS_ETCD_USERNAME'))
-    .addOption(new Option('--etcd-password-file <file>', 'file that holds the password').env('ETCD_OPS_ETCD_PASSWORD_FILE'))
-    .addOption(new Option('--etcd-connection-timeout <duration>', 'limit of one connection attempt').argParser(parseDuration).default(30_000, '30s'))
-    .addOption(new Option('--etcd-snapshot-timeout <duration>', 'limit of one full snapshot').argParser(parseDuration).default(900_000, '15m'))
-    .addOption(new Option('--etcd-defrag-timeout <duration>', 'limit of the defragmentation of one member').argParser(parseDuration).default(480_000, '8m'));
-}
-
-function addTimes(command: Command): Command {
-  return command
-    .option('--schedule <cron>', 'when full snapshots are taken', '*/20 * * * *')
-    .addOption(new Option('--delta-snapshot-period <duration>', 'how often waiting changes become a delta; 0 turns deltas off').argParser(parseDuration).default(10_000, '10s'))
-    .addOption(new Option('--delta-snapshot-memory-limit <bytes>', 'a delta is made early when this much waits').argParser(parseBytes).default(10_485_760))
-    .addOption(new Option('--garbage-collection-policy <policy>', 'which fulls are kept').choices(['LimitBased', 'KeepAlways']).default('LimitBased'))
-    .addOption(new Option('--garbage-collection-period <duration>', 'how often old backups are removed').argParser(parseDuration).default(60_000, '1m'))
-    .addOption(new Option('--max-backups <count>', 'how many fulls LimitBased keeps').argParser(parseCount).default(240))
-    .addOption(new Option('--delta-retention <rule>', 'how long deltas are kept').choices(['with-base', 'newest-chain']).default('with-base'))
-    .option('--defrag-schedule <cron>', "when members are defragmented; 'never' turns it off", '0 0 */3 * *')
-    .addOption(new Option('--enable-compression [boolean]', 'compress full snapshots').argParser(parseBoolean).preset('true').default(false))
-    .addOption(new Option('--compression-policy <codec>', 'how they are compressed').choices(['gzip', 'zlib', 'zstd', 'none']).default('gzip'));
-}
+export const snapshotCommand = defineCommand({
+  name: 'snapshot',
+  task: 'backup',
+  summary: {
+    en: 'back up a cluster: full snapshots on schedule, deltas between them',
+    zh: '备份集群：定期全量备份，其间持续增量备份',
+  },
+  description: {
+    en: 'Backs up one etcd cluster until stopped: full snapshots on schedule and every change between them. SIGTERM flushes the last delta.',
+    zh: '持续备份一个 etcd 集群：定期全量备份，并记录其间的每一次变更。收到 SIGTERM 时写完最后一个增量备份再退出。',
+  },
+  flags: {
+    ...etcdFlags,
+    ...repositoryFlags,
+    ...scheduleFlags,
+    ...retentionFlags,
+    ...compressionFlags,
+    stateDir: directory({
+      section: 'daemon',
+      defaultText: { en: '<bucket>/.etcd-ops/<cluster>', zh: '<bucket>/.etcd-ops/<cluster>' },
+      en: 'where the private NATS server keeps its data',
+      zh: '内置 NATS 的数据目录',
+    }),
+    http: text({
+      section: 'daemon',
+      value: 'host:port',
+      default: '127.0.0.1:0',
+      en: 'where /livez, /readyz and /metrics are served',
+      zh: '/livez、/readyz 和 /metrics 的监听地址',
+    }),
+    restoreRoot: list({
+      section: 'daemon',
+      value: 'paths',
+      en: 'folders below which restores asked over NATS may write',
+      zh: '通过 NATS 请求的恢复只能写入这些目录之下',
+    }),
+    ...logFlags,
+    ...chunkFlags,
+    ...serviceEndpointFlags,
+    ...transportFlags,
+  },
+  examples: [
+    {
+      command: 'etcd-ops snapshot',
+      en: 'the etcd on this host, into ./default.bak/etcd.bak',
+      zh: '备份本机 etcd 到 ./default.bak/etcd.bak',
+    },
+    {
+      command:
+        'etcd-ops snapshot --endpoints https://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key --bucket /var/backups/etcd --cluster-name prod',
+      en: 'a cluster with TLS',
+      zh: '备份启用 TLS 的集群',
+    },
+    {
+      command: 'etcd-ops snapshot --schedule "0 * * * *" --delta-snapshot-period 5s --enable-compression',
+      en: 'fulls every hour, deltas every five seconds',
+      zh: '每小时全量备份，每 5 秒增量备份，开启压缩',
+    },
+  ],
+  exitCodes: [8, 9, 10, 12],
+  run: async (options) => {
+    const { runSnapshot } = await import('../daemon/run-snapshot.ts');
+    await runSnapshot(options);
+  },
+});

@@ -24,7 +24,8 @@ export class ProgressLine {
     if (now - this.#printedAtMs < (isTerminal ? REDRAW_PERIOD_MS : PLAIN_PERIOD_MS)) return;
     this.#printedAtMs = now;
     const rate = formatBytes((bytesDone / Math.max(1, now - this.#phaseBeganMs)) * 1000);
-    const share = bytesTotal > 0 ? ` of ${formatBytes(bytesTotal)} (${Math.floor((bytesDone / bytesTotal) * 100)} %)` : '';
+    const share =
+      bytesTotal > 0 ? ` of ${formatBytes(bytesTotal)} (${Math.floor((bytesDone / bytesTotal) * 100)} %)` : '';
     const text = `${phase}: ${formatBytes(bytesDone)}${share}, ${rate}/s`;
     this.#output.write(isTerminal ? `\r\u001B[K${text}` : `${text}\n`);
   }

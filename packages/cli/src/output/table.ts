@@ -1,10 +1,16 @@
 /** A plain table: headings, then rows; numbers to the right. */
 export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const numeric = headings.map((_, column) => rows.length > 0 && rows.every((row) => /^[\d.,]*( ?[kMG]?B| ms| s)?$/.test(row[column] ?? '')));
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const numeric = headings.map(
+    (_, column) => rows.length > 0 && rows.every((row) => /^[\d.,]*( ?[kMG]?B| ms| s)?$/.test(row[column] ?? '')),
+  );
   const line = (cells: readonly string[]): string =>
     widths
-      .map((width, column) => (numeric[column] === true ? (cells[column] ?? '').padStart(width) : (cells[column] ?? '').padEnd(width)))
+      .map((width, column) =>
+        numeric[column] === true ? (cells[column] ?? '').padStart(width) : (cells[column] ?? '').padEnd(width),
+      )
       .join('  ')
       .trimEnd();
   return [line(headings), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');

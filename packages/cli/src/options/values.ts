@@ -1,13 +1,14 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { ValueError } from './usage-error.ts';
 
 const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const BYTE_UNITS: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 };
 
-/** `10s`, `1m30s`, `500ms`; Go's spelling, as etcd's own tools take it. Answers in milliseconds. */
+/** `10s`, `1m30s`, `500ms`, `0`; Go's spelling, as etcd's own tools take it. Answers in milliseconds. */
 export function parseDuration(text: string): number {
+  if (text === '0') return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
-    throw new InvalidArgumentError('A duration looks like 10s, 1m30s or 500ms.');
+    throw new ValueError('A duration looks like 10s, 1m30s or 500ms.');
   }
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * DURATION_UNITS_MS[unit!]!, 0);
 }
@@ -16,12 +17,12 @@ export function parseDuration(text: string): number {
 export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]i?)?b?$/i.exec(text);
   const unit = BYTE_UNITS[(match?.[2] ?? '').toLowerCase()];
-  if (match === null || unit === undefined) throw new InvalidArgumentError('A size looks like 10485760, 10MB or 10Mi.');
+  if (match === null || unit === undefined) throw new ValueError('A size looks like 10485760, 10MB or 10Mi.');
   return Math.round(Number(match[1]) * unit);
 }
 
 export function parseCount(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('A whole number is needed.');
+  if (!/^\d{1,15}$/.test(text)) throw new ValueError('A whole number is needed.');
   return Number(text);
 }
 
@@ -29,22 +30,28 @@ export function parseCount(text: string): number {
 export function parseTime(text: string): number {
   const zoned = /(Z|[+-]\d\d:\d\d)$/.test(text);
   const timeMs = Date.parse(text);
-  if (!zoned || Number.isNaN(timeMs)) throw new InvalidArgumentError('A time looks like 2026-11-20T06:00:00Z; the zone is needed.');
+  if (!zoned || Number.isNaN(timeMs)) {
+    throw new ValueError('A time looks like 2026-11-20T06:00:00Z or 2026-11-20T14:00:00+08:00; the zone is needed.');
+  }
   return timeMs;
 }
 
-/** `true` or `false`, or nothing for true: the seed's users write `--flag false`, etcd's users `--flag`. */
+/** What Go's and YAML's users write. */
 export function parseBoolean(text: string): boolean {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  throw new InvalidArgumentError('true or false is needed.');
+  if (/^(true|t|yes|on|1)$/i.test(text)) return true;
+  if (/^(false|f|no|off|0)$/i.test(text)) return false;
+  throw new ValueError('true or false is needed.');
 }
 
-/** Comma separated, and repeatable. */
-export function collect(text: string, previous: string[] = []): string[] {
-  return [...previous, ...text.split(',').map((part) => part.trim()).filter((part) => part !== '')];
+export function parseText(text: string): string {
+  if (text === '') throw new ValueError('It must not be empty.');
+  return text;
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how data is printed').choices(['table', 'json']).default('table');
+/** Comma separated. */
+export function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }

@@ -1,0 +1,21 @@
+import type { Command } from '../options/define-command.ts';
+import { completionCommand } from './completion.ts';
+import { demoCommand } from './demo.ts';
+import { listCommand } from './list.ts';
+import { restoreCommand } from './restore.ts';
+import { serviceCommand } from './service.ts';
+import { snapshotCommand } from './snapshot.ts';
+import { statusCommand } from './status.ts';
+import { versionCommand } from './version.ts';
+
+/** Every command, in the order of the first page of help. */
+export const COMMANDS: readonly Command[] = [
+  demoCommand,
+  snapshotCommand,
+  restoreCommand,
+  listCommand,
+  statusCommand,
+  serviceCommand,
+  completionCommand,
+  versionCommand,
+];

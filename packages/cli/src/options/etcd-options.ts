@@ -1,0 +1,73 @@
+import type { OptionsOf } from './define-command.ts';
+import { boolean, duration, file, list, text } from './flag.ts';
+
+/** How a living etcd is reached: the same flags on every command that talks to one. */
+export const etcdFlags = {
+  endpoints: list({
+    section: 'etcd',
+    short: 'e',
+    value: 'urls',
+    defaultText: { en: '127.0.0.1:2379', zh: '127.0.0.1:2379' },
+    en: 'endpoints of one cluster; without a scheme https if certificates are given, else http',
+    zh: 'etcd endpoints；未写协议时，提供了证书则用 https，否则用 http',
+  }),
+  cacert: file({
+    section: 'etcd',
+    aliases: ['ca-cert', 'ca-cert-file', 'trusted-ca-file'],
+    en: 'CA of the servers (PEM)',
+    zh: 'etcd CA 证书（PEM）',
+  }),
+  cert: file({ section: 'etcd', aliases: ['cert-file'], en: 'client certificate (PEM)', zh: '客户端证书（PEM）' }),
+  key: file({
+    section: 'etcd',
+    aliases: ['key-file'],
+    en: 'key of the client certificate (PEM)',
+    zh: '客户端证书的私钥（PEM）',
+  }),
+  insecureSkipTlsVerify: boolean({
+    section: 'etcd',
+    en: 'do not verify the certificates of the servers',
+    zh: '跳过服务器证书验证',
+    warning: {
+      en: 'certificates are not verified: anybody on the way can read and change the backup',
+      zh: '未验证证书：中间人可以读取并篡改备份',
+    },
+  }),
+  etcdUsername: text({
+    section: 'etcd',
+    value: 'name',
+    aliases: ['user'],
+    en: 'etcd user; full snapshots need the role root',
+    zh: 'etcd 用户名；全量备份需要 root 角色',
+  }),
+  etcdPasswordFile: file({ section: 'etcd', en: 'file that holds the password', zh: '保存 etcd 密码的文件' }),
+  etcdPassword: text({
+    section: 'etcd',
+    value: 'password',
+    aliases: ['password'],
+    en: 'the password itself; ETCD_OPS_ETCD_PASSWORD or --etcd-password-file keep it out of the process list',
+    zh: 'etcd 密码；建议改用环境变量 ETCD_OPS_ETCD_PASSWORD 或 --etcd-password-file',
+    notInFile: true,
+  }),
+  etcdConnectionTimeout: duration({
+    section: 'etcd',
+    aliases: ['dial-timeout'],
+    default: '30s',
+    en: 'limit of one connection attempt',
+    zh: 'etcd 连接超时时间',
+  }),
+  etcdSnapshotTimeout: duration({
+    section: 'etcd',
+    default: '15m',
+    en: 'limit of one full snapshot',
+    zh: 'etcd 全量备份超时时间',
+  }),
+  etcdDefragTimeout: duration({
+    section: 'etcd',
+    default: '8m',
+    en: 'limit of the defragmentation of one member',
+    zh: 'etcd 碎片整理超时时间',
+  }),
+};
+
+export type EtcdOptions = OptionsOf<typeof etcdFlags>;

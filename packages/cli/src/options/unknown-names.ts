@@ -1,0 +1,60 @@
+import { nearestName } from '@etcd-ops/service-kit';
+import type { Command } from './define-command.ts';
+import { flagsByName, flagsOf, type NamedFlag, spellings } from './flag-index.ts';
+import { variablesOf } from './resolve-options.ts';
+import { UsageError, type UsageProblem } from './usage-error.ts';
+
+export function unknownCommand(name: string, commands: readonly Command[]): UsageError {
+  if (name.startsWith('-')) {
+    return new UsageError([
+      {
+        message: `${name} stands before the command`,
+        remedy: 'Write the command first: etcd-ops <command> [flags]; `etcd-ops --help` lists them.',
+      },
+    ]);
+  }
+  const nearest = nearestName(
+    name,
+    commands.map((command) => command.name),
+  );
+  const suggestion = nearest === undefined ? '' : `Did you mean ${nearest}? `;
+  return new UsageError([
+    { message: `There is no command ${name}`, remedy: `${suggestion}\`etcd-ops --help\` lists all commands.` },
+  ]);
+}
+
+export function unknownFlag(spelling: string, command: Command): UsageProblem {
+  const known = flagsOf(command).flatMap((named) => [
+    ...spellings(named),
+    ...(named.flag.kind === 'boolean' ? [`--no-${named.name}`] : []),
+  ]);
+  // etcd's own old spelling, with one dash, is near; so is a name in camel case.
+  const nearest = nearestName(
+    spelling
+      .replace(/^-+/, '--')
+      .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+      .replaceAll('_', '-'),
+    known,
+  );
+  const suggestion = nearest === undefined ? '' : `Did you mean ${nearest}? `;
+  return {
+    message: `There is no flag ${spelling} on etcd-ops ${command.name}`,
+    remedy: `${suggestion}\`etcd-ops ${command.name} --help\` lists all flags.`,
+  };
+}
+
+export function unknownKey(key: string, command: Command): string | undefined {
+  return nearestName(
+    key.replaceAll('_', '-').replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    flagsByName(flagsOf(command)).keys(),
+  );
+}
+
+/** Only the part behind the prefix is compared, which all have in common. */
+export function nearestVariable(name: string, flags: readonly NamedFlag[]): string | undefined {
+  const nearest = nearestName(
+    name.slice('ETCD_OPS_'.length),
+    flags.flatMap(variablesOf).map((variable) => variable.slice('ETCD_OPS_'.length)),
+  );
+  return nearest === undefined ? undefined : `ETCD_OPS_${nearest}`;
+}
