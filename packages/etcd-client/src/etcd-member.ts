@@ -2,6 +2,7 @@ import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
 import type { EtcdAccess } from './access.ts';
 import { EtcdConnection, REQUIRE_LEADER, type CallOptions, type RpcMethod } from './grpc/connection.ts';
 import { snapshotStream, type SnapshotOptions } from './snapshot-stream.ts';
+import { SegmentedWatch, type SegmentedWatchOptions } from './watch-segments.ts';
 import { Watch, type WatchOptions } from './watch.ts';
 import {
   ALARM_LIST_REQUEST,
@@ -185,6 +186,11 @@ export class EtcdMember implements Disposable {
 
   watch(options: WatchOptions): Watch {
     return new Watch(this.#connection, options, (header) => this.#checkCluster(header));
+  }
+
+  /** The same for one that begins far behind: see `SegmentedWatch`. */
+  watchSegments(options: SegmentedWatchOptions): SegmentedWatch {
+    return new SegmentedWatch(this.#connection, options, (header) => this.#checkCluster(header));
   }
 
   #call(

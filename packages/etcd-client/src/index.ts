@@ -13,6 +13,8 @@ export { FLOW_CONTROL_WINDOW_BYTES, RECEIVE_MESSAGE_BYTES_MAX } from './grpc/cha
 export { type CallOptions } from './grpc/connection.ts';
 export { openEtcd3 } from './open-etcd3.ts';
 export { SNAPSHOT_SILENCE_DEFAULT_MS, type SnapshotOptions } from './snapshot-stream.ts';
+export { SegmentedWatch, type SegmentedWatchOptions } from './watch-segments.ts';
+export { type SegmentLimits } from './watch-segments-queue.ts';
 export { Watch, type WatchEnd, type WatchOptions, type WatchSink } from './watch.ts';
 export {
   type AlarmKind,

@@ -36,17 +36,24 @@ export interface WatchCreation {
   startRevision: number;
   /** Lets etcd split large responses. */
   fragment: boolean;
+  /** The watch's number on its stream; 0 lets etcd choose one. */
+  watchId?: number;
 }
 
 /** A watch over every key, without previous values. */
-export function encodeWatchCreate({ startRevision, fragment }: WatchCreation): Buffer {
+export function encodeWatchCreate({ startRevision, fragment, watchId = 0 }: WatchCreation): Buffer {
   const creation = new ByteWriter()
     .bytes(1, LOWEST_KEY)
     .bytes(2, LOWEST_KEY)
     .integer(3, startRevision)
+    .integer(7, watchId)
     .integer(8, fragment)
     .finish();
   return new ByteWriter().message(1, creation).finish();
+}
+
+export function encodeWatchCancel(watchId: number): Buffer {
+  return new ByteWriter().message(2, new ByteWriter().integer(1, watchId).finish()).finish();
 }
 
 export function encodeWatchProgress(): Buffer {

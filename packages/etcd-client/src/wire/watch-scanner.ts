@@ -34,7 +34,8 @@ const KV_MOD_REVISION = 0x18;
 const KV_VERSION = 0x20;
 const KV_VALUE = 0x2a;
 const KV_LEASE = 0x30;
-const RESPONSE_EVENT = (11 << 3) | 2;
+/** `events` of a WatchResponse. */
+export const RESPONSE_EVENT = (11 << 3) | 2;
 
 /**
  * Reads WatchResponses (field numbers of etcd's api/etcdserverpb/rpc.proto) without building an object per event.
@@ -58,16 +59,7 @@ export class WatchScanner {
    * @throws EtcdOpsError ETCD_FAILED when the bytes are malformed; rows before the fault were handed on already.
    */
   scan(message: Buffer): WatchResponseFacts {
-    const facts: WatchResponseFacts = {
-      header: undefined,
-      watchId: 0,
-      created: false,
-      canceled: false,
-      compactRevision: 0,
-      cancelReason: '',
-      fragment: false,
-      eventCount: 0,
-    };
+    const facts = emptyFacts();
     const reader = this.#reader;
     reader.reset(message);
     while (reader.position < message.length && !this.stopped) {
@@ -174,7 +166,21 @@ function equalAt(bytes: Buffer, offset: number, expected: Buffer): boolean {
   return true;
 }
 
-function readFact(facts: WatchResponseFacts, reader: ByteReader, tag: number): void {
+export function emptyFacts(): WatchResponseFacts {
+  return {
+    header: undefined,
+    watchId: 0,
+    created: false,
+    canceled: false,
+    compactRevision: 0,
+    cancelReason: '',
+    fragment: false,
+    eventCount: 0,
+  };
+}
+
+/** Reads one field of a WatchResponse that is not an event. */
+export function readFact(facts: WatchResponseFacts, reader: ByteReader, tag: number): void {
   switch (tag >>> 3) {
     case 1:
       facts.header = decodeHeader(reader.view());
