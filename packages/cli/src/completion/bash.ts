@@ -42,9 +42,11 @@ function valueCase({ name, flag }: NamedFlag): string[] {
     `--${name}`,
     ...(flag.aliases ?? []).map((alias) => `--${alias}`),
   ].join(' | ');
-  if (flag.choices !== undefined)
+  if (flag.choices !== undefined) {
     return [`        ${patterns}) COMPREPLY=($(compgen -W '${flag.choices.join(' ')}' -- "$word")) ;;`];
-  if (flag.completes !== undefined)
+  }
+  if (flag.completes !== undefined) {
     return [`        ${patterns}) COMPREPLY=($(compgen ${flag.completes === 'file' ? '-f' : '-d'} -- "$word")) ;;`];
+  }
   return [`        ${patterns}) ;;`];
 }

@@ -37,8 +37,9 @@ function commandCase(command: Command): string {
 
 function flagSpecs({ name, flag }: NamedFlag): string[] {
   const told = `[${escapeBrackets(flag.en)}]`;
-  if (flag.kind === 'boolean')
+  if (flag.kind === 'boolean') {
     return [quote(`--${name}${told}`), quote(`--no-${name}[not: ${escapeBrackets(flag.en)}]`)];
+  }
   const action =
     flag.choices !== undefined
       ? `(${flag.choices.join(' ')})`

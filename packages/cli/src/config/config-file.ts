@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { Command } from '../options/define-command.ts';
+import { type Command, variableName } from '../options/define-command.ts';
 import { flagsByName, flagsOf, type NamedFlag } from '../options/flag-index.ts';
 import type { FileValue } from '../options/resolve-options.ts';
 import { unknownKey } from '../options/unknown-names.ts';
 import { UsageError, type UsageProblem, ValueError } from '../options/usage-error.ts';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type Scalar, type YAMLMap } from 'yaml';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
@@ -122,7 +122,7 @@ class SectionReader {
         remedy:
           named.name === 'etcd-password'
             ? 'Use etcd-password-file, a file that only the owner can read.'
-            : `Give it as --${named.name} or ${'ETCD_OPS_'}${named.name.toUpperCase().replaceAll('-', '_')}.`,
+            : `Give it as --${named.name} or ${variableName(named.name)}.`,
       });
       return undefined;
     }
@@ -164,13 +164,16 @@ class SectionReader {
   }
 }
 
+/** As it was written: `0123` and `1e3` stay what they are, and the flag's own parser decides. */
+function scalarText(scalar: Scalar): string {
+  return typeof scalar.value === 'string' ? scalar.value : (scalar.source ?? String(scalar.value));
+}
+
 /** A scalar or a list of scalars, as the texts that the flag's own parser reads; undefined for anything else. */
 function textsOf(node: unknown): string[] | undefined {
-  if (isScalar(node)) return node.value === null ? undefined : [String(node.source ?? node.value)];
+  if (isScalar(node)) return node.value === null ? undefined : [scalarText(node)];
   if (!isSeq(node)) return undefined;
-  const texts = node.items.map((item) =>
-    isScalar(item) && item.value !== null ? String(item.source ?? item.value) : undefined,
-  );
+  const texts = node.items.map((item) => (isScalar(item) && item.value !== null ? scalarText(item) : undefined));
   return texts.every((text) => text !== undefined) ? texts : undefined;
 }
 

@@ -4,6 +4,7 @@ import { EtcdOpsError } from '@etcd-ops/core';
 import { createLogger, listenForSignals, type LogLevel } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { storeSpec } from '../restore/store-spec.ts';
+import { passwordFileOf } from './password-file.ts';
 import { stateDirectory } from './state-directory.ts';
 import { startDaemon } from './start-daemon.ts';
 
@@ -15,6 +16,8 @@ export interface SnapshotOptions extends RepositoryOptions {
   insecureSkipTlsVerify: boolean;
   etcdUsername?: string;
   etcdPasswordFile?: string;
+  /** In clear; `passwordFileOf` turns it into a file, which is all that the rest of the house knows. */
+  etcdPassword?: string;
   etcdConnectionTimeout: number;
   etcdSnapshotTimeout: number;
   etcdDefragTimeout: number;
@@ -36,8 +39,14 @@ export interface SnapshotOptions extends RepositoryOptions {
 
 /** Runs the daemon until SIGTERM or SIGINT; a second signal forces the end. */
 export async function runSnapshot(options: SnapshotOptions): Promise<void> {
-  const cluster = clusterFromOptions(options);
-  const logger = createLogger({ level: options.logLevel, name: 'etcd-ops', pretty: process.stderr.isTTY });
+  await using password = await passwordFileOf(options);
+  const cluster = clusterFromOptions({ ...options, ...password.options });
+  const logger = createLogger({
+    level: options.logLevel,
+    name: 'etcd-ops',
+    pretty: process.stderr.isTTY,
+    stream: process.stderr,
+  });
   const daemon = await startDaemon({
     stateDir: options.stateDir ?? stateDirectory(options),
     cluster,
@@ -81,7 +90,8 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
       gcPeriodMs: options.garbageCollectionPeriod,
       deltaRetention: options.deltaRetention,
     },
-    defrag: options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
+    defrag:
+      options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
     timeouts: {
       connectMs: options.etcdConnectionTimeout,
       snapshotMs: options.etcdSnapshotTimeout,

@@ -31,8 +31,11 @@ export async function readCommandLine(
   if (read.helpAsked) return { kind: 'help' };
   const problems: UsageProblem[] = [...read.problems];
   if (read.unknown.length > 0) {
-    const { unknownFlag } = await import('./unknown-names.ts');
-    for (const spelling of read.unknown) problems.push(unknownFlag(spelling, command));
+    const [{ unknownFlag }, { COMMANDS }] = await Promise.all([
+      import('./unknown-names.ts'),
+      import('../commands/command-list.ts'),
+    ]);
+    for (const spelling of read.unknown) problems.push(unknownFlag(spelling, command, COMMANDS));
   }
   const argument = readPositional(command, read, problems);
   const file = readsConfigFile(command) ? await readFileValues(command, { flags, read, environment, problems }) : [];

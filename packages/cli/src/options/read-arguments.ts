@@ -23,61 +23,82 @@ export interface ReadArguments {
  * positional. Goes on after a mistake, so that all are told at once.
  */
 export function readArguments(args: readonly string[], flags: readonly NamedFlag[]): ReadArguments {
-  const byName = flagsByName(flags);
-  const byShort = new Map(
-    flags.flatMap((named) => (named.flag.short === undefined ? [] : [[named.flag.short, named] as const])),
-  );
-  const given: GivenValue[] = [];
-  const positional: string[] = [];
-  const unknown: string[] = [];
-  const problems: UsageProblem[] = [];
-  let helpAsked = false;
+  const reader = new ArgumentReader(args, flags);
+  reader.readAll();
+  return reader;
+}
 
-  for (let index = 0; index < args.length; index++) {
-    const argument = args[index]!;
-    if (argument === '--') {
-      positional.push(...args.slice(index + 1));
-      break;
+class ArgumentReader implements ReadArguments {
+  readonly given: GivenValue[] = [];
+  readonly positional: string[] = [];
+  readonly unknown: string[] = [];
+  readonly problems: UsageProblem[] = [];
+  helpAsked = false;
+  readonly #rest: string[];
+  readonly #byName: ReadonlyMap<string, NamedFlag>;
+  readonly #byShort: ReadonlyMap<string, NamedFlag>;
+
+  constructor(args: readonly string[], flags: readonly NamedFlag[]) {
+    this.#rest = [...args];
+    this.#byName = flagsByName(flags);
+    this.#byShort = new Map(
+      flags.flatMap((named) => (named.flag.short === undefined ? [] : [[named.flag.short, named] as const])),
+    );
+  }
+
+  readAll(): void {
+    for (let argument = this.#rest.shift(); argument !== undefined; argument = this.#rest.shift()) {
+      if (argument === '--') this.positional.push(...this.#rest.splice(0));
+      else if (!argument.startsWith('-') || argument === '-') this.positional.push(argument);
+      else this.#readFlag(argument);
     }
-    if (!argument.startsWith('-') || argument === '-') {
-      positional.push(argument);
-      continue;
-    }
+  }
+
+  #readFlag(argument: string): void {
     const equals = argument.indexOf('=');
     const spelling = equals < 0 ? argument : argument.slice(0, equals);
     const inline = equals < 0 ? undefined : argument.slice(equals + 1);
     if (spelling === '--help' || spelling === '-h') {
-      helpAsked = true;
-      continue;
+      this.helpAsked = true;
+      return;
     }
-    const named = spelling.startsWith('--') ? byName.get(spelling.slice(2)) : byShort.get(spelling.slice(1));
-    if (named === undefined) {
-      const negated = spelling.startsWith('--no-') ? byName.get(spelling.slice(5)) : undefined;
-      if (negated?.flag.kind !== 'boolean') unknown.push(spelling);
-      else if (inline === undefined) given.push({ named: negated, spelling, text: 'false' });
-      else
-        problems.push({
-          message: `${spelling} takes no value, but ${inline} was given`,
-          remedy: `Write ${spelling}, or --${negated.name}=${inline}.`,
-        });
-      continue;
+    const known = spelling.startsWith('--') ? this.#byName : this.#byShort;
+    const named = known.get(spelling.replace(/^--?/, ''));
+    if (named === undefined) this.#readNegated(spelling, inline);
+    else this.#readValue(named, { spelling, inline });
+  }
+
+  #readNegated(spelling: string, inline: string | undefined): void {
+    const negated = spelling.startsWith('--no-') ? this.#byName.get(spelling.slice('--no-'.length)) : undefined;
+    if (negated?.flag.kind === 'boolean' && inline === undefined) {
+      this.given.push({ named: negated, spelling, text: 'false' });
+    } else if (negated?.flag.kind === 'boolean') {
+      this.problems.push({
+        message: `${spelling} takes no value, but ${inline} was given`,
+        remedy: `Write ${spelling}, or --${negated.name}=${inline}.`,
+      });
+    } else {
+      this.unknown.push(spelling);
+      // Most likely its value; to call that one a mistake of its own would only confuse.
+      if (inline === undefined && this.#rest[0]?.startsWith('-') === false) this.#rest.shift();
     }
-    const next = args[index + 1];
+  }
+
+  #readValue(named: NamedFlag, { spelling, inline }: { spelling: string; inline: string | undefined }): void {
+    const [next] = this.#rest;
+    const isBoolean = named.flag.kind === 'boolean';
     if (inline !== undefined) {
-      given.push({ named, spelling, text: inline });
-    } else if (named.flag.kind === 'boolean') {
-      const isValue = next !== undefined && /^(true|false)$/i.test(next);
-      given.push({ named, spelling, text: isValue ? next : 'true' });
-      if (isValue) index++;
-    } else if (next === undefined || (next.startsWith('--') && next !== '--')) {
-      problems.push({
+      this.given.push({ named, spelling, text: inline });
+    } else if (isBoolean && !(next !== undefined && /^(true|false)$/i.test(next))) {
+      this.given.push({ named, spelling, text: 'true' });
+    } else if (next === undefined || next.startsWith('--')) {
+      this.problems.push({
         message: `${spelling} needs a value`,
         remedy: `Write ${spelling} <${named.flag.value ?? 'value'}>; a value that begins with -- needs ${spelling}=<value>.`,
       });
     } else {
-      given.push({ named, spelling, text: next });
-      index++;
+      this.given.push({ named, spelling, text: next });
+      this.#rest.shift();
     }
   }
-  return { given, positional, helpAsked, unknown, problems };
 }

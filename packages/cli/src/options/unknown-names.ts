@@ -23,31 +23,32 @@ export function unknownCommand(name: string, commands: readonly Command[]): Usag
   ]);
 }
 
-export function unknownFlag(spelling: string, command: Command): UsageProblem {
+export function unknownFlag(spelling: string, command: Command, commands: readonly Command[]): UsageProblem {
   const known = flagsOf(command).flatMap((named) => [
     ...spellings(named),
     ...(named.flag.kind === 'boolean' ? [`--no-${named.name}`] : []),
   ]);
-  // etcd's own old spelling, with one dash, is near; so is a name in camel case.
-  const nearest = nearestName(
-    spelling
-      .replace(/^-+/, '--')
-      .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-      .replaceAll('_', '-'),
-    known,
-  );
-  const suggestion = nearest === undefined ? '' : `Did you mean ${nearest}? `;
+  // One dash, camel case and underscores are how other tools write it.
+  const nearest = nearestName(`--${kebab(spelling.replace(/^-+/, ''))}`, known);
+  const owners = commands.filter((other) => flagsByName(flagsOf(other)).has(spelling.replace(/^-+/, '')));
+  const suggestion =
+    nearest !== undefined
+      ? `Did you mean ${nearest}? `
+      : owners.length > 0
+        ? `It belongs to ${owners.map((owner) => `etcd-ops ${owner.name}`).join(', ')}. `
+        : '';
   return {
     message: `There is no flag ${spelling} on etcd-ops ${command.name}`,
     remedy: `${suggestion}\`etcd-ops ${command.name} --help\` lists all flags.`,
   };
 }
 
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll('_', '-');
+}
+
 export function unknownKey(key: string, command: Command): string | undefined {
-  return nearestName(
-    key.replaceAll('_', '-').replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-    flagsByName(flagsOf(command)).keys(),
-  );
+  return nearestName(kebab(key), flagsByName(flagsOf(command)).keys());
 }
 
 /** Only the part behind the prefix is compared, which all have in common. */
