@@ -41,6 +41,7 @@ function createDeltaService(context: ServiceContext, settings: UploaderSettings,
     concurrencyMax: settings.deltaConcurrencyMax,
     attemptsMax: settings.taskAttemptsMax,
     backoffMs: settings.taskBackoffMs,
+    ackWaitMs: settings.taskAckWaitMs,
     async handler(task, { signal }) {
       const store = await openStore(specOf(context, task.cluster).store);
       return await runDeltaTask(task, { bus, store, deltaObjectBytesMax, logger, metrics, clock, signal });
@@ -63,6 +64,7 @@ function createFullService(
     concurrencyMax: settings.fullConcurrencyMax,
     attemptsMax: settings.taskAttemptsMax,
     backoffMs: settings.taskBackoffMs,
+    ackWaitMs: settings.taskAckWaitMs,
     async handler(task, taskContext) {
       const spec = specOf(context, task.cluster);
       const store = await openStore(spec.store);

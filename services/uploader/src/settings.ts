@@ -13,6 +13,8 @@ export const uploaderSettings = z.object({
   spoolBytesMax: integerSetting({ min: MIB, max: Number.MAX_SAFE_INTEGER, default: 64 * 1024 * MIB }),
   taskAttemptsMax: integerSetting({ min: 1, max: 100, default: 5 }),
   taskBackoffMs: integerSetting({ min: 1, max: 600_000, default: 1_000 }),
+  /** An uploader that is silent for so long has lost its task to another one. */
+  taskAckWaitMs: integerSetting({ min: 1_000, max: 600_000, default: 30_000 }),
 });
 
 export type UploaderSettings = z.output<typeof uploaderSettings>;

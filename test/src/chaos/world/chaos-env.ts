@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+
+/** What the environment says about a storm, and what a service under test gets of it. */
+
+/** `$ETCD_OPS_TEST_SEED` repeats a storm; otherwise each run is another one. */
+export function chaosSeed(): number {
+  const given = process.env['ETCD_OPS_TEST_SEED'];
+  if (given === undefined || given === '') return Date.now() % 1_000_000_000;
+  const seed = Number(given);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('ETCD_OPS_TEST_SEED is no whole number');
+  return seed;
+}
+
+/** The environment of a process without anything that is meant for the tests or another etcd. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const isForeign = (name: string) => name.startsWith('ETCD') || name.startsWith('VITEST') || name === 'NODE_OPTIONS';
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
+}
+
+/** The variable by which every process of a world is found again, whoever started it. */
+export const WORLD_VARIABLE = 'ETCD_OPS_TEST_WORLD';
+/** The variable that names the control file of `fault-hook.ts`. */
+export const FAULTS_VARIABLE = 'ETCD_OPS_TEST_FAULTS';
+
+export function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    return '';
+  }
+}
