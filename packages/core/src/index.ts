@@ -89,6 +89,8 @@ export {
   type FullKeyFacts,
   type ParsedKey,
 } from './repository/object-key.ts';
+export { inspectDataDir, type DataDirFacts, type DataDirState, type InspectOptions } from './ensure/inspect-data-dir.ts';
+export { moveAside, type MovedAside } from './ensure/move-aside.ts';
 export { LocalStore } from './storage/local-store.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
 export {

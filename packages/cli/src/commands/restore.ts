@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, choice, count, directory, list, text, time } from '../options/flag.ts';
+import { boolean, count, directory, file, text, time } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
+import { memberFlags, ownerFlags } from '../options/member-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, embeddedEtcdFlags, serviceEndpointFlags } from '../options/unneeded-flags.ts';
 
@@ -28,47 +29,40 @@ const pointFlags = {
   timeline: count({ section: 'point', value: 'number', en: 'choose among timelines', zh: '选择时间线' }),
 };
 
-const memberFlags = {
-  dataDir: directory({
+const startFlags = {
+  startFiles: directory({
     section: 'member',
-    default: 'default.etcd',
-    en: 'the data directory to make; it must not hold data',
-    zh: '恢复后的 etcd 数据目录，其中不得已有数据',
+    en: 'write how each member is started into this directory: systemd unit, etcd.env, etcd.conf.yml, static pod',
+    zh: '把每个成员的启动文件写入该目录：systemd unit、etcd.env、etcd.conf.yml、静态 Pod',
   }),
-  walDir: directory({
+  startDataDir: text({
     section: 'member',
-    en: 'the directory of the write-ahead log, when it is elsewhere',
-    zh: 'WAL 目录（与数据目录分开时）',
+    value: 'path',
+    defaultText: { en: 'the directory that was restored', zh: '恢复出的目录' },
+    en: 'the data directory as the nodes will have it, in --start-files; {name} is the member',
+    zh: '启动文件中使用的数据目录；{name} 代表成员名',
   }),
-  name: text({ section: 'member', value: 'member', default: 'default', en: 'name of this member', zh: '成员名称' }),
-  initialCluster: text({
+  clientUrls: text({
     section: 'member',
     value: 'members',
-    default: 'default=http://localhost:2380',
-    en: 'all members: name=peer-url,...',
-    zh: '全部成员：name=peer-url,...',
+    defaultText: { en: 'port 2379 of each peer host', zh: '各成员主机的 2379 端口' },
+    en: 'where members serve clients, in --start-files: name=client-url,...',
+    zh: '启动文件中各成员的客户端地址：name=client-url,...',
   }),
-  initialClusterToken: text({
+  etcdImage: text({
     section: 'member',
-    value: 'token',
-    default: 'etcd-cluster',
-    en: 'token of the new cluster',
-    zh: '新集群的 token',
+    value: 'image',
+    en: 'image of the static pod in --start-files',
+    zh: '启动文件中静态 Pod 的镜像',
   }),
-  initialAdvertisePeerUrls: list({
+  cacert: file({
     section: 'member',
-    value: 'urls',
-    defaultText: { en: 'those of --name in --initial-cluster', zh: '--initial-cluster 中 --name 对应的地址' },
-    en: 'peer URLs of this member',
-    zh: '该成员的 peer URL',
+    aliases: ['ca-cert', 'trusted-ca-file'],
+    en: 'CA in --start-files, as the nodes have it; restore itself talks to no etcd',
+    zh: '启动文件中的 CA 证书路径；恢复本身不连接 etcd',
   }),
-  target: choice(['3.4', '3.5', '3.6'], {
-    section: 'member',
-    value: 'version',
-    defaultText: { en: "the cluster's own", zh: '原集群的版本' },
-    en: 'etcd version that will boot it',
-    zh: '将要启动它的 etcd 版本',
-  }),
+  cert: file({ section: 'member', en: 'certificate in --start-files', zh: '启动文件中的证书路径' }),
+  key: file({ section: 'member', en: 'key in --start-files', zh: '启动文件中的私钥路径' }),
 };
 
 /** `etcd-ops restore`: a data directory from the store alone. Flags and defaults are those of the seed tool's README and of etcdctl. */
@@ -91,8 +85,20 @@ export const restoreCommand = defineCommand({
     }),
     skipHashCheck: boolean({ en: "do not check etcd's own hash of the full", zh: '忽略 hash 校验' }),
     maxFetchers: count({ default: 6, en: 'deltas fetched at once', zh: '并行获取增量备份的最大数量' }),
+    fromFile: file({
+      conflicts: ['snapshot', 'time', 'timeline'],
+      en: 'restore this file of `etcdctl snapshot save` instead of a repository; with --skip-hash-check also a copied db',
+      zh: '从 `etcdctl snapshot save` 的文件恢复；配合 --skip-hash-check 也可用拷贝的 db 文件',
+    }),
     ...pointFlags,
     ...memberFlags,
+    allMembers: boolean({
+      section: 'member',
+      en: 'make the directories of all members (1 to 7) at once: {name} in --data-dir, else <data-dir>-<name>',
+      zh: '一次生成所有成员（1 到 7 个）的目录：--data-dir 中的 {name}，否则为 <data-dir>-<name>',
+    }),
+    ...ownerFlags,
+    ...startFlags,
     ...repositoryFlags,
     ...outputFlags,
     ...progressFlags,
@@ -116,6 +122,17 @@ export const restoreCommand = defineCommand({
         'etcd-ops restore --cluster-name prod --data-dir m1.etcd --name m1 --initial-cluster m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.3:2380',
       en: 'one member of three',
       zh: '三节点集群中的一个成员',
+    },
+    {
+      command:
+        'etcd-ops restore --cluster-name prod --all-members --data-dir restored/{name} --owner etcd:etcd --start-files start --initial-cluster m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380',
+      en: 'all three members, and what they are started with',
+      zh: '一次恢复三个成员，并生成启动文件',
+    },
+    {
+      command: 'etcd-ops restore --from-file snapshot.db --data-dir /var/lib/etcd-restored',
+      en: 'a file of `etcdctl snapshot save`',
+      zh: '从 etcdctl snapshot save 的文件恢复',
     },
   ],
   exitCodes: [4, 5, 6, 7, 9, 12],

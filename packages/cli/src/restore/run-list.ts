@@ -14,14 +14,20 @@ export async function runList(options: RepositoryOptions & { output: 'table' | '
   if (options.output === 'json') emitJson(describe(inventory));
   else emitText(render(inventory));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
-    throw new EtcdOpsError('NO_BACKUP', { message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}` });
+    throw new EtcdOpsError('NO_BACKUP', {
+      message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}`,
+    });
   }
 }
 
 function describe(inventory: Inventory): unknown {
   return {
     cluster: inventory.cluster,
-    restorable: restorableRanges(inventory).map(({ fromTimeMs, toTimeMs, ...range }) => ({ ...range, fromTime: iso(fromTimeMs), toTime: iso(toTimeMs) })),
+    restorable: restorableRanges(inventory).map(({ fromTimeMs, toTimeMs, ...range }) => ({
+      ...range,
+      fromTime: iso(fromTimeMs),
+      toTime: iso(toTimeMs),
+    })),
     gaps: gaps(inventory),
     timelines: inventory.timelines.map(({ timeline, record, fulls, deltas }) => ({
       timeline,
@@ -36,7 +42,13 @@ function describe(inventory: Inventory): unknown {
         etcdVersion: manifest.etcdVersion,
         codec: manifest.codec,
       })),
-      deltas: deltas.map(({ key, first, last, lastObservedMs, bytes }) => ({ key, first, last, lastObserved: iso(lastObservedMs), bytes })),
+      deltas: deltas.map(({ key, first, last, lastObservedMs, bytes }) => ({
+        key,
+        first,
+        last,
+        lastObserved: iso(lastObservedMs),
+        bytes,
+      })),
     })),
     foreign: inventory.foreign,
     incomplete: inventory.incomplete.map(({ key, missing }) => ({ key, missing })),
@@ -53,7 +65,13 @@ function render(inventory: Inventory): string {
     iso(toTimeMs) ?? '',
   ]);
   const fulls = inventory.timelines.flatMap((timeline) =>
-    timeline.fulls.map(({ revision, bytes, manifest, key }) => [String(timeline.timeline), formatCount(revision), manifest.createdAt, formatBytes(bytes), key]),
+    timeline.fulls.map(({ revision, bytes, manifest, key }) => [
+      String(timeline.timeline),
+      formatCount(revision),
+      manifest.createdAt,
+      formatBytes(bytes),
+      key,
+    ]),
   );
   const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
   const deltaBytes = deltas.reduce((sum, { bytes }) => sum + bytes, 0);

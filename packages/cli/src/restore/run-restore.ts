@@ -1,30 +1,49 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import {
+  BoltFile,
+  checkBoltFile,
   EtcdOpsError,
-  parseInitialCluster,
   planRestoreFrom,
   readInventory,
+  restore,
   restoreAround,
   type EtcdTarget,
-  type MemberSpec,
+  type Inventory,
   type RestoreAroundReport,
   type RestorePlan,
+  type RestoreOptions as CoreRestoreOptions,
   type RestoreTarget,
 } from '@etcd-ops/core';
 import { openStore } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
-import { emitJson, emitText } from '../output/emit.ts';
-import { ProgressLine } from '../output/progress-line.ts';
-import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
+import { cancelOnSignal } from '../output/cancel-on-signal.ts';
+import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
+import { planStart, type MemberStart } from '../start-files/start-plan.ts';
+import { writeStartFiles, type StartFiles } from '../start-files/write-start-files.ts';
+import { fileName, planMemberDirectories, type MemberPlan } from './member-directories.ts';
+import { giveTo, parseOwner } from './owner.ts';
+import { emitPlan, emitReport } from './report.ts';
+import { planSnapshotFile } from './snapshot-file.ts';
 import { storeSpec } from './store-spec.ts';
 
 export interface RestoreOptions extends RepositoryOptions {
-  dataDir: string;
+  dataDir?: string;
   walDir?: string;
   name: string;
   initialCluster: string;
   initialClusterToken: string;
   initialAdvertisePeerUrls?: string[];
+  allMembers?: boolean;
+  owner?: string;
+  fromFile?: string;
+  startFiles?: string;
+  startDataDir?: string;
+  clientUrls?: string;
+  etcdImage?: string;
+  cacert?: string;
+  cert?: string;
+  key?: string;
   revision?: number;
   time?: number;
   snapshot?: string;
@@ -34,56 +53,91 @@ export interface RestoreOptions extends RepositoryOptions {
   maxFetchers: number;
   plan?: boolean;
   output: 'table' | 'json';
+  progress: ProgressMode;
+}
+
+/** What the repository, or one file, gives: planned, and ready to be restored. */
+interface Source {
+  plan: RestorePlan;
+  run(options: Omit<CoreRestoreOptions, 'store' | 'plan'>): Promise<RestoreAroundReport>;
 }
 
 /** One shot: plan, say what is planned, restore, report. A signal cancels it and leaves nothing behind. */
 export async function runRestore(options: RestoreOptions): Promise<void> {
-  const initialCluster = membersOf(options);
-  const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName);
-  const plan = await planRestoreFrom(store, inventory, targetOf(options));
-  if (options.plan === true) return emitPlan(plan, options.output);
+  const owner = options.owner === undefined ? undefined : parseOwner(options.owner);
+  const members = planMemberDirectories(options);
+  const source =
+    options.fromFile === undefined ? await fromRepository(options) : await fromFile(options.fromFile, options);
+  const { plan } = source;
+  const starts = startsOf(members, plan, options);
+  if (options.plan === true) return emitPlan(plan, members, options.output);
 
-  const cancel = new AbortController();
-  const onSignal = (): void => cancel.abort();
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  const progress = new ProgressLine(process.stderr);
+  using cancel = cancelOnSignal();
+  const progress = new ProgressLine(process.stderr, options.progress);
   try {
-    const report = await restoreAround({
-      store,
-      inventory,
-      // What a time means was found above, by looking into a delta; from here on it is a revision.
-      restoreTo: options.snapshot === undefined ? { kind: 'revision', revision: plan.revision, timeline: plan.timeline } : targetOf(options),
-      dataDirs: [{ member: options.name, dataDir: resolve(options.dataDir), walDir: options.walDir === undefined ? undefined : resolve(options.walDir) }],
-      initialCluster,
-      token: options.initialClusterToken,
+    const report = await source.run({
+      dataDirs: members.members,
+      initialCluster: members.initialCluster,
+      token: members.token,
       target: options.target,
       skipHashCheck: options.skipHashCheck,
       fetchersMax: options.maxFetchers,
       signal: cancel.signal,
       onProgress: (phase, done, total) => progress.update(phase, done, total),
     });
+    if (owner !== undefined) {
+      for (const { dataDir, walDir } of report.members) {
+        await giveTo(owner, dataDir);
+        if (!walDir.startsWith(join(dataDir, '/'))) await giveTo(owner, walDir);
+      }
+    }
+    const startFiles = await writeFiles(starts, options);
     progress.clear();
-    emitReport(report, plan, options.output);
+    emitReport(report, { plan, startFiles, output: options.output });
   } finally {
     progress.clear();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
   }
 }
 
-/** etcdctl's rule: the URLs that a member advertises must be those of its name in the initial cluster. */
-function membersOf(options: RestoreOptions): MemberSpec[] {
-  const members = parseInitialCluster(options.initialCluster);
-  const advertised = options.initialAdvertisePeerUrls;
-  if (advertised === undefined) return members;
-  const own = members.find((member) => member.name === options.name)?.peerUrls ?? [];
-  if (own.toSorted().join() === advertised.toSorted().join()) return members;
-  throw new EtcdOpsError('USAGE', {
-    message: `--initial-cluster names ${own.join(' ') || 'no URL'} for ${options.name}, but --initial-advertise-peer-urls says ${advertised.join(' ')}`,
-    remedy: 'Make both say the same.',
-  });
+async function fromRepository(options: RestoreOptions): Promise<Source> {
+  const store = await openStore(storeSpec(options));
+  const inventory: Inventory = await readInventory(store, options.clusterName);
+  const plan = await planRestoreFrom(store, inventory, targetOf(options));
+  return {
+    plan,
+    run: (rest) =>
+      restoreAround({
+        ...rest,
+        store,
+        inventory,
+        // What a time means was found above, by looking into a delta; from here on it is a revision.
+        restoreTo:
+          options.snapshot === undefined
+            ? { kind: 'revision', revision: plan.revision, timeline: plan.timeline }
+            : targetOf(options),
+      }),
+  };
+}
+
+async function fromFile(path: string, options: RestoreOptions): Promise<Source> {
+  if (options.time !== undefined || options.snapshot !== undefined || options.timeline !== undefined) {
+    throw new EtcdOpsError('USAGE', {
+      message: 'A file has neither times nor timelines nor other snapshots in it',
+      remedy: 'With --from-file only --revision chooses a moment; leave --time, --snapshot and --timeline away.',
+    });
+  }
+  const { store, plan, target } = planSnapshotFile(path, options);
+  if (options.skipHashCheck) {
+    using file = BoltFile.open(resolve(path));
+    await checkBoltFile(file);
+  }
+  return {
+    plan,
+    run: async (rest) => {
+      const report = await restore({ ...rest, store, plan, target: rest.target ?? target, verify: false });
+      return { ...report, plan, damaged: [] };
+    },
+  };
 }
 
 function targetOf(options: RestoreOptions): RestoreTarget {
@@ -94,63 +148,35 @@ function targetOf(options: RestoreOptions): RestoreTarget {
   return { kind: 'latest', ...timeline };
 }
 
-function emitPlan(plan: RestorePlan, output: 'table' | 'json'): void {
-  if (output === 'json') {
-    emitJson({
-      cluster: plan.cluster,
-      timeline: plan.timeline,
-      revision: plan.revision,
-      full: plan.full.key,
-      cutFull: plan.cutFull,
-      deltas: plan.deltas.map(({ key }) => key),
-      bytesToFetch: plan.bytesToFetch,
-      expectedDbBytes: plan.expectedDbBytes,
-      warnings: plan.warnings,
+/** Worked out before anything is restored, so that a wrong flag leaves nothing behind. */
+function startsOf(members: MemberPlan, plan: RestorePlan, options: RestoreOptions): MemberStart[] {
+  if (options.startFiles === undefined) return [];
+  const directory = resolve(options.startFiles);
+  for (const { spec } of members.members) {
+    const taken = join(directory, fileName(spec.name));
+    if (!existsSync(taken)) continue;
+    throw new EtcdOpsError('TARGET_OCCUPIED', {
+      message: `--start-files: ${taken} is there already`,
+      remedy: 'Name another directory with --start-files; nothing is replaced.',
     });
-    return;
   }
-  emitText(
-    renderTable(
-      ['what', 'plan'],
-      [
-        ['revision', `${formatCount(plan.revision)} of timeline ${plan.timeline}`],
-        ['full', `${plan.full.key}${plan.cutFull ? ' (its rows above the revision are left away)' : ''}`],
-        ['deltas', formatCount(plan.deltas.length)],
-        ['to fetch', formatBytes(plan.bytesToFetch)],
-        ['database', `about ${formatBytes(plan.expectedDbBytes)}`],
-        ...plan.warnings.map((warning) => ['note', warning]),
-      ],
-    ),
+  const etcdVersion = options.target ?? plan.full.manifest.etcdVersion;
+  return planStart(
+    {
+      initialCluster: members.initialCluster,
+      token: members.token,
+      members: members.members.map(({ spec, dataDir, walDir }) => ({
+        spec,
+        dataDir: options.startDataDir?.replaceAll('{name}', fileName(spec.name)) ?? dataDir,
+        walDir,
+      })),
+      etcdVersion,
+    },
+    options,
   );
 }
 
-function emitReport(report: RestoreAroundReport, plan: RestorePlan, output: 'table' | 'json'): void {
-  const warnings = [...new Set([...plan.warnings, ...report.warnings])];
-  if (output === 'json') {
-    const { plan: _, ...rest } = report;
-    emitJson({
-      ...rest,
-      warnings,
-      clusterId: report.clusterId.toString(16),
-      members: report.members.map((member) => ({ ...member, id: member.id.toString(16) })),
-      leases: { ...report.leases, unknown: report.leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },
-    });
-    return;
-  }
-  const tookMs = Object.values(report.phaseMs).reduce((sum, ms) => sum + ms, 0);
-  emitText(
-    renderTable(
-      ['what', 'restored'],
-      [
-        ['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`],
-        ['from', `${report.full.key} and ${formatCount(report.deltas)} deltas`],
-        ['rows appended', formatCount(report.rowsAppended)],
-        ['leases', `${report.leases.kept} kept, ${report.leases.fromDeltas} from deltas, ${report.leases.unknown.length} of unknown TTL`],
-        ['database', formatBytes(report.databaseBytes)],
-        ...report.members.map((member) => [member.name, member.dataDir]),
-        ['time', formatDuration(tookMs)],
-        ...warnings.map((warning) => ['note', warning]),
-      ],
-    ),
-  );
+async function writeFiles(starts: readonly MemberStart[], options: RestoreOptions): Promise<StartFiles[]> {
+  if (options.startFiles === undefined) return [];
+  return await writeStartFiles(starts, { directory: options.startFiles, image: options.etcdImage });
 }

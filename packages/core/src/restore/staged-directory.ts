@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
 import { EtcdOpsError } from '../base/errors.ts';
+import { brokenName } from '../ensure/broken-name.ts';
 
 /** Its presence says that a working directory is one of ours, whatever else is in it. */
 const MARKER = 'etcd-ops-restore.json';
@@ -136,7 +137,7 @@ async function isEmptyDirectory(target: string): Promise<boolean> {
   if (type === undefined) return false;
   if (type === 'other') throw occupied(target, 'it is not a directory');
   const ignored = [...IGNORED_ENTRIES, basename(workOf(target, true))];
-  const held = readdirSync(target).filter((name) => !ignored.includes(name));
+  const held = readdirSync(target).filter((name) => !ignored.includes(name) && !brokenName.test(name));
   if (held.length > 0) {
     throw occupied(target, `it holds '${held[0]}'${held.length > 1 ? ` and ${held.length - 1} more` : ''}`);
   }
