@@ -76,9 +76,7 @@ export const arrowsPointDown: Rule = (files) => {
       name === 'local-servers' || (name === 'test-kit' && !belowTestKit.includes(own));
     if (path === `${directory}/package.json`) {
       return declared(text)
-        .filter(
-          ({ name, development }) => !allowed.includes(name) && !(development && mayTestWith(name)),
-        )
+        .filter(({ name, development }) => !allowed.includes(name) && !(development && mayTestWith(name)))
         .map(({ name }) => `${path} depends on ${scope}${name}, which does not lie below ${own}`);
     }
     if (!isTypeScript(path)) return [];

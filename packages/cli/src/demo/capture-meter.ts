@@ -26,7 +26,9 @@ export class CaptureMeter {
 
   /** Called right after etcd answered a write: measures how long until that revision is on the stream. */
   sample(revision: number): void {
-    if (revision > this.capturedRevision) this.#waiting.push({ revision, writtenAtMs: performance.now(), resolve: () => {} });
+    if (revision > this.capturedRevision) {
+      this.#waiting.push({ revision, writtenAtMs: performance.now(), resolve: () => {} });
+    }
   }
 
   /** Resolves when `revision` is captured. */
@@ -34,7 +36,11 @@ export class CaptureMeter {
     if (this.capturedRevision >= revision) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
-      reject(new Error(`Revision ${revision} was not captured within ${CAPTURE_TIMEOUT_MS} ms; captured: ${this.capturedRevision}`));
+      reject(
+        new Error(
+          `Revision ${revision} was not captured within ${CAPTURE_TIMEOUT_MS} ms; captured: ${this.capturedRevision}`,
+        ),
+      );
     }, CAPTURE_TIMEOUT_MS);
     this.#waiting.push({ revision, writtenAtMs: Number.NaN, resolve });
     await promise.finally(() => clearTimeout(timer));

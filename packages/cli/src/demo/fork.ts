@@ -35,8 +35,9 @@ export async function proveFork(scene: {
 }): Promise<{ result: ForkResult; daemon: Daemon }> {
   const { stage, narrator, dataDir, captured } = scene;
   const before = await timelineObjects(stage, 1);
-  const head = await narrator.step('The cluster of the moment before is used again, past the last captured revision', () =>
-    writeBeyond(stage, dataDir, captured),
+  const head = await narrator.step(
+    'The cluster of the moment before is used again, past the last captured revision',
+    () => writeBeyond(stage, dataDir, captured),
   );
   const returned = await narrator.step('It takes the place of the lost one', () => stage.startAtHome(dataDir));
   const daemon = await narrator.step('The services start again', () => stage.startDaemon());
@@ -48,14 +49,26 @@ export async function proveFork(scene: {
   );
   meter.stop();
   const differences: string[] = [];
-  if (!timelines.includes(2)) differences.push(`the fork at revision ${captured} went unnoticed: there is no second timeline`);
+  if (!timelines.includes(2)) {
+    differences.push(`the fork at revision ${captured} went unnoticed: there is no second timeline`);
+  }
   const after = await timelineObjects(stage, 1);
   if (before.join() !== after.join()) differences.push('objects of the first timeline were changed');
   if (differences.length === 0) {
     const operator = new Operator(daemon.bus, DEMO_CLUSTER);
-    differences.push(...(await narrator.step('Its newest state is restored as well', () => compareHead(stage, operator, returned, head))));
+    differences.push(
+      ...(await narrator.step('Its newest state is restored as well', () =>
+        compareHead(stage, operator, returned, head),
+      )),
+    );
   }
-  const result = { title: 'the returned cluster', timelines, revision: head, equal: differences.length === 0, differences };
+  const result = {
+    title: 'the returned cluster',
+    timelines,
+    revision: head,
+    equal: differences.length === 0,
+    differences,
+  };
   return { result, daemon };
 }
 
@@ -65,7 +78,12 @@ async function writeBeyond(stage: Stage, dataDir: string, captured: number): Pro
     let revision = 0;
     while (revision < captured + REVISIONS_BEYOND) {
       const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => running.client.kv.put({ key: Buffer.from(`/another-history/${index}`), value: Buffer.from(String(revision)) })),
+        Array.from({ length: 20 }, (_, index) =>
+          running.client.kv.put({
+            key: Buffer.from(`/another-history/${index}`),
+            value: Buffer.from(String(revision)),
+          }),
+        ),
       );
       revision = Math.max(revision, ...answers.map((answer) => Number(answer.header.revision)));
     }
@@ -104,7 +122,9 @@ async function compareHead(stage: Stage, operator: Operator, returned: RunningEt
   const living = await returned.member.hashKV(head);
   using file = BoltFile.open(join(dataDir, 'member', 'snap', 'db'));
   const restored = await hashKV(file, { revision: head, compactRevision: living.compactRevision });
-  return restored.hash === living.hash ? [] : [`HashKV at revision ${head}: the living cluster says ${living.hash}, the restored file ${restored.hash}`];
+  return restored.hash === living.hash
+    ? []
+    : [`HashKV at revision ${head}: the living cluster says ${living.hash}, the restored file ${restored.hash}`];
 }
 
 async function timelineObjects(stage: Stage, timeline: number): Promise<string[]> {

@@ -23,17 +23,29 @@ export async function readLivingState(client: Etcd3, member: EtcdMember, revisio
   return { revision, compactRevision, hash, keys: keys.entries, leases: await readLeases(member, keys.leaseUse) };
 }
 
-async function readKeys(client: Etcd3, revision: number): Promise<{ entries: Map<string, string>; leaseUse: Map<string, number> }> {
+async function readKeys(
+  client: Etcd3,
+  revision: number,
+): Promise<{ entries: Map<string, string>; leaseUse: Map<string, number> }> {
   const entries = new Map<string, string>();
   const leaseUse = new Map<string, number>();
   const everything = Buffer.from([0]);
   let from = everything;
   for (;;) {
-    const page = await client.kv.range({ key: from, range_end: everything, revision, limit: PAGE_KEYS, serializable: true });
+    const page = await client.kv.range({
+      key: from,
+      range_end: everything,
+      revision,
+      limit: PAGE_KEYS,
+      serializable: true,
+    });
     for (const pair of page.kvs) {
       const value = createHash('sha256').update(pair.value).digest('hex');
       const lease = BigInt.asUintN(64, BigInt(pair.lease)).toString(16);
-      entries.set(pair.key.toString('hex'), `${pair.create_revision}/${pair.mod_revision}/${pair.version}/${lease}/${value}`);
+      entries.set(
+        pair.key.toString('hex'),
+        `${pair.create_revision}/${pair.mod_revision}/${pair.version}/${lease}/${value}`,
+      );
       if (lease !== '0') leaseUse.set(lease, (leaseUse.get(lease) ?? 0) + 1);
     }
     const last = page.kvs.at(-1);
@@ -69,7 +81,9 @@ const DIFFERENCES_MAX = 5;
 export function compareStates(living: LivingState, restored: LivingState): Comparison {
   const differences: string[] = [];
   const expectEqual = (what: string, expected: number, found: number): void => {
-    if (expected !== found) differences.push(`${what}: the living cluster said ${expected}, the restored one says ${found}`);
+    if (expected !== found) {
+      differences.push(`${what}: the living cluster said ${expected}, the restored one says ${found}`);
+    }
   };
   expectEqual('revision', living.revision, restored.revision);
   expectEqual('compact revision', living.compactRevision, restored.compactRevision);
@@ -87,11 +101,16 @@ function compareKeys(living: LivingState['keys'], restored: LivingState['keys'])
     const found = restored.get(key);
     if (found !== facts) differences.push(`key ${printable(key)}: expected ${facts}, found ${found ?? 'nothing'}`);
   }
-  for (const key of restored.keys()) if (!living.has(key)) differences.push(`key ${printable(key)} should not be there`);
+  for (const key of restored.keys()) {
+    if (!living.has(key)) differences.push(`key ${printable(key)} should not be there`);
+  }
   return shorten(differences);
 }
 
-function compareLeases(living: LivingState['leases'], restored: LivingState['leases']): { differences: string[]; ended: number } {
+function compareLeases(
+  living: LivingState['leases'],
+  restored: LivingState['leases'],
+): { differences: string[]; ended: number } {
   const differences: string[] = [];
   let ended = 0;
   for (const [id, lease] of living) {

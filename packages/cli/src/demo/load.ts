@@ -36,10 +36,18 @@ export class Load {
 
   /** What every run has, whatever the dice say: the mistake's victims, leases of both kinds, both ends of the value sizes. */
   async foundation(): Promise<void> {
-    for (const [ttlSeconds, keys] of [[3600, 20], [7200, 5], [86_400, 1]] as const) await this.#grant(ttlSeconds, keys);
+    for (const [ttlSeconds, keys] of [
+      [3600, 20],
+      [7200, 5],
+      [86_400, 1],
+    ] as const) {
+      await this.#grant(ttlSeconds, keys);
+    }
     await this.#grant(2, 10);
     await this.#grant(1800, 0);
-    for (let index = 0; index < SECRETS; index++) await this.#put(`${MISTAKE_PREFIX}ns-${index % 7}/secret-${index}`, this.#value(200));
+    for (let index = 0; index < SECRETS; index++) {
+      await this.#put(`${MISTAKE_PREFIX}ns-${index % 7}/secret-${index}`, this.#value(200));
+    }
     await this.#put('/empty', Buffer.alloc(0));
     await this.#put(Buffer.from([0x00, 0xff, 0x80, 0x0a]), this.#value(64));
     await this.#put('/registry/configmaps/large', this.#random.bytes(VALUE_BYTES_MAX));
@@ -77,7 +85,12 @@ export class Load {
     else if (dice < 0.93) await this.#fillAndSweep();
     else if (dice < 0.98) await this.#leasedPut();
     else if (dice < 0.995) await this.#put(this.#pod(), Buffer.alloc(0));
-    else await this.#put(`/registry/configmaps/bundle-${this.#random.integer(0, 4)}`, this.#random.bytes(this.#random.integer(50_000, 300_000)));
+    else {
+      await this.#put(
+        `/registry/configmaps/bundle-${this.#random.integer(0, 4)}`,
+        this.#random.bytes(this.#random.integer(50_000, 300_000)),
+      );
+    }
   }
 
   /** Puts a handful of keys below one prefix, then removes them with one range deletion inside a transaction that also puts. */
@@ -99,7 +112,9 @@ export class Load {
     while (keys.size < operations) keys.add(this.#pod());
     await this.#commit(
       [...keys].map((key, index) =>
-        index % 4 === 3 ? { request_delete_range: { key: Buffer.from(key) } } : put(key, this.#value(this.#random.integer(20, 400))),
+        index % 4 === 3
+          ? { request_delete_range: { key: Buffer.from(key) } }
+          : put(key, this.#value(this.#random.integer(20, 400))),
       ),
     );
   }
@@ -119,7 +134,11 @@ export class Load {
   }
 
   async #put(key: string | Buffer, value: Buffer, lease?: string): Promise<void> {
-    const answer = await this.#client.kv.put({ key: Buffer.from(key), value, ...(lease === undefined ? {} : { lease }) });
+    const answer = await this.#client.kv.put({
+      key: Buffer.from(key),
+      value,
+      ...(lease === undefined ? {} : { lease }),
+    });
     this.#count(answer.header.revision, 1, value.length);
   }
 
@@ -139,7 +158,8 @@ export class Load {
     let events = 0;
     let bytes = 0;
     success.forEach((operation, index) => {
-      events += operation.request_put === undefined ? Number(answer.responses[index]?.response_delete_range?.deleted ?? 0) : 1;
+      events +=
+        operation.request_put === undefined ? Number(answer.responses[index]?.response_delete_range?.deleted ?? 0) : 1;
       bytes += operation.request_put?.value?.length ?? 0;
     });
     this.#count(answer.header.revision, events, bytes);

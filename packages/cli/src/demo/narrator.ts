@@ -20,7 +20,11 @@ export class Narrator {
   }
 
   /** Runs one step of the story and prints it with its time; `act` may answer with words that end the line. */
-  async step<T>(title: string, act: (progress: (words: string) => void) => Promise<T>, conclude?: (result: T) => string): Promise<T> {
+  async step<T>(
+    title: string,
+    act: (progress: (words: string) => void) => Promise<T>,
+    conclude?: (result: T) => string,
+  ): Promise<T> {
     this.#step = { title, startedAtMs: performance.now() };
     this.#draft('');
     try {

@@ -45,7 +45,9 @@ export class Operator {
       const position = (await positions(this.#bus).get(positionKey(this.#cluster)))?.value;
       if (position !== undefined && position.timeline >= timeline && position.revision >= revision) return;
       if (performance.now() > deadline) {
-        throw new EtcdOpsError('BUS_FAILED', { message: `Revision ${revision} was not in a delta within ${TASK_TIMEOUT_MS} ms` });
+        throw new EtcdOpsError('BUS_FAILED', {
+          message: `Revision ${revision} was not in a delta within ${TASK_TIMEOUT_MS} ms`,
+        });
       }
       await this.#requestSnapshot('delta');
       await pause();
@@ -53,9 +55,17 @@ export class Operator {
   }
 
   /** `nats req etcdops.restore`. */
-  async restore(request: { revision?: number; dataDir: string; initialCluster: string; token: string; timeline?: number }): Promise<TaskResult> {
+  async restore(request: {
+    revision?: number;
+    dataDir: string;
+    initialCluster: string;
+    token: string;
+    timeline?: number;
+  }): Promise<TaskResult> {
     return await this.#follow('restore', async () => {
-      return (await callApi(this.#bus, 'restore', { cluster: this.#cluster, ...request }, { answer: restoreAnswerSchema })).id;
+      return (
+        await callApi(this.#bus, 'restore', { cluster: this.#cluster, ...request }, { answer: restoreAnswerSchema })
+      ).id;
     });
   }
 
@@ -76,7 +86,11 @@ export class Operator {
         const result = results.find((candidate) => candidate.taskId === id);
         if (result !== undefined) return assertDone(result);
         const left = deadline - performance.now();
-        if (left <= 0) throw new EtcdOpsError('BUS_FAILED', { message: `The ${kind} task ${id} was not done within ${TASK_TIMEOUT_MS} ms` });
+        if (left <= 0) {
+          throw new EtcdOpsError('BUS_FAILED', {
+            message: `The ${kind} task ${id} was not done within ${TASK_TIMEOUT_MS} ms`,
+          });
+        }
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, left);
           wake = () => {
@@ -93,7 +107,6 @@ export class Operator {
   async #requestSnapshot(kind: 'full' | 'delta'): Promise<SnapshotAnswer> {
     return await callApi(this.#bus, 'snapshot', { cluster: this.#cluster, kind }, { answer: snapshotAnswerSchema });
   }
-
 }
 
 function pause(): Promise<void> {
@@ -103,5 +116,8 @@ function pause(): Promise<void> {
 function assertDone(result: TaskResult): TaskResult {
   if (result.ok) return result;
   const { code, message } = result.failure ?? { code: 'unknown', message: 'no cause was recorded' };
-  throw new EtcdOpsError('BUS_FAILED', { message: `The ${result.kind} task failed: ${code}: ${message}`, remedy: 'The log of the daemon says more.' });
+  throw new EtcdOpsError('BUS_FAILED', {
+    message: `The ${result.kind} task failed: ${code}: ${message}`,
+    remedy: 'The log of the daemon says more.',
+  });
 }

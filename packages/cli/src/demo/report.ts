@@ -10,7 +10,7 @@ export interface DemoReport {
   load: LoadTotals;
   lag: { medianMs: number; maxMs: number; samples: number };
   store: StoreFacts;
-  restores: Omit<RestoreResult, 'dataDir'>[];
+  restores: RestoreResult[];
   fork: ForkResult;
   equal: boolean;
   totalMs: number;
@@ -21,15 +21,24 @@ export function renderReport(report: DemoReport): string {
   const { load, lag, store, restores, fork } = report;
   const rows = [
     ['etcd', report.etcdVersion],
-    ['events', `${formatCount(load.events)} in ${formatCount(load.revision)} revisions, ${formatBytes(load.bytes)} of values`],
+    [
+      'events',
+      `${formatCount(load.events)} in ${formatCount(load.revision)} revisions, ${formatBytes(load.bytes)} of values`,
+    ],
     ['leases granted', formatCount(load.leases)],
     ['capture lag', `median ${lag.medianMs.toFixed(1)} ms, worst ${lag.maxMs.toFixed(1)} ms of ${lag.samples} samples`],
-    ['stored', `${store.fulls} fulls, ${store.deltas} deltas of ${formatCount(store.rows)} rows, ${formatBytes(store.bytes)}`],
+    [
+      'stored',
+      `${store.fulls} fulls, ${store.deltas} deltas of ${formatCount(store.rows)} rows, ${formatBytes(store.bytes)}`,
+    ],
     ...restores.map((result) => [
       result.title,
       `${verdict(result.equal)}: revision ${formatCount(result.revision)}, ${formatCount(result.keys)} keys, ${leases(result)}, restored in ${formatDuration(result.restoreMs)}`,
     ]),
-    [fork.title, `${verdict(fork.equal)}: timelines ${fork.timelines.join(' and ')}, revision ${formatCount(fork.revision)}`],
+    [
+      fork.title,
+      `${verdict(fork.equal)}: timelines ${fork.timelines.join(' and ')}, revision ${formatCount(fork.revision)}`,
+    ],
     ['all of it', `${verdict(report.equal)}, in ${formatDuration(report.totalMs)}`],
   ];
   return renderTable(['what', 'result'], rows);
@@ -40,5 +49,7 @@ function verdict(equal: boolean): string {
 }
 
 function leases({ leases: count, endedLeases }: Pick<RestoreResult, 'leases' | 'endedLeases'>): string {
-  return endedLeases === 0 ? `${count} leases` : `${count} leases (${endedLeases} of them had ended; they hold nothing and end again)`;
+  return endedLeases === 0
+    ? `${count} leases`
+    : `${count} leases (${endedLeases} of them had ended; they hold nothing and end again)`;
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { formatDuration } from '../output/table.ts';
-import { compareStates, readLivingState, type LivingState } from './living-state.ts';
+import { compareStates, readLivingState, type Comparison, type LivingState } from './living-state.ts';
 import type { Narrator } from './narrator.ts';
 import type { Operator } from './operator.ts';
-import { DEMO_TOKEN, type Stage } from './stage.ts';
+import { DEMO_TOKEN, type RunningEtcd, type Stage } from './stage.ts';
 
 export interface RestoreResult {
   title: string;
@@ -41,19 +41,18 @@ export async function restoreAndCompare(scene: {
     }),
   );
   const restoreMs = Math.round(performance.now() - begunAtMs);
-  const restored = await narrator.step('A real etcd boots from it and is asked the same', async () => {
+  const { restored, comparison } = await narrator.step('A real etcd boots from it and is asked the same', async () => {
     const running = await stage.startElsewhere(dataDir);
     try {
-      // The living cluster may have been compacted after the full that the restore began with. HashKV covers what a compaction
-      // leaves, so the restored one is compacted at the same revision before the two are compared.
-      if (living.compactRevision > 0) await compactLike(running, living);
-      return await readLivingState(running.client, running.member, living.revision);
+      return await askTheSame(running, living);
     } finally {
       await running.close();
     }
   });
-  const { equal, differences, endedLeases } = compareStates(living, restored);
-  narrator.line(`    ${equal ? 'equal' : 'NOT EQUAL'}: revision ${restored.revision}, ${restored.keys.size} keys, ${restored.leases.size} leases, HashKV ${restored.hash}, ready in ${formatDuration(restoreMs)}`);
+  const { equal, differences, endedLeases } = comparison;
+  narrator.line(
+    `    ${equal ? 'equal' : 'NOT EQUAL'}: revision ${restored.revision}, ${restored.keys.size} keys, ${restored.leases.size} leases, HashKV ${restored.hash}, ready in ${formatDuration(restoreMs)}`,
+  );
   return {
     title,
     revision: restored.revision,
@@ -68,7 +67,26 @@ export async function restoreAndCompare(scene: {
   };
 }
 
-async function compactLike({ member }: { member: { hashKV(revision: number): Promise<{ compactRevision: number }>; compact(revision: number): Promise<unknown> } }, living: LivingState): Promise<void> {
+async function askTheSame(
+  { client, member }: RunningEtcd,
+  living: LivingState,
+): Promise<{ restored: LivingState; comparison: Comparison }> {
+  const { revision } = await member.linearizableRead();
+  if (revision < living.revision) {
+    const restored = { revision, compactRevision: -1, hash: 0, keys: new Map(), leases: new Map() };
+    return {
+      restored,
+      comparison: {
+        equal: false,
+        differences: [`revision: the living cluster said ${living.revision}, the restored one says ${revision}`],
+        endedLeases: 0,
+      },
+    };
+  }
+  // The living cluster may have been compacted after the full that the restore began with. HashKV covers what a compaction
+  // leaves, so the restored one is compacted at the same revision before the two are compared.
   const { compactRevision } = await member.hashKV(living.revision);
   if (compactRevision < living.compactRevision) await member.compact(living.compactRevision);
+  const restored = await readLivingState(client, member, living.revision);
+  return { restored, comparison: compareStates(living, restored) };
 }

@@ -60,13 +60,18 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 function interruption(): { happened: Promise<never>; forget(): void } {
   const { promise: happened, reject } = Promise.withResolvers<never>();
   happened.catch(() => {});
-  const onSignal = (signal: NodeJS.Signals): void => reject(new EtcdOpsError('CANCELLED', { message: `The demo was ended by ${signal}` }));
+  const onSignal = (signal: NodeJS.Signals): void =>
+    reject(new EtcdOpsError('CANCELLED', { message: `The demo was ended by ${signal}` }));
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return { happened, forget: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
 }
 
 async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Promise<void> {
-  const living = await narrator.step('A real etcd starts', () => stage.startAtHome(), ({ etcd }) => `etcd ${etcd.version}`);
+  const living = await narrator.step(
+    'A real etcd starts',
+    () => stage.startAtHome(),
+    ({ etcd }) => `etcd ${etcd.version}`,
+  );
   const load = stage.load(living.client, options.seed);
 
   narrator.chapter('Capture');
@@ -75,22 +80,48 @@ async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Pro
 
   narrator.chapter('Loss');
   await loseTheCluster(narrator, stage, living, meter, testimony);
-  await narrator.step('What was captured becomes a last delta', () => operator.flushDeltas(1, testimony.newest.revision));
+  await narrator.step('What was captured becomes a last delta', () =>
+    operator.flushDeltas(1, testimony.newest.revision),
+  );
 
   narrator.chapter('Restore');
   const results = [
-    await restoreAndCompare({ stage, narrator, operator, title: 'the newest state', name: 'newest', living: testimony.newest }),
-    await restoreAndCompare({ stage, narrator, operator, title: 'the moment before the mistake', name: 'before', living: testimony.beforeMistake, revision: testimony.beforeMistake.revision }),
+    await restoreAndCompare({
+      stage,
+      narrator,
+      operator,
+      title: 'the newest state',
+      name: 'newest',
+      living: testimony.newest,
+    }),
+    await restoreAndCompare({
+      stage,
+      narrator,
+      operator,
+      title: 'the moment before the mistake',
+      name: 'before',
+      living: testimony.beforeMistake,
+      revision: testimony.beforeMistake.revision,
+    }),
   ];
 
   narrator.chapter('Life goes on');
   const lag = meter.lag();
   meter.stop();
   await narrator.step('The services are stopped', () => daemon.stop());
-  const { result: fork, daemon: restarted } = await proveFork({ stage, narrator, dataDir: results[1]!.dataDir, captured: testimony.newest.revision });
-  const store = await narrator.step('Every stored byte is read back and checked', () => readBackStore(stage.backups), (facts) => {
-    return `${facts.fulls} fulls, ${facts.deltas} deltas, ${formatBytes(facts.bytes)}`;
+  const { result: fork, daemon: restarted } = await proveFork({
+    stage,
+    narrator,
+    dataDir: results[1]!.dataDir,
+    captured: testimony.newest.revision,
   });
+  const store = await narrator.step(
+    'Every stored byte is read back and checked',
+    () => readBackStore(stage.backups),
+    (facts) => {
+      return `${facts.fulls} fulls, ${facts.deltas} deltas, ${formatBytes(facts.bytes)}`;
+    },
+  );
 
   const report: DemoReport = {
     etcdVersion: living.etcd.version,
@@ -98,7 +129,7 @@ async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Pro
     load: load.totals,
     lag,
     store,
-    restores: results.map(({ dataDir: _, ...result }) => result),
+    restores: results,
     fork,
     equal: [...results, fork].every((result) => result.equal),
     totalMs: Math.round(narrator.elapsedMs),
@@ -109,7 +140,12 @@ async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Pro
   if (options.keep === true) await leaveRunning(stage, restarted, narrator);
 }
 
-async function capture(stage: Stage, narrator: Narrator, living: RunningEtcd, load: Load): Promise<{ daemon: Daemon; meter: CaptureMeter; operator: Operator }> {
+async function capture(
+  stage: Stage,
+  narrator: Narrator,
+  living: RunningEtcd,
+  load: Load,
+): Promise<{ daemon: Daemon; meter: CaptureMeter; operator: Operator }> {
   await narrator.step(
     'It is used before anybody thinks of a backup',
     async () => {
@@ -137,7 +173,11 @@ async function capture(stage: Stage, narrator: Narrator, living: RunningEtcd, lo
     }
     background.abort();
     await writing;
-    await narrator.step('The capture has caught up', () => meter.reached(load.totals.revision), () => `revision ${formatCount(load.totals.revision)}`);
+    await narrator.step(
+      'The capture has caught up',
+      () => meter.reached(load.totals.revision),
+      () => `revision ${formatCount(load.totals.revision)}`,
+    );
     return { daemon, meter, operator };
   } finally {
     background.abort();
@@ -148,7 +188,9 @@ async function capture(stage: Stage, narrator: Narrator, living: RunningEtcd, lo
 async function streamFor(ms: number, load: Load): Promise<void> {
   const before = load.totals.requests;
   await new Promise((resolve) => setTimeout(resolve, ms));
-  if (load.totals.requests === before) throw new EtcdOpsError('ETCD_FAILED', { message: 'The load made no request any more' });
+  if (load.totals.requests === before) {
+    throw new EtcdOpsError('ETCD_FAILED', { message: 'The load made no request any more' });
+  }
 }
 
 async function makeTheMistake(narrator: Narrator, living: RunningEtcd, load: Load): Promise<Testimony> {
@@ -164,7 +206,9 @@ async function makeTheMistake(narrator: Narrator, living: RunningEtcd, load: Loa
     ({ deleted }) => `${deleted} keys gone at one stroke`,
   );
   if (mistake.revision !== revision + 1) {
-    throw new EtcdOpsError('ETCD_FAILED', { message: `The cluster was not quiet: revision ${mistake.revision} follows ${revision}` });
+    throw new EtcdOpsError('ETCD_FAILED', {
+      message: `The cluster was not quiet: revision ${mistake.revision} follows ${revision}`,
+    });
   }
   await load.run({ requests: REQUESTS_AFTER });
   const newest = await narrator.step(
@@ -175,7 +219,13 @@ async function makeTheMistake(narrator: Narrator, living: RunningEtcd, load: Loa
   return { beforeMistake, newest, deleted: mistake.deleted };
 }
 
-async function loseTheCluster(narrator: Narrator, stage: Stage, living: RunningEtcd, meter: CaptureMeter, { newest }: Testimony): Promise<void> {
+async function loseTheCluster(
+  narrator: Narrator,
+  stage: Stage,
+  living: RunningEtcd,
+  meter: CaptureMeter,
+  { newest }: Testimony,
+): Promise<void> {
   await narrator.step('The last events reach the stream', () => meter.reached(newest.revision));
   await narrator.step('etcd is killed with SIGKILL and its data removed', async () => {
     await living.etcd.kill();
@@ -185,15 +235,21 @@ async function loseTheCluster(narrator: Narrator, stage: Stage, living: RunningE
 }
 
 function unequal(results: readonly (RestoreResult | ForkResult)[]): EtcdOpsError {
-  const differences = results.flatMap((result) => result.differences.map((difference) => `${result.title}: ${difference}`));
-  return new EtcdOpsError('PROOF_FAILED', { message: `What was restored is not what the living cluster had said:\n  ${differences.join('\n  ')}` });
+  const differences = results.flatMap((result) =>
+    result.differences.map((difference) => `${result.title}: ${difference}`),
+  );
+  return new EtcdOpsError('PROOF_FAILED', {
+    message: `What was restored is not what the living cluster had said:\n  ${differences.join('\n  ')}`,
+  });
 }
 
 /** With --keep: says what there is to play with and waits for Ctrl-C. */
 async function leaveRunning(stage: Stage, daemon: Daemon, narrator: Narrator): Promise<void> {
   const repository = `--bucket ${stage.backups} --cluster-name ${DEMO_CLUSTER}`;
   narrator.chapter('Everything goes on until Ctrl-C. To play with, from another terminal:');
-  narrator.line(`  etcdctl --endpoints http://127.0.0.1:${stage.home.clientPort} get --prefix --keys-only --limit 5 /registry`);
+  narrator.line(
+    `  etcdctl --endpoints http://127.0.0.1:${stage.home.clientPort} get --prefix --keys-only --limit 5 /registry`,
+  );
   narrator.line(`  bin/etcd-ops list ${repository}`);
   narrator.line(`  bin/etcd-ops status --state-dir ${stage.stateDir}`);
   narrator.line(`  bin/etcd-ops restore ${repository} --data-dir ${join(stage.root, 'mine.etcd')}`);

@@ -4,7 +4,13 @@ import { basename, join } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { EtcdCluster, openEtcd3, type EtcdMember } from '@etcd-ops/etcd-client';
-import { MissingBinaryError, planMembers, startEtcd, type LocalEtcd, type EtcdMemberPlan } from '@etcd-ops/local-servers';
+import {
+  MissingBinaryError,
+  planMembers,
+  startEtcd,
+  type LocalEtcd,
+  type EtcdMemberPlan,
+} from '@etcd-ops/local-servers';
 import { createLogger } from '@etcd-ops/service-kit';
 import type { Etcd3 } from 'etcd3';
 import { destination } from 'pino';
@@ -98,7 +104,11 @@ export class Stage implements AsyncDisposable {
       stateDir: this.stateDir,
       cluster: this.spec,
       restoreRoots: [this.restored],
-      logger: createLogger({ level: 'info', name: 'etcd-ops', stream: destination({ dest: this.logFile, sync: true }) }),
+      logger: createLogger({
+        level: 'info',
+        name: 'etcd-ops',
+        stream: destination({ dest: this.logFile, sync: true }),
+      }),
       http: { host: '127.0.0.1', port: 0 },
     });
     return this.#resources.use(daemon);
@@ -123,7 +133,9 @@ export class Stage implements AsyncDisposable {
 
   async #start(plan: EtcdMemberPlan): Promise<RunningEtcd> {
     const version = this.etcdVersion === undefined ? {} : { version: this.etcdVersion };
-    const etcd = this.#resources.use(await startEtcd({ ...version, members: [plan], token: DEMO_TOKEN }).catch(asMissing));
+    const etcd = this.#resources.use(
+      await startEtcd({ ...version, members: [plan], token: DEMO_TOKEN }).catch(asMissing),
+    );
     const access = { endpoints: etcd.endpoints };
     const cluster = this.#resources.use(await EtcdCluster.connect(access));
     const client = await openEtcd3(access);
