@@ -18,6 +18,7 @@ import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { putOnce } from './put-once.ts';
 import { clusterIdOfTimeline, recordTimeline } from './repository-records.ts';
+import { isTrimmedBeyond, positionOfDeltas } from './trimmed-beyond.ts';
 
 export interface DeltaTaskOptions {
   bus: Bus;
@@ -74,10 +75,11 @@ async function cutOnce(
   const { bus, logger, signal, deltaObjectBytesMax } = options;
   const { cluster, cutSequence } = task;
   let trimmed = false;
-  const expected = await expectation(cluster, recorded.position, options.store);
   // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
   // What is durable already is clipped by its revision.
   const { firstSequence } = await streamFacts(bus, cluster);
+  const position = await provenPosition(recorded, firstSequence, cluster, options);
+  const expected = await expectation(cluster, position, options.store);
   const read = readEvents(bus, cluster, {
     from: firstSequence,
     to: cutSequence,
@@ -91,7 +93,7 @@ async function cutOnce(
   let { revision } = recorded;
   const steps = cutDeltas({
     cluster,
-    from: recorded.position,
+    from: position,
     events: untilTrimmed(read, () => trimmed),
     deltaObjectBytesMax,
     signal,
@@ -110,6 +112,25 @@ async function cutOnce(
     if (error instanceof TrimmedMeanwhile) return 'overtaken';
     throw error;
   }
+}
+
+/** The recorded position, unless the bus lost the newest one: then without the rows that only the repository has now, nothing would count. */
+async function provenPosition(
+  { position }: Recorded,
+  firstSequence: number,
+  cluster: string,
+  { store, logger, signal }: DeltaTaskOptions,
+): Promise<CutPosition | undefined> {
+  if (position === undefined || !isTrimmedBeyond(position, firstSequence)) return position;
+  const proven = await positionOfDeltas(store, cluster, position, signal);
+  const { timeline, revision } = proven;
+  if (timeline !== position.timeline || revision !== position.revision) {
+    logger.warn(
+      { cluster, recorded: position.revision, timeline, revision },
+      'The repository is ahead of its recorded position',
+    );
+  }
+  return proven;
 }
 
 /** Another uploader stored and trimmed what was just being read: an object of the rest of it would be one that nobody asked for. */

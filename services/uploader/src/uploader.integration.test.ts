@@ -361,6 +361,27 @@ describe('delta tasks', () => {
   });
 });
 
+describe('a position that was lost', () => {
+  it('is found again in the repository: what was stored and trimmed beyond it is no hole', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 10);
+    await runDeltaTask(deltaTask((await streamFacts(world.bus, CLUSTER)).lastSequence), world.taskOptions());
+    const old = (await positions(world.bus).get(positionKey(CLUSTER)))!;
+    await writeEvents(world.bus, 10, 21);
+    await runDeltaTask(deltaTask((await streamFacts(world.bus, CLUSTER)).lastSequence), world.taskOptions());
+    // As a server without power may have it: the stream is trimmed, the newest position is gone.
+    await positions(world.bus).put(positionKey(CLUSTER), old.value);
+    await writeEvents(world.bus, 5, 31);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value).toMatchObject({ revision: 35 });
+    const [timeline] = (await readInventory(world.store, CLUSTER)).timelines;
+    timeline!.deltas.reduce((previous, delta) => (expect(delta.first).toBe(previous.last + 1), delta));
+    expect(timeline!.deltas.at(-1)!.last).toBe(35);
+  });
+});
+
 /** The same object, with some of its methods replaced. */
 function proxy<T extends object>(target: T, replaced: Partial<T>): T {
   return new Proxy(target, {

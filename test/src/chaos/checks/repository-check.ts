@@ -17,6 +17,7 @@ import {
   type TimelineInventory,
 } from '@etcd-ops/core';
 import { eventually } from '@etcd-ops/test-kit';
+import { positionKey, positions } from '@etcd-ops/bus';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,8 +35,10 @@ export async function settled(world: ChaosWorld, timeoutMs: number, cluster = wo
         const { revision } = await world.direct.members()[0]!.linearizableRead();
         const inventory = await readInventory(world.store, cluster);
         const plan = newestPlan(inventory);
-        said = `head ${revision}, restorable ${JSON.stringify(restorableRanges(inventory))}`;
-        return plan !== undefined && plan.revision >= revision ? plan : false;
+        const position = (await positions(world.bus).get(positionKey(cluster)))?.value.revision ?? 0;
+        said = `head ${revision}, durable ${position}, restorable ${JSON.stringify(restorableRanges(inventory))}`;
+        // Not by a full alone: what was captured must have become deltas.
+        return plan !== undefined && plan.revision >= revision && position >= revision ? plan : false;
       },
       { timeoutMs, intervalMs: 100 },
     );

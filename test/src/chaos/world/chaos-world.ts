@@ -36,8 +36,8 @@ export interface WorldOptions {
   /** How many processes of each service; default two watchers, two uploaders, one of each other. */
   replicas?: Partial<Record<ServiceName, number>>;
   spec?: Partial<ClusterSpecInput>;
-  /** Settings of every service. */
-  settings?: Record<string, string>;
+  /** Settings of the services beyond those of every world. */
+  settings?: Partial<Record<ServiceName, Record<string, string>>>;
 }
 
 const REPLICAS: Record<ServiceName, number> = {
@@ -52,18 +52,17 @@ const REPLICAS: Record<ServiceName, number> = {
 /** Small, so that frames of a load need several parts. */
 const NATS_CONFIG = 'max_payload: 65536';
 const MIB = 1024 * 1024;
+/** Of each service, in the message of a failure. */
+const LOG_BYTES = 4_000;
 
 /** Short where a person would wait, so that a round takes seconds; all else as it is shipped. */
-const SETTINGS: Record<string, string> = {
-  ETCD_OPS_TASK_BACKOFF_MS: '100',
-  ETCD_OPS_TASK_ACK_WAIT_MS: '3000',
-  ETCD_OPS_RECONNECT_DELAY_MS_MAX: '1000',
-  ETCD_OPS_FULL_REQUEST_DELAY_MS: '500',
-  ETCD_OPS_SCHEDULER_JITTER_MS_MAX: '0',
-  ETCD_OPS_GARBAGE_COLLECTOR_ORPHAN_GRACE_MS: '60000',
-  ETCD_OPS_SCHEDULER_GC_RESTS_EVERY_MS: '60000',
-  ETCD_OPS_DRAIN_TIMEOUT_MS: '10000',
+const SETTINGS: Partial<Record<ServiceName, Record<string, string>>> = {
+  uploader: { ETCD_OPS_TASK_BACKOFF_MS: '100', ETCD_OPS_TASK_ACK_WAIT_MS: '3000' },
+  watcher: { ETCD_OPS_RECONNECT_DELAY_MS_MAX: '1000', ETCD_OPS_FULL_REQUEST_DELAY_MS: '500' },
+  scheduler: { ETCD_OPS_SCHEDULER_JITTER_MS_MAX: '0', ETCD_OPS_SCHEDULER_GC_RESTS_EVERY_MS: '60000' },
+  'garbage-collector': { ETCD_OPS_GARBAGE_COLLECTOR_ORPHAN_GRACE_MS: '60000' },
 };
+const DRAIN_TIMEOUT_MS = '10000';
 
 /** etcd, NATS and all services as real processes, with a proxy on each way between them. */
 export class ChaosWorld implements AsyncDisposable {
@@ -149,7 +148,7 @@ export class ChaosWorld implements AsyncDisposable {
 
   /** The end of what every process wrote: for a failure's message. */
   logs(): string {
-    return this.services.map((service) => `--- ${service.label}\n${service.log().slice(-6_000)}`).join('\n');
+    return this.services.map((service) => `--- ${service.label}\n${service.log().slice(-LOG_BYTES)}`).join('\n');
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -205,7 +204,12 @@ export class ChaosWorld implements AsyncDisposable {
     for (const name of SERVICE_NAMES) {
       for (let index = 1; index <= replicas[name]; index++) {
         const natsUrl = this.#natsServers[services.length % this.#natsServers.length]!.url;
-        const settings = { ...SETTINGS, ...options.settings, ETCD_OPS_RESTORE_ROOTS: this.scratch.file('restored') };
+        const settings = {
+          ETCD_OPS_DRAIN_TIMEOUT_MS: DRAIN_TIMEOUT_MS,
+          ...(name === 'restorer' ? { ETCD_OPS_RESTORE_ROOTS: this.scratch.file('restored') } : {}),
+          ...SETTINGS[name],
+          ...options.settings?.[name],
+        };
         const plan = { name, index, worldId: this.id, directory: this.scratch.file('run'), natsUrl, settings };
         services.push(stack.use(await ServiceProcess.plan(plan)));
       }
