@@ -1,5 +1,5 @@
 import { type Command, type CommandSpec, TASKS, type TaskName } from '../options/define-command.ts';
-import { flagsOf, type NamedFlag } from '../options/flag-index.ts';
+import { flagsOf, type NamedFlag, writtenDefault } from '../options/flag-index.ts';
 import { SECTION_NAMES, SECTIONS } from '../options/sections.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { type Language, languageOf } from './language.ts';
@@ -138,8 +138,8 @@ function flagRow({ name, flag }: NamedFlag, language: Language): { left: string;
 
 function defaultNote(flag: NamedFlag['flag'], language: Language): string[] {
   if (flag.defaultText !== undefined) return [`${TEXTS.default[language]} ${flag.defaultText[language]}`];
-  if (flag.defaultValue === undefined || flag.defaultValue === false) return [];
-  return [`${TEXTS.default[language]} ${String(flag.defaultValue)}`];
+  const written = writtenDefault(flag);
+  return written === undefined || flag.defaultValue === false ? [] : [`${TEXTS.default[language]} ${written}`];
 }
 
 /** Together by their reason, for there are many and nobody needs them. */

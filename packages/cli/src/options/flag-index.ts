@@ -39,3 +39,10 @@ export function spellings({ name, flag }: NamedFlag): string[] {
     ...(flag.aliases ?? []).map((alias) => `--${alias}`),
   ];
 }
+
+/** The default as a user would write it; undefined when there is none. */
+export function writtenDefault({ defaultValue }: Flag): string | undefined {
+  if (typeof defaultValue === 'string') return defaultValue;
+  if (typeof defaultValue === 'number' || typeof defaultValue === 'boolean') return String(defaultValue);
+  return Array.isArray(defaultValue) ? defaultValue.join(',') : undefined;
+}

@@ -1,0 +1,228 @@
+/** One JSON document that a command may print, field by field: `timelines[].fulls[].key`, `phaseMs.*`. */
+export interface JsonDocument {
+  readonly title: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+const PLAN = {
+  cluster: 'the repository',
+  timeline: 'the timeline restored from',
+  revision: 'the revision that would be restored',
+  full: 'key of the full that it begins with',
+  cutFull: 'whether the rows of the full above the revision would be left away',
+  'deltas[]': 'keys of the deltas, in their order',
+  bytesToFetch: 'bytes to be read from the store',
+  expectedDbBytes: 'size of the database file, about',
+  'members[].name': 'a member to be made',
+  'members[].dataDir': 'its data directory',
+  'members[].walDir': 'its log directory, if that is elsewhere',
+  'warnings[]': 'what should be known before',
+};
+
+const RESTORED = {
+  cluster: 'the repository',
+  timeline: 'the timeline restored from',
+  revision: 'the revision restored',
+  compactRevision: 'the revision up to which history is compacted; -1: none is',
+  target: 'the version of etcd that it is made for',
+  clusterId: 'id of the new cluster',
+  'members[].name': 'a member that was made',
+  'members[].id': 'its member id',
+  'members[].dataDir': 'its data directory',
+  'members[].walDir': 'its log directory',
+  'full.key': 'the full that it begins with',
+  'full.method': 'how the full came here: `cloned` by the file system, `copied`, or `streamed` out of its compression',
+  'full.cut': 'whether rows above the revision were left away',
+  deltas: 'deltas used',
+  rowsAppended: 'rows written behind those of the full',
+  rowBytesAppended: 'their bytes',
+  bytesFetched: 'bytes read from the store',
+  databaseBytes: 'size of the database file',
+  'leases.kept': 'leases that the full holds',
+  'leases.fromDeltas': 'leases that the deltas brought',
+  'leases.unknown[]': 'leases whose TTL nobody recorded; they got 60 s',
+  'hashKv.hash': "etcd's own hash of the restored state",
+  'hashKv.revision': 'at this revision',
+  'hashKv.compactRevision': 'compacted up to this one',
+  'phaseMs.*': 'milliseconds of each phase',
+  'warnings[]': 'what should be known',
+  'damaged[].key': 'an object that was damaged and not used',
+  'damaged[].problem': 'what is wrong with it',
+};
+
+const LIST = {
+  cluster: 'the repository',
+  'restorable[].timeline': 'a range of restorable revisions: its timeline',
+  'restorable[].from': 'its first revision',
+  'restorable[].to': 'its last revision',
+  'restorable[].fromTime': 'when the first was captured',
+  'restorable[].toTime': 'when the last was captured',
+  'gaps[].timeline': 'revisions that cannot be restored: their timeline',
+  'gaps[].after': 'the restorable revision before the gap',
+  'gaps[].before': 'the restorable revision behind the gap, if one follows',
+  'gaps[].capturedTo': 'the highest revision known inside of the gap',
+  'timelines[].timeline': 'number of a timeline',
+  'timelines[].cause': '`first`, or `fork` when the cluster did not go on from what was captured',
+  'timelines[].startedAtRevision': 'where it began',
+  'timelines[].fulls[].key': 'key of a full; `restore --snapshot` takes it',
+  'timelines[].fulls[].revision': 'its revision',
+  'timelines[].fulls[].compactRevision': 'compacted up to this revision; it restores every one from here to its own',
+  'timelines[].fulls[].bytes': 'stored bytes',
+  'timelines[].fulls[].createdAt': 'when it was begun',
+  'timelines[].fulls[].etcdVersion': 'of the etcd that gave it',
+  'timelines[].fulls[].codec': '`none`, `gzip`, `zlib` or `zstd`',
+  'timelines[].deltas[].key': 'key of a delta',
+  'timelines[].deltas[].first': 'its first revision',
+  'timelines[].deltas[].last': 'its last revision',
+  'timelines[].deltas[].lastObserved': 'when the last was captured',
+  'timelines[].deltas[].bytes': 'stored bytes',
+  'foreign[]': 'files in the folder that are of somebody else; never read, never removed',
+  'incomplete[].key': 'an object whose other half is missing',
+  'incomplete[].missing': 'what is missing of it',
+  'damaged[].key': 'an object that cannot be read',
+  'damaged[].reason': 'why',
+};
+
+const STATUS = {
+  'clusters[].cluster': 'a cluster that the daemon backs up',
+  'clusters[].owner.version': 'always 1',
+  'clusters[].owner.watcher': 'the process that watches it',
+  'clusters[].owner.since': 'since when',
+  'clusters[].position.version': 'always 1',
+  'clusters[].position.timeline': 'the timeline written to',
+  'clusters[].position.revision': 'the last revision that is in the repository',
+  'clusters[].position.digest': 'digest of its rows, or null',
+  'clusters[].position.sequence': 'the last message of the event stream that is in the repository',
+  'clusters[].position.deltaKey': 'the newest delta',
+  'clusters[].position.updatedAt': 'when it was stored',
+  'clusters[].events.messages': 'messages that wait to become a delta',
+  'clusters[].events.bytes': 'their bytes',
+  'clusters[].events.lastSequence': 'the newest message',
+  'clusters[].last.*.version': 'always 1',
+  'clusters[].last.*.taskId': 'the last task of a kind (`full`, `delta`, `gc`, `defrag`, ...)',
+  'clusters[].last.*.tick': 'the time that it was scheduled for',
+  'clusters[].last.*.finishedAt': 'when it ended',
+  'clusters[].last.*.ok': 'whether it did what it should',
+  'clusters[].last.*.summary.*': 'what it did; differs by kind',
+};
+
+const DEMO = {
+  etcdVersion: 'the etcd that was used',
+  seed: 'seed of the load',
+  'load.requests': 'requests made of etcd',
+  'load.events': 'puts and deletions among them',
+  'load.bytes': 'bytes of values',
+  'load.leases': 'leases granted',
+  'load.revision': 'the highest revision that etcd named',
+  'lag.medianMs': 'from the answer of etcd to the event in the stream, median',
+  'lag.maxMs': 'the worst',
+  'lag.samples': 'of so many',
+  'store.fulls': 'fulls in the repository',
+  'store.deltas': 'deltas',
+  'store.bytes': 'bytes of both',
+  'store.rows': 'rows in the deltas',
+  'restores[].title': 'which moment was restored',
+  'restores[].revision': 'its revision',
+  'restores[].restoreMs': 'milliseconds that it took',
+  'restores[].keys': 'keys then',
+  'restores[].leases': 'leases then',
+  'restores[].endedLeases': 'leases that had ended meanwhile',
+  'restores[].hash': 'HashKV of the restored etcd',
+  'restores[].equal': 'whether it equals what the living cluster had said',
+  'restores[].differences[]': 'what differs',
+  'restores[].dataDir': 'where it was restored to',
+  'fork.title': 'the restored cluster goes on in the place of the lost one',
+  'fork.timelines[]': 'timelines in the repository then',
+  'fork.revision': 'the revision restored from the second',
+  'fork.equal': 'whether it equals the living cluster',
+  'fork.differences[]': 'what differs',
+  equal: 'whether everything was equal',
+  totalMs: 'milliseconds of the whole demo',
+};
+
+/** By command. What a command prints and this table are held against each other by a test. */
+export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
+  demo: [{ title: '`-o json`', fields: DEMO }],
+  restore: [
+    {
+      title: '`-o json`',
+      fields: {
+        ...RESTORED,
+        'startFiles[].name': 'a member for which --start-files wrote files',
+        'startFiles[].directory': 'where they are',
+        'startFiles[].files[]': 'the files',
+      },
+    },
+    { title: '`--plan -o json`', fields: PLAN },
+  ],
+  list: [{ title: '`-o json`', fields: LIST }],
+  status: [{ title: '`-o json`', fields: STATUS }],
+  compact: [
+    {
+      title: '`-o json`',
+      fields: {
+        key: 'key of the new full',
+        timeline: 'its timeline',
+        revision: 'its revision',
+        compactRevision: 'the revision that it is compacted at',
+        storedBytes: 'bytes in the store',
+        plainBytes: 'bytes of the database',
+        base: 'key of the full that it was made of',
+        deltas: 'deltas that it was made of',
+        rowsKept: 'rows in it',
+        rowsDropped: 'rows of older revisions that were left away',
+        bytesBefore: 'bytes of the database before',
+        durationMs: 'milliseconds that it took',
+      },
+    },
+  ],
+  ensure: [
+    {
+      title: '`-o json`',
+      fields: {
+        action: '`left`: it is sound; `restored`; `new`: no data and no backup',
+        dataDir: 'the data directory',
+        'found.*': 'what was found there; `found.kind` is `healthy`, `broken`, `missing`, ...',
+        reason: 'why it was restored',
+        'movedTo[]': 'where the broken one is now',
+        ...Object.fromEntries(Object.entries(RESTORED).map(([path, meaning]) => [`restored.${path}`, meaning])),
+        'warnings[]': 'what should be known',
+      },
+    },
+  ],
+  version: [
+    {
+      title: '`-o json`',
+      fields: { version: 'of etcd-ops', node: 'of Node', platform: 'system and processor' },
+    },
+  ],
+};
+
+/** The path of every value in a document, as the tables write it; `parents` are paths whose keys are of their own. */
+export function jsonPaths(document: unknown, parents: ReadonlySet<string>, path = ''): string[] {
+  if (Array.isArray(document)) {
+    return [...new Set(document.flatMap((item: unknown) => jsonPaths(item, parents, `${path}[]`)))];
+  }
+  if (typeof document !== 'object' || document === null) return [path];
+  return [
+    ...new Set(
+      Object.entries(document).flatMap(([key, value]) => {
+        const name = parents.has(path) ? '*' : key;
+        return jsonPaths(value, parents, path === '' ? name : `${path}.${name}`);
+      }),
+    ),
+  ];
+}
+
+/** Paths that a command prints and no table describes. */
+export function undescribedPaths(command: string, document: unknown): string[] {
+  const described = new Set((JSON_FIELDS[command] ?? []).flatMap(({ fields }) => Object.keys(fields)));
+  const parents = new Set(
+    [...described].flatMap((path) => [...path.matchAll(/\.\*/g)].map((match) => path.slice(0, match.index))),
+  );
+  // Below `summary.*` anything may lie.
+  const open = [...described].filter((path) => path.endsWith('.*')).map((path) => path.slice(0, -1));
+  return jsonPaths(document, parents).filter(
+    (path) => !described.has(path) && !open.some((start) => path.startsWith(start)),
+  );
+}
