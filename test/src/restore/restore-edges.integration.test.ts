@@ -333,21 +333,15 @@ describe('damage', () => {
     expect(await hashOfDirectory(join(scratch, 'a'))).toEqual(await hashOfSource(second));
 
     await flipByte(store, deltaKeys[1]!, 5_000);
-    const shorter = await restoreAround({
-      ...around,
-      restoreTo: { kind: 'latest' },
-      dataDirs: [{ member: 'm1', dataDir: join(scratch, 'b') }],
-    });
-    expect(shorter.revision).toBe(first + 150);
-    expect(shorter.damaged.map(({ key }) => key)).toContain(deltaKeys[1]);
-    expect(shorter.warnings.join()).toContain(deltaKeys[1]);
-    const exact = restoreAround({
-      ...around,
-      restoreTo: { kind: 'revision', revision: second - 1 },
-      dataDirs: [{ member: 'm1', dataDir: join(scratch, 'c') }],
-    });
-    await expect(exact).rejects.toBeInstanceOf(DamagedObjectError);
-    expect((await readdir(scratch)).toSorted()).toEqual(['a', 'b', 'bucket']);
+    const wanted = [{ kind: 'latest' }, { kind: 'revision', revision: second - 1 }] as const;
+    for (const restoreTo of wanted) {
+      const dataDirs = [{ member: 'm1', dataDir: join(scratch, 'b') }];
+      const error = await restoreAround({ ...around, restoreTo, dataDirs }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(DamagedObjectError);
+      // Never silently less than what was asked for; what can be had in spite of it is said.
+      expect((error as DamagedObjectError).remedy).toContain(`--revision ${first + 150}`);
+    }
+    expect((await readdir(scratch)).toSorted()).toEqual(['a', 'bucket']);
   });
 });
 

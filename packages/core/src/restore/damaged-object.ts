@@ -5,8 +5,12 @@ import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 export class DamagedObjectError extends EtcdOpsError {
   readonly objectKey: string;
 
-  constructor(code: ErrorCode, objectKey: string, details: { rule: string; cause?: unknown }) {
-    super(code, { message: `${objectKey}: ${details.rule}`, cause: details.cause });
+  readonly rule: string;
+
+  constructor(code: ErrorCode, objectKey: string, details: { rule: string; cause?: unknown; remedy?: string }) {
+    const { rule, cause, remedy } = details;
+    super(code, { message: `${objectKey}: ${rule}`, cause, ...(remedy === undefined ? {} : { remedy }) });
+    this.rule = rule;
     this.objectKey = objectKey;
   }
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../base/error-codes.ts';
 import { describeError, isEtcdOpsError } from '../base/errors.ts';
 import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
-import type { RestorePlan, RestoreTarget } from '../repository/plan-restore.ts';
+import { planRestore, type RestorePlan, type RestoreTarget } from '../repository/plan-restore.ts';
 import { planRestoreFrom } from '../repository/resolve-time.ts';
 import { DamagedObjectError } from './damaged-object.ts';
 import { restore } from './restore.ts';
@@ -36,10 +36,11 @@ const PLAN_CODES: readonly ErrorCode[] = [
 
 /**
  * Plans and restores; an object that turns out to be damaged is left out and the restore planned again, as long as another
- * chain of the same timeline makes the wanted revision. For `latest` and for a time that revision may fall: the report names
- * revision and damage. Another timeline is another history, so going there is left to the operator.
+ * chain of the same timeline makes the same revision. What `latest` or a time means is settled by the first plan: damage
+ * may change the way there, never silently the revision. Less than that, or another timeline, is the operator's choice.
  *
- * @throws DamagedObjectError the first damage, when no other chain does; else as `restore` and `planRestoreFrom`.
+ * @throws DamagedObjectError the damage, when no other chain does: its remedy names the newest revision that can still be
+ *   restored; else as `restore` and `planRestoreFrom`.
  */
 export async function restoreAround(options: RestoreAroundOptions): Promise<RestoreAroundReport> {
   const { inventory, restoreTo, ...rest } = options;
@@ -47,7 +48,6 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
   const exclude = new Set<string>();
   const damaged: DamageFound[] = [];
   let plan = await planRestoreFrom(store, inventory, restoreTo, { signal });
-  const { timeline } = plan;
   for (;;) {
     try {
       const report = await restore({ ...rest, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
@@ -63,25 +63,44 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
       }
       exclude.add(error.objectKey);
       damaged.push({ key: error.objectKey, problem: describeError(error) });
-      plan = await planWithout(options, exclude, timeline, error);
+      plan = planWithout(options, exclude, plan, error);
     }
   }
 }
 
-/** One full as it is cannot be replaced by another one; every other target keeps its timeline. */
-async function planWithout(
-  { store, inventory, restoreTo, signal }: RestoreAroundOptions,
+/** The same revision of the same timeline in another way. One full as it is cannot be replaced by another one. */
+function planWithout(
+  { inventory, restoreTo }: RestoreAroundOptions,
   exclude: ReadonlySet<string>,
-  timeline: number,
+  { revision, timeline }: RestorePlan,
   damage: DamagedObjectError,
-): Promise<RestorePlan> {
+): RestorePlan {
   if (restoreTo.kind === 'snapshot') throw damage;
   try {
-    return await planRestoreFrom(store, inventory, { ...restoreTo, timeline }, { exclude, signal });
+    return planRestore(inventory, { kind: 'revision', revision, timeline }, { exclude });
   } catch (error) {
     // Without the damage there was a plan: the damage is what the reader must know of.
-    if (isEtcdOpsError(error) && PLAN_CODES.includes(error.code)) throw damage;
+    if (isEtcdOpsError(error) && PLAN_CODES.includes(error.code)) {
+      throw withAlternative(damage, inventory, exclude, timeline);
+    }
     throw error;
+  }
+}
+
+/** The same damage, with what can be had in spite of it. */
+function withAlternative(
+  damage: DamagedObjectError,
+  inventory: Inventory,
+  exclude: ReadonlySet<string>,
+  timeline: number,
+): DamagedObjectError {
+  const { code, objectKey, rule, cause } = damage;
+  try {
+    const { revision } = planRestore(inventory, { kind: 'latest', timeline }, { exclude });
+    const remedy = `Without it, revision ${revision} of timeline ${timeline} is the newest that can be restored; ask for it with --revision ${revision} --timeline ${timeline}.`;
+    return new DamagedObjectError(code, objectKey, { rule, cause, remedy });
+  } catch {
+    return damage;
   }
 }
 
