@@ -8,11 +8,16 @@ export interface EtcdAccess {
   /** `host:port`, or with `http://` or `https://`. Without a scheme: https when TLS files are given, else http. */
   endpoints: string[];
   tls?: EtcdTlsAccess;
+  /** The credential for capture: read on the whole key space. Serves the maintenance calls, too, when they have none of their own. */
   auth?: EtcdAuth;
+  /** The credential for snapshots, HashKV, defragmentation and auth status: a user with the role `root`. Alone it serves every call. */
+  maintenanceAuth?: EtcdAuth;
   /** For reaching a member the first time; default 5 s. */
   connectTimeoutMs?: number;
   /** For calls that etcd answers at once; default 10 s. */
   requestTimeoutMs?: number;
+  /** Told of what does not stop a call but needs a person: new TLS files that cannot be used, an endpoint of another cluster. */
+  onWarning?: ((error: EtcdOpsError) => void) | undefined;
 }
 
 export interface EtcdTlsAccess {

@@ -1,11 +1,23 @@
 import { EtcdOpsError, isEtcdOpsError, type ErrorCode } from '@etcd-ops/core';
 import { CONNECT_TIMEOUT_DEFAULT_MS, type EtcdAccess } from './access.ts';
-import { EtcdMember, type MemberStatus } from './etcd-member.ts';
-import type { CallOptions } from './grpc/connection.ts';
+import { EtcdMember } from './etcd-member.ts';
+import { openTlsFiles, type CallOptions } from './grpc/connection.ts';
+import { checkRights, type MissingRight } from './rights-check.ts';
+import { orderForSnapshot, type SnapshotCandidate, type SnapshotChoice } from './snapshot-choice.ts';
 import type { EtcdAlarm, MemberInfo, ResponseHeader } from './wire/responses.ts';
 
 /** What a person should see first when every endpoint failed in its own way. */
-const MOST_TELLING: readonly ErrorCode[] = ['CANCELLED', 'ETCD_AUTH', 'ETCD_TLS', 'ETCD_NO_LEADER', 'ETCD_TIMEOUT'];
+const MOST_TELLING: readonly ErrorCode[] = [
+  'CANCELLED',
+  'ETCD_WRONG_CLUSTER',
+  'ETCD_AUTH',
+  'ETCD_TLS',
+  'ETCD_NO_LEADER',
+  'ETCD_TIMEOUT',
+];
+
+/** Not mended by trying again, but another member may be well. */
+const OF_ONE_MEMBER: readonly ErrorCode[] = ['ETCD_WRONG_CLUSTER', 'ETCD_TLS'];
 
 export interface PickOptions extends CallOptions {
   /** Also a member that cannot prove that it is up to date: the last backup of a cluster without a quorum. */
@@ -16,12 +28,12 @@ export interface PickOptions extends CallOptions {
 export class EtcdCluster implements AsyncDisposable {
   readonly clusterId: bigint;
   readonly #members: readonly EtcdMember[];
-  readonly #connectTimeoutMs: number;
+  readonly #access: EtcdAccess;
 
-  private constructor(clusterId: bigint, members: readonly EtcdMember[], connectTimeoutMs: number) {
+  private constructor(clusterId: bigint, members: readonly EtcdMember[], access: EtcdAccess) {
     this.clusterId = clusterId;
     this.#members = members;
-    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#access = access;
   }
 
   /**
@@ -33,12 +45,13 @@ export class EtcdCluster implements AsyncDisposable {
     if (endpoints.length === 0) throw new EtcdOpsError('CONFIG_INVALID', { message: 'No etcd endpoint is given' });
     const members: EtcdMember[] = [];
     try {
-      for (const endpoint of new Set(endpoints)) members.push(new EtcdMember(endpoint, access));
+      const files = openTlsFiles(endpoints, access);
+      for (const endpoint of new Set(endpoints)) members.push(new EtcdMember(endpoint, access, files));
       const callOptions: CallOptions = { signal: options.signal, timeoutMs: connectTimeoutMs };
       const answers = await Promise.allSettled(members.map((member) => greet(member, callOptions)));
-      const clusterId = oneCluster(members, answers);
-      for (const member of members) member.expectCluster(clusterId);
-      return new EtcdCluster(clusterId, members, connectTimeoutMs);
+      const { clusterId, endpoint } = oneCluster(members, answers);
+      for (const member of members) member.expectCluster(clusterId, endpoint);
+      return new EtcdCluster(clusterId, members, access);
     } catch (error) {
       for (const member of members) member[Symbol.dispose]();
       throw error;
@@ -63,33 +76,42 @@ export class EtcdCluster implements AsyncDisposable {
     return this.#firstOf((member, callOptions) => member.alarmList(callOptions), options);
   }
 
+  /** The member of `chooseForSnapshot` alone. */
+  async pickForSnapshot(options: PickOptions = {}): Promise<EtcdMember> {
+    return (await this.chooseForSnapshot(options)).member;
+  }
+
   /**
    * The member that a snapshot burdens least: a healthy follower, else the leader; never a learner or a member with a CORRUPT alarm.
-   * A linearizable read on it proves that it is up to date (a lagging follower does not know that it lags).
+   * A linearizable read on it proves that it is up to date (a lagging follower does not know that it lags). Without a quorum,
+   * `allowStale` takes the member with the highest revision.
    */
-  async pickForSnapshot({ allowStale = false, ...options }: PickOptions = {}): Promise<EtcdMember> {
+  async chooseForSnapshot({ allowStale = false, ...options }: PickOptions = {}): Promise<SnapshotChoice> {
     const callOptions = this.#withTimeout(options);
-    const answers = await Promise.allSettled(
-      this.#members.map(async (member) => ({ member, status: await member.status(callOptions) })),
+    const failures: unknown[] = [];
+    const answers = await Promise.all(
+      this.#members.map(async (member): Promise<SnapshotCandidate[]> => {
+        try {
+          return [{ member, status: await member.status(callOptions) }];
+        } catch (error) {
+          failures.push(error);
+          this.#warnOfStranger(error);
+          return [];
+        }
+      }),
     );
-    const failures: unknown[] = answers
-      .filter((answer) => answer.status === 'rejected')
-      .map((answer) => answer.reason as unknown);
-    const candidates = answers
-      .filter((answer) => answer.status === 'fulfilled')
-      .map((answer) => answer.value)
-      .filter(({ status }) => !status.isLearner && !status.errors.some((error) => error.includes('CORRUPT')))
-      .toSorted((left, right) => rank(left.status) - rank(right.status) || newestFirst(left.status, right.status));
-    for (const { member } of candidates) {
+    const alarms = await this.alarms(options).catch(() => []);
+    const candidates = orderForSnapshot(answers.flat(), alarms);
+    for (const { member, status } of candidates) {
       try {
-        await member.linearizableRead(callOptions);
-        return member;
+        const { revision } = await member.linearizableRead(callOptions);
+        return { member, status, headRevision: revision, stale: false };
       } catch (error) {
         failures.push(error);
       }
     }
-    const stale = candidates.toSorted((left, right) => newestFirst(left.status, right.status))[0];
-    if (allowStale && stale !== undefined) return stale.member;
+    const newest = candidates.toSorted((left, right) => right.status.revision - left.status.revision)[0];
+    if (allowStale && newest !== undefined) return { ...newest, headRevision: newest.status.revision, stale: true };
     throw noMember('no member can serve a snapshot', failures);
   }
 
@@ -99,8 +121,13 @@ export class EtcdCluster implements AsyncDisposable {
     try {
       return await Promise.any(
         this.#members.map(async (member) => {
-          await member.linearizableRead(callOptions);
-          return member;
+          try {
+            await member.linearizableRead(callOptions);
+            return member;
+          } catch (error) {
+            this.#warnOfStranger(error);
+            throw error;
+          }
         }),
       );
     } catch (error) {
@@ -108,8 +135,36 @@ export class EtcdCluster implements AsyncDisposable {
     }
   }
 
+  /** Which rights the credentials lack, each tried once on one member. @throws EtcdOpsError when no member can be asked. */
+  async checkRights(options: CallOptions = {}): Promise<MissingRight[]> {
+    return await checkRights(await this.#anyMember(options), this.#withTimeout(options));
+  }
+
+  /**
+   * Moves with each change of users, roles and passwords; a backup holds them only as the last full does. Undefined on etcd 3.4.
+   * @throws EtcdOpsError ETCD_AUTH without the role `root`.
+   */
+  async authRevision(options: CallOptions = {}): Promise<number | undefined> {
+    return (await this.#firstOf((member, callOptions) => member.authStatus(callOptions), options))?.authRevision;
+  }
+
+  async #anyMember(options: CallOptions): Promise<EtcdMember> {
+    return await this.#firstOf(async (member, callOptions) => {
+      // MemberList needs no more than a login on any version; a refusal shows as well that the member is there.
+      await member.memberList(callOptions).catch((error: unknown) => {
+        if (!isEtcdOpsError(error, 'ETCD_AUTH')) throw error;
+      });
+      return member;
+    }, options);
+  }
+
+  /** The others go on: one endpoint that was given to another cluster must not stop the backup of this one. */
+  #warnOfStranger(error: unknown): void {
+    if (isEtcdOpsError(error, 'ETCD_WRONG_CLUSTER')) this.#access.onWarning?.(error);
+  }
+
   #withTimeout(options: CallOptions): CallOptions {
-    return { timeoutMs: this.#connectTimeoutMs, ...options };
+    return { timeoutMs: this.#access.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS, ...options };
   }
 
   async #firstOf<T>(ask: (member: EtcdMember, options: CallOptions) => Promise<T>, options: CallOptions): Promise<T> {
@@ -118,7 +173,8 @@ export class EtcdCluster implements AsyncDisposable {
       try {
         return await ask(member, this.#withTimeout(options));
       } catch (error) {
-        if (!isEtcdOpsError(error) || !error.retriable) throw error;
+        this.#warnOfStranger(error);
+        if (!isEtcdOpsError(error) || !(error.retriable || OF_ONE_MEMBER.includes(error.code))) throw error;
         failures.push(error);
       }
     }
@@ -141,7 +197,7 @@ async function greet(member: EtcdMember, options: CallOptions): Promise<Pick<Res
 function oneCluster(
   members: readonly EtcdMember[],
   answers: readonly PromiseSettledResult<Pick<ResponseHeader, 'clusterId'>>[],
-): bigint {
+): { clusterId: bigint; endpoint: string } {
   const reached = members.flatMap((member, index) => {
     const answer = answers[index]!;
     return answer.status === 'fulfilled' ? [{ endpoint: member.endpoint, clusterId: answer.value.clusterId }] : [];
@@ -159,15 +215,7 @@ function oneCluster(
       .join(', ');
     throw new EtcdOpsError('ETCD_WRONG_CLUSTER', { message: `The endpoints belong to different clusters: ${found}` });
   }
-  return first.clusterId;
-}
-
-function rank(status: MemberStatus): number {
-  return status.isLeader ? 1 : 0;
-}
-
-function newestFirst(left: MemberStatus, right: MemberStatus): number {
-  return left.raftAppliedIndex === right.raftAppliedIndex ? 0 : left.raftAppliedIndex > right.raftAppliedIndex ? -1 : 1;
+  return first;
 }
 
 function noMember(what: string, failures: readonly unknown[]): EtcdOpsError {

@@ -1,6 +1,7 @@
 import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
 import type { EtcdAccess } from './access.ts';
 import { EtcdConnection, REQUIRE_LEADER, type CallOptions, type RpcMethod } from './grpc/connection.ts';
+import type { TlsFiles } from './grpc/tls-files.ts';
 import { snapshotStream, type SnapshotOptions } from './snapshot-stream.ts';
 import { SegmentedWatch, type SegmentedWatchOptions } from './watch-segments.ts';
 import { Watch, type WatchOptions } from './watch.ts';
@@ -65,10 +66,12 @@ export class EtcdMember implements Disposable {
   readonly endpoint: string;
   readonly #connection: EtcdConnection;
   #clusterId: bigint | undefined;
+  #clusterKnownFrom = '';
 
-  constructor(endpoint: string, access: EtcdAccess) {
+  /** `files`: what the members of one cluster share. */
+  constructor(endpoint: string, access: EtcdAccess, files?: TlsFiles) {
     this.endpoint = endpoint;
-    this.#connection = new EtcdConnection(endpoint, access);
+    this.#connection = new EtcdConnection(endpoint, access, files);
   }
 
   [Symbol.dispose](): void {
@@ -76,8 +79,9 @@ export class EtcdMember implements Disposable {
   }
 
   /** From now on an answer of another cluster (an endpoint that was reassigned) is ETCD_WRONG_CLUSTER. */
-  expectCluster(clusterId: bigint): void {
+  expectCluster(clusterId: bigint, knownFrom = ''): void {
     this.#clusterId = clusterId;
+    this.#clusterKnownFrom = knownFrom;
   }
 
   async status(options: CallOptions = {}): Promise<MemberStatus> {
@@ -132,6 +136,18 @@ export class EtcdMember implements Disposable {
     return { hash, revision: hashedRevision, compactRevision, memberId: header.memberId };
   }
 
+  /**
+   * Tries the rights of HashKV, Snapshot and Defragment without their cost: etcd checks the rights first, alike for all three, and
+   * then refuses a revision that does not exist yet (mvcc/hash.go). @throws EtcdOpsError ETCD_AUTH.
+   */
+  async tryMaintenanceRight(options: CallOptions = {}): Promise<void> {
+    try {
+      await this.#call('Maintenance', 'HashKV', encodeHashKv(Number.MAX_SAFE_INTEGER), options);
+    } catch (error) {
+      if (!isEtcdOpsError(error, 'ETCD_FAILED') || !/future revision/.test(error.message)) throw error;
+    }
+  }
+
   /** Blocks the member until it is done. */
   async defragment(options: CallOptions = {}): Promise<void> {
     await this.#call('Maintenance', 'Defragment', EMPTY_REQUEST, long(options));
@@ -143,13 +159,15 @@ export class EtcdMember implements Disposable {
   }
 
   async alarmList(options: CallOptions = {}): Promise<EtcdAlarm[]> {
-    return decodeAlarms(await this.#call('Maintenance', 'Alarm', ALARM_LIST_REQUEST, options));
+    const answer = await this.#call('Maintenance', 'Alarm', ALARM_LIST_REQUEST, options);
+    this.#header(answer);
+    return decodeAlarms(answer);
   }
 
   async memberList(options: CallOptions = {}): Promise<MemberInfo[]> {
-    return decodeMemberList(
-      await this.#call('Cluster', 'MemberList', encodeMemberList({ linearizable: false }), options),
-    );
+    const answer = await this.#call('Cluster', 'MemberList', encodeMemberList({ linearizable: false }), options);
+    this.#header(answer);
+    return decodeMemberList(answer);
   }
 
   async leaseTimeToLive(id: bigint, options: CallOptions = {}): Promise<LeaseFacts> {
@@ -163,7 +181,9 @@ export class EtcdMember implements Disposable {
 
   /** All lease ids that this member knows. etcd holds its lessor lock meanwhile: not more than once per delta. */
   async leases(options: CallOptions = {}): Promise<bigint[]> {
-    return decodeLeases(await this.#call('Lease', 'LeaseLeases', EMPTY_REQUEST, options));
+    const answer = await this.#call('Lease', 'LeaseLeases', EMPTY_REQUEST, options);
+    this.#header(answer);
+    return decodeLeases(answer);
   }
 
   /** Compacts the whole cluster's history: only tests and tools that were told to do this. */
@@ -211,8 +231,11 @@ export class EtcdMember implements Disposable {
 
   #checkCluster({ clusterId }: ResponseHeader): void {
     if (this.#clusterId === undefined || clusterId === 0n || clusterId === this.#clusterId) return;
+    const others = this.#clusterKnownFrom === '' ? 'the others' : this.#clusterKnownFrom;
     throw new EtcdOpsError('ETCD_WRONG_CLUSTER', {
-      message: `${this.endpoint} belongs to cluster ${clusterId.toString(16)}, not to ${this.#clusterId.toString(16)}`,
+      message:
+        `${this.endpoint} belongs to cluster ${clusterId.toString(16)}, ` +
+        `but ${others} to cluster ${this.#clusterId.toString(16)}`,
     });
   }
 }

@@ -9,6 +9,9 @@ export {
 } from './access.ts';
 export { EtcdCluster, type PickOptions } from './etcd-cluster.ts';
 export { EtcdMember, LONG_REQUEST_TIMEOUT_MS, type LeaseFacts, type MemberStatus } from './etcd-member.ts';
+export { type MissingRight } from './rights-check.ts';
+export { type SnapshotChoice } from './snapshot-choice.ts';
+export { type CredentialName } from './grpc/call-rights.ts';
 export { FLOW_CONTROL_WINDOW_BYTES, RECEIVE_MESSAGE_BYTES_MAX } from './grpc/channel-options.ts';
 export { type CallOptions } from './grpc/connection.ts';
 export { openEtcd3 } from './open-etcd3.ts';

@@ -8,11 +8,12 @@ import { readPassword } from './grpc/login.ts';
  * What is hot or concerns one member goes through EtcdMember.
  */
 export async function openEtcd3(access: EtcdAccess): Promise<Etcd3> {
-  const { tls, auth } = access;
+  const { tls, auth, maintenanceAuth } = access;
+  const user = auth ?? maintenanceAuth;
   const addresses = access.endpoints.map((endpoint) => parseEndpoint(endpoint, tls));
   const options: IOptions = {
     hosts: addresses.map(({ secure, target }) => `${secure ? 'https' : 'http'}://${target}`),
-    ...(auth !== undefined && { auth: { username: auth.username, password: await readPassword(auth) } }),
+    ...(user !== undefined && { auth: { username: user.username, password: await readPassword(user) } }),
   };
   if (tls?.caFile !== undefined) {
     options.credentials = {

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { EtcdOpsError } from '@etcd-ops/core';
-import type { EtcdConnection, RpcMethod } from './grpc/connection.ts';
+import type { CallToken, EtcdConnection, RpcMethod } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
 import type { RawCall } from './grpc/raw-call.ts';
 import { EMPTY_REQUEST } from './wire/requests.ts';
@@ -29,7 +29,7 @@ export async function* snapshotStream(
   options: SnapshotOptions,
 ): AsyncGenerator<Buffer, void, void> {
   for (let login = 0; ; login++) {
-    const token = await connection.token(options.signal);
+    const token = await connection.token(options.signal, METHOD);
     const parts = new SnapshotParts(connection, token, options);
     let received = 0;
     let last: SnapshotPart = { remainingBytes: -1, blob: EMPTY_REQUEST };
@@ -51,7 +51,7 @@ export async function* snapshotStream(
         message: `The snapshot of ${connection.endpoint} ended after ${received} bytes without its hash`,
       });
     }
-    const again = received === 0 && login === 0 && connection.needsLogin(outcome);
+    const again = received === 0 && login === 0 && connection.needsLogin(outcome, token);
     if (!again) throw connection.failure(METHOD, outcome, options.signal);
   }
 }
@@ -65,7 +65,7 @@ class SnapshotParts {
   #readPending = false;
   #wake: (() => void) | undefined;
 
-  constructor(connection: EtcdConnection, token: string | undefined, options: SnapshotOptions) {
+  constructor(connection: EtcdConnection, token: CallToken, options: SnapshotOptions) {
     this.#silenceTimeoutMs = options.silenceTimeoutMs ?? SNAPSHOT_SILENCE_DEFAULT_MS;
     this.#call = connection.stream(METHOD, token, {
       signal: options.signal,

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { REQUIRE_LEADER, type EtcdConnection, type RpcMethod } from './grpc/connection.ts';
+import { REQUIRE_LEADER, type CallToken, type EtcdConnection, type RpcMethod } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
 import type { RawCall } from './grpc/raw-call.ts';
 import { encodeWatchCreate, encodeWatchProgress } from './wire/requests.ts';
@@ -51,6 +51,7 @@ export class Watch {
   readonly #onHeader: (header: ResponseHeader) => void;
   #resolve!: (end: WatchEnd) => void;
   #call: RawCall | undefined;
+  #token: CallToken | undefined;
   #createTimer: NodeJS.Timeout | undefined;
   #created = false;
   #loggedInAgain = false;
@@ -105,7 +106,8 @@ export class Watch {
       createTimeoutMs = this.#connection.requestTimeoutMs,
     } = this.#options;
     try {
-      const token = await this.#connection.token(signal);
+      const token = await this.#connection.token(signal, METHOD);
+      this.#token = token;
       if (this.#ended) return;
       const call = this.#connection.stream(METHOD, token, {
         ...REQUIRE_LEADER,
@@ -172,7 +174,8 @@ export class Watch {
 
   /** A token that ran out: the watch is opened once more with a fresh one, if nothing has come yet. */
   #loginAgain(failure: CallStatus): boolean {
-    if (this.#created || this.#loggedInAgain || !this.#connection.needsLogin(failure)) return false;
+    if (this.#created || this.#loggedInAgain || this.#token === undefined) return false;
+    if (!this.#connection.needsLogin(failure, this.#token)) return false;
     this.#loggedInAgain = true;
     const refused = this.#call;
     this.#call = undefined;

@@ -46,7 +46,11 @@ export class EtcdConnections implements AsyncDisposable {
     let entry = this.#entries.get(spec.name);
     if (entry === undefined || entry.fingerprint !== fingerprint) {
       if (entry !== undefined) this.#retire(spec.name, entry);
-      entry = { fingerprint, connecting: this.#connect(access), loans: 0, retired: false };
+      const logger = this.#logger.child({ cluster: spec.name });
+      const onWarning = (error: EtcdOpsError): void => logger.warn({ error }, 'etcd is reached, but not all is well');
+      const connecting = this.#connect({ ...access, onWarning });
+      entry = { fingerprint, connecting, loans: 0, retired: false };
+      void this.#tellMissingRights(connecting, logger);
       this.#entries.set(spec.name, entry);
       this.#forgetWhenFailed(spec.name, entry);
     }
@@ -83,6 +87,19 @@ export class EtcdConnections implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Each right is tried once per connection, beside the work: whoever needs a right that lacks fails with the same sentence. */
+  async #tellMissingRights(connecting: Promise<EtcdCluster>, logger: Logger): Promise<void> {
+    try {
+      const cluster = await connecting;
+      for (const { credential, calls, error } of await cluster.checkRights()) {
+        logger.warn({ credential, calls, error }, 'A right is missing at etcd');
+      }
+    } catch (error) {
+      // No connection, or one that broke: its borrowers are told.
+      logger.debug({ error }, 'The rights at etcd were not tried');
+    }
   }
 
   #forgetWhenFailed(name: string, entry: Entry): void {
@@ -126,5 +143,6 @@ export function etcdAccess(spec: ClusterSpec): EtcdAccess {
     requestTimeoutMs: spec.timeouts.requestMs,
     ...(spec.tls === undefined ? {} : { tls: spec.tls }),
     ...(spec.auth === undefined ? {} : { auth: spec.auth }),
+    ...(spec.maintenanceAuth === undefined ? {} : { maintenanceAuth: spec.maintenanceAuth }),
   };
 }

@@ -28,6 +28,7 @@ export {
   type StartEtcdOptions,
   type TempDir,
 } from '@etcd-ops/local-servers';
+export { createAuthority, missingOpenssl, type Authority, type CertificateFiles } from './certificates.ts';
 export { faultProxy, type FaultProxy, type Faults } from './fault-proxy.ts';
 export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from './faulty-store.ts';
 export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } from './hard-load.ts';

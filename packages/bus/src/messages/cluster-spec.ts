@@ -22,6 +22,8 @@ const localStoreSchema = z.strictObject({
   bucket: pathSchema,
 });
 
+const credentialSchema = z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema });
+
 const snapshotsSchema = z.strictObject({
   schedule: cronSchema.default('*/20 * * * *'),
   codec: z.enum(['none', 'gzip', 'zlib', 'zstd']).default('none'),
@@ -29,6 +31,8 @@ const snapshotsSchema = z.strictObject({
   deltaPeriodMs: z.union([z.literal(0), periodMsSchema]).default(10_000),
   /** A delta is made early when this much waits. */
   deltaBytesMax: bytesSchema.default(10 * 1024 * 1024),
+  /** Take a full also from a member that has no quorum behind it: the last backup of a dying cluster. */
+  allowStale: z.boolean().exactOptional(),
 });
 
 const retentionSchema = z.strictObject({
@@ -69,7 +73,10 @@ export const clusterSpecSchema = z.strictObject({
       insecureSkipVerify: z.boolean().exactOptional(),
     })
     .exactOptional(),
-  auth: z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema }).exactOptional(),
+  /** The user for capture: read on the whole key space. Serves everything when there is no other. */
+  auth: credentialSchema.exactOptional(),
+  /** The user for snapshots, defragmentation and auth status: the role `root`. Alone it serves everything. */
+  maintenanceAuth: credentialSchema.exactOptional(),
   store: z.discriminatedUnion('provider', [localStoreSchema]),
   snapshots: snapshotsSchema.prefault({}),
   retention: retentionSchema.prefault({}),

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { credentials, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
-import { EtcdOpsError } from '@etcd-ops/core';
 import type { EtcdAddress, EtcdTlsAccess } from '../access.ts';
+import type { TlsMaterial } from './tls-files.ts';
 
 /** HTTP/2 stream and session window: 64 KiB (the default) costs a third of the throughput. */
 export const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
@@ -31,28 +30,13 @@ export function channelOptions(): ChannelOptions {
   };
 }
 
-/** @throws EtcdOpsError ETCD_TLS naming the file that cannot be read or used. */
-export function channelCredentials(address: EtcdAddress, tls: EtcdTlsAccess | undefined): ChannelCredentials {
-  if (!address.secure) return credentials.createInsecure();
-  const [ca, key, cert] = [readPem(tls?.caFile), readPem(tls?.keyFile), readPem(tls?.certFile)];
-  if ((key === null) !== (cert === null)) {
-    throw new EtcdOpsError('CONFIG_INVALID', { message: 'A TLS certificate and its key must be given together' });
-  }
-  try {
-    return credentials.createSsl(ca, key, cert, { rejectUnauthorized: tls?.insecureSkipVerify !== true });
-  } catch (error) {
-    throw new EtcdOpsError('ETCD_TLS', {
-      message: `The TLS files for ${address.endpoint} cannot be used`,
-      cause: error,
-    });
-  }
-}
-
-function readPem(path: string | undefined): Buffer | null {
-  if (path === undefined) return null;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new EtcdOpsError('ETCD_TLS', { message: `The TLS file ${path} cannot be read`, cause: error });
-  }
+/** Certificates of the server are verified unless the user said otherwise. */
+export function channelCredentials(
+  address: EtcdAddress,
+  tls: EtcdTlsAccess | undefined,
+  material: TlsMaterial | undefined,
+): ChannelCredentials {
+  if (!address.secure || material === undefined) return credentials.createInsecure();
+  const rejectUnauthorized = tls?.insecureSkipVerify !== true;
+  return credentials.createFromSecureContext(material.context, { rejectUnauthorized });
 }

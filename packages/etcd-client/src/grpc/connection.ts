@@ -1,12 +1,14 @@
-import { Channel, Metadata, status, type ChannelCredentials } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import type { EtcdOpsError } from '@etcd-ops/core';
-import { parseEndpoint, REQUEST_TIMEOUT_DEFAULT_MS, type EtcdAccess } from '../access.ts';
+import { parseEndpoint, REQUEST_TIMEOUT_DEFAULT_MS, type EtcdAccess, type EtcdAuth } from '../access.ts';
 import { encodeAuthenticate } from '../wire/requests.ts';
 import { decodeToken } from '../wire/responses.ts';
-import { channelCredentials, channelOptions } from './channel-options.ts';
+import { credentialFor, credentialsOf, rightNeeded } from './call-rights.ts';
 import { cancelled, etcdFailure, isTokenFailure, type CallPlace, type CallStatus } from './etcd-failure.ts';
-import { readPassword } from './login.ts';
+import { isPasswordMissing, Login, readPassword } from './login.ts';
 import { RawCall, type RawCallOptions } from './raw-call.ts';
+import { SecureChannel } from './secure-channel.ts';
+import { TlsFiles } from './tls-files.ts';
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
@@ -20,6 +22,9 @@ export interface RpcMethod {
   name: string;
 }
 
+/** Failures that say by themselves what they are. */
+const NETWORK_TEXT = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|closed here/;
+const WATCH: RpcMethod = { service: 'Watch', name: 'Watch' };
 const AUTHENTICATE: RpcMethod = { service: 'Auth', name: 'Authenticate' };
 /** Asks etcd to fail at once when the member knows no leader. */
 export const REQUIRE_LEADER = { requireLeader: true } as const;
@@ -35,98 +40,153 @@ type StreamOptions = Pick<RawCallOptions, 'onMessage' | 'onEnd'> & {
 
 type Outcome = { ok: true; message: Buffer } | { ok: false; failure: CallStatus };
 
-/** The connection to one member: gRPC channel, login, and errors in our codes. Nothing is retried but a login that ran out, once. */
+/** The right to make a call: what `token` answers. */
+export interface CallToken {
+  /** Undefined when etcd's auth is off or no credential is given. */
+  value: string | undefined;
+  login: Login | undefined;
+}
+
+/** TLS files shared by the connections to all members of a cluster; undefined when no endpoint uses TLS. */
+export function openTlsFiles(endpoints: readonly string[], { tls }: EtcdAccess): TlsFiles | undefined {
+  return endpoints.some((endpoint) => parseEndpoint(endpoint, tls).secure) ? new TlsFiles(tls) : undefined;
+}
+
+/** The connection to one member: gRPC channel, logins, and errors in our codes. Nothing is retried but a login that ran out, once. */
 export class EtcdConnection implements Disposable {
   readonly endpoint: string;
   readonly requestTimeoutMs: number;
-  readonly #channel: Channel;
+  readonly #channel: SecureChannel;
   readonly #access: EtcdAccess;
+  /** By credential: one that serves every call logs in once. */
+  readonly #logins = new Map<EtcdAuth, Login>();
   #closed = false;
-  #login: Promise<string | undefined> | undefined;
 
   /** @throws EtcdOpsError CONFIG_INVALID or ETCD_TLS; nothing is connected yet. */
-  constructor(endpoint: string, access: EtcdAccess) {
+  constructor(endpoint: string, access: EtcdAccess, files: TlsFiles | undefined = openTlsFiles([endpoint], access)) {
     const address = parseEndpoint(endpoint, access.tls);
     this.endpoint = endpoint;
     this.requestTimeoutMs = access.requestTimeoutMs ?? REQUEST_TIMEOUT_DEFAULT_MS;
     this.#access = access;
-    const credentials: ChannelCredentials = channelCredentials(address, access.tls);
-    this.#channel = new Channel(address.target, credentials, channelOptions());
+    this.#channel = new SecureChannel({
+      address,
+      tls: access.tls,
+      files: address.secure ? files : undefined,
+      onWarning: (error) => access.onWarning?.(error),
+    });
   }
 
   [Symbol.dispose](): void {
     this.#closed = true;
-    this.#channel.close();
+    this.#channel[Symbol.dispose]();
   }
 
   /** @throws EtcdOpsError naming the endpoint and the call. */
   async unary(method: RpcMethod, request: Buffer, options: UnaryOptions = {}): Promise<Buffer> {
-    const token = await this.token(options.signal);
+    const token = await this.token(options.signal, method);
     const first = await this.#attempt(method, request, token, options);
     if (first.ok) return first.message;
-    if (!this.needsLogin(first.failure)) throw this.failure(method, first.failure, options.signal);
-    const fresh = await this.token(options.signal);
+    if (!this.needsLogin(first.failure, token)) throw await this.#explained(method, first.failure, options.signal);
+    const fresh = await this.token(options.signal, method);
     const second = await this.#attempt(method, request, fresh, options);
     if (second.ok) return second.message;
-    throw this.failure(method, second.failure, options.signal);
+    throw await this.#explained(method, second.failure, options.signal);
   }
 
   /** Opens a stream with a token got before (`token`). */
-  stream(method: RpcMethod, token: string | undefined, options: StreamOptions): RawCall {
+  stream(method: RpcMethod, token: CallToken, options: StreamOptions): RawCall {
     const { onMessage, onEnd, signal } = options;
-    const metadata = makeMetadata(token, options.requireLeader);
-    return new RawCall({ channel: this.#channel, path: pathOf(method), metadata, signal, onMessage, onEnd });
+    const metadata = makeMetadata(token.value, options.requireLeader);
+    const { channel } = this.#channel;
+    return new RawCall({ channel, path: pathOf(method), metadata, signal, onMessage, onEnd });
   }
 
-  /** Logs in when credentials are given and that has not been done yet; undefined when etcd's auth is off or not used. */
-  async token(signal?: AbortSignal): Promise<string | undefined> {
+  /**
+   * Logs in with the credential for this call when that has not been done yet. A host that does not have the password of that
+   * credential uses the other one, if it has that.
+   */
+  async token(signal?: AbortSignal, method: RpcMethod = WATCH): Promise<CallToken> {
     if (this.#closed) {
       throw this.failure(AUTHENTICATE, { code: status.UNAVAILABLE, details: 'the connection was closed here' });
     }
-    if (this.#access.auth === undefined) return undefined;
-    if (this.#login === undefined) {
-      // Shared by all calls that wait for it, so no single caller's signal ends it; it has its own deadline.
-      const login = this.#authenticate();
-      this.#login = login;
-      // A failed login is tried again by the next call.
-      login.catch(() => {
-        if (this.#login === login) this.#login = undefined;
-      });
+    let missing: unknown;
+    for (const auth of credentialsOf(this.#access, credentialFor(method.name))) {
+      const login = this.#loginOf(auth);
+      try {
+        const value = await login.token();
+        if (signal?.aborted === true) throw cancelled(this.#place(AUTHENTICATE), signal.reason);
+        return { value, login };
+      } catch (error) {
+        if (!isPasswordMissing(error)) throw error;
+        missing ??= error;
+      }
     }
-    const token = await this.#login;
-    if (signal?.aborted === true) throw cancelled({ endpoint: this.endpoint, call: AUTHENTICATE.name }, signal.reason);
-    return token;
+    if (missing !== undefined) throw missing as EtcdOpsError;
+    return { value: undefined, login: undefined };
   }
 
-  /** True when the failure is one of the token: the token is dropped, and the next `token` logs in again. */
-  needsLogin(failure: CallStatus): boolean {
-    if (this.#access.auth === undefined || !isTokenFailure(failure)) return false;
-    this.#login = undefined;
-    return true;
+  /**
+   * True when the failure is one of the token: it is dropped, and the next `token` logs in again. Without the token that was refused,
+   * every login is.
+   */
+  needsLogin(failure: CallStatus, token?: CallToken): boolean {
+    if (this.#logins.size === 0 || !isTokenFailure(failure)) return false;
+    if (token === undefined) for (const login of this.#logins.values()) login.drop();
+    else token.login?.forget(token.value);
+    return token === undefined || token.login !== undefined;
   }
 
   failure(method: RpcMethod, outcome: CallStatus, signal?: AbortSignal): EtcdOpsError {
-    const place: CallPlace = { endpoint: this.endpoint, call: method.name };
+    const place = this.#place(method);
     return signal?.aborted === true ? cancelled(place, signal.reason) : etcdFailure(place, outcome);
   }
 
-  async #authenticate(): Promise<string | undefined> {
-    const auth = this.#access.auth!;
+  /** With the reason for a connection that cannot be made, where TLS is the reason. */
+  async #explained(method: RpcMethod, outcome: CallStatus, signal?: AbortSignal): Promise<EtcdOpsError> {
+    const error = this.failure(method, outcome, signal);
+    const isUnknown =
+      error.code === 'ETCD_TLS' || (error.code === 'ETCD_UNREACHABLE' && !NETWORK_TEXT.test(outcome.details));
+    if (!isUnknown || this.#closed) return error;
+    return (await this.#channel.diagnose()) ?? error;
+  }
+
+  #loginOf(auth: EtcdAuth): Login {
+    let login = this.#logins.get(auth);
+    if (login === undefined) {
+      login = new Login(auth, (credential) => this.#authenticate(credential));
+      this.#logins.set(auth, login);
+    }
+    return login;
+  }
+
+  async #authenticate(auth: EtcdAuth): Promise<string | undefined> {
     const request = encodeAuthenticate(auth.username, await readPassword(auth));
-    const answer = await this.#attempt(AUTHENTICATE, request, undefined, {});
+    const answer = await this.#attempt(AUTHENTICATE, request, { value: undefined, login: undefined }, {});
     if (answer.ok) return decodeToken(answer.message);
     // Credentials for a cluster whose auth is off (yet) are no failure.
     if (answer.failure.details.includes('authentication is not enabled')) return undefined;
-    throw this.failure(AUTHENTICATE, answer.failure);
+    if (answer.failure.code === status.UNAVAILABLE) throw await this.#explained(AUTHENTICATE, answer.failure);
+    throw etcdFailure({ ...this.#place(AUTHENTICATE), user: auth.username }, answer.failure);
   }
 
-  #attempt(method: RpcMethod, request: Buffer, token: string | undefined, options: UnaryOptions): Promise<Outcome> {
+  #place(method: RpcMethod): CallPlace {
+    const credential = credentialsOf(this.#access, credentialFor(method.name))[0];
+    const user = credential?.username;
+    return {
+      endpoint: this.endpoint,
+      call: method.name,
+      needs: rightNeeded(method.name),
+      ...(user !== undefined && { user }),
+    };
+  }
+
+  #attempt(method: RpcMethod, request: Buffer, token: CallToken, options: UnaryOptions): Promise<Outcome> {
     return new Promise((resolve) => {
       let answer: Buffer | undefined;
       const call = new RawCall({
-        channel: this.#channel,
+        channel: this.#channel.channel,
         path: pathOf(method),
-        metadata: makeMetadata(token, options.requireLeader),
+        metadata: makeMetadata(token.value, options.requireLeader),
         timeoutMs: options.timeoutMs ?? this.requestTimeoutMs,
         signal: options.signal,
         onMessage: (message) => {

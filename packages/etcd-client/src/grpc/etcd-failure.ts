@@ -12,6 +12,10 @@ export interface CallPlace {
   endpoint: string;
   /** `Snapshot`, `Watch`, ... */
   call: string;
+  /** The user that the call was made as; undefined when no credential is given. */
+  user?: string;
+  /** The right that etcd asks for, such as `the role root`. */
+  needs?: string;
 }
 
 /**
@@ -37,9 +41,28 @@ const TOKEN_TEXT = /invalid auth token|revision in header is old|user name is em
 /** Says what happened in the project's codes, naming the endpoint and the call. */
 export function etcdFailure(place: CallPlace, failure: CallStatus): EtcdOpsError {
   const code = codeOf(failure);
+  const said = failure.details || 'no reason given';
+  const explanation = code === 'ETCD_AUTH' ? refusal(place, said) : undefined;
   return new EtcdOpsError(code, {
-    message: `${place.call} at ${place.endpoint}: ${failure.details || 'no reason given'}`,
+    message: `${place.call} at ${place.endpoint}: ${explanation === undefined ? said : `${explanation} (etcd: ${said})`}`,
   });
+}
+
+/** What a refusal means: etcd says the same in many ways, by call and version. */
+function refusal({ user, needs }: CallPlace, said: string): string | undefined {
+  if (/user name is empty/.test(said) && user === undefined) {
+    return 'etcd asks for a login, and no credentials are given';
+  }
+  if (/authentication failed|user name not found/.test(said)) {
+    return `etcd does not know the user ${user ?? ''} with this password`;
+  }
+  if (/permission denied/.test(said) && user !== undefined) {
+    return `the user ${user} may not do this: it needs ${needs ?? 'another right'}`;
+  }
+  if (/invalid auth token|revision in header is old/.test(said)) {
+    return 'the login was refused again right after it was made';
+  }
+  return undefined;
 }
 
 /** True when a fresh login may help: the token ran out, the server forgot it, or auth was switched on meanwhile. */
@@ -63,6 +86,8 @@ function codeOf({ code, details }: CallStatus): ErrorCode {
       // Without a connection (grpc-js names the peer once it has one) the deadline tells of the network, not of etcd.
       return details.includes('remote_addr=') || details.includes('no answer') ? 'ETCD_TIMEOUT' : 'ETCD_UNREACHABLE';
     case status.UNAVAILABLE:
+      // Also what a server that is stopping, or does not speak TLS, looks like.
+      if (/disconnected before secure TLS/.test(details)) return 'ETCD_UNREACHABLE';
       return TLS_TEXT.test(details) ? 'ETCD_TLS' : 'ETCD_UNREACHABLE';
     case status.CANCELLED:
     case status.INTERNAL:
