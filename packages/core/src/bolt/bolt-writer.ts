@@ -3,17 +3,9 @@ import { closeSync, fstatSync, fsync, fsyncSync, ftruncateSync, openSync, writeF
 import { promisify } from 'node:util';
 import { EtcdOpsError } from '../base/errors.ts';
 import { Bucket, decodeBucketHeader } from './bucket.ts';
+import { encodeBucketHeader, encodeInlineBucket } from './bucket-value.ts';
 import { Cursor } from './cursor.ts';
-import {
-  boltDamaged,
-  BUCKET_ELEMENT,
-  BUCKET_HEADER_BYTES,
-  ELEMENT_BYTES,
-  LEAF_PAGE,
-  PAGE_HEADER_BYTES,
-  writeUint64,
-} from './format.ts';
-import { LeafInProgress } from './leaf-in-progress.ts';
+import { boltDamaged, BUCKET_ELEMENT, ELEMENT_BYTES, LEAF_PAGE, PAGE_HEADER_BYTES, writeUint64 } from './format.ts';
 import { encodeMetaPage, readMetaPages, type BoltMeta } from './meta.ts';
 import { PageWriter } from './page-writer.ts';
 import { RightEdge } from './right-edge.ts';
@@ -23,6 +15,14 @@ const fsyncLater = promisify(fsync);
 const PAGE_SIZE_DEFAULT = 4096;
 /** etcd has about a dozen buckets, inline ones below a quarter of a page: this is far above, and bounds memory. */
 const ROOT_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface BoltWriterOptions {
+  /**
+   * Write beside the event loop. Whoever appends much awaits `settle(1)` now and then, so that memory stays bounded, and
+   * ends with `commitAsync`.
+   */
+  writeBehind?: boolean;
+}
 
 /**
  * Edits a private copy of a database file in place: pages are only appended, and nothing of it counts before `commit` has
@@ -38,11 +38,11 @@ export class BoltWriter implements Disposable {
   #meta: BoltMeta;
   #open = true;
 
-  private constructor(path: string, descriptor: number) {
+  private constructor(path: string, descriptor: number, options: BoltWriterOptions) {
     this.path = path;
     this.#descriptor = descriptor;
     this.#meta = readMetaPages(descriptor, fstatSync(descriptor).size, path).current;
-    this.#pages = new PageWriter(path, descriptor, this.#meta);
+    this.#pages = new PageWriter(path, descriptor, this.#meta, options);
     this.#readRoot();
     // Bytes above the mark are no part of the database (a snapshot's SHA-256 among them).
     ftruncateSync(descriptor, this.#meta.highWaterMark * this.#meta.pageSize);
@@ -52,10 +52,10 @@ export class BoltWriter implements Disposable {
    * Opens a private copy for editing and cuts what follows its pages.
    * @throws EtcdOpsError BOLT_DAMAGED, DISK_FAILED
    */
-  static open(path: string): BoltWriter {
+  static open(path: string, options: BoltWriterOptions = {}): BoltWriter {
     const descriptor = onDisk(`Cannot open ${path} for writing`, () => openSync(path, 'r+'));
     try {
-      return new BoltWriter(path, descriptor);
+      return new BoltWriter(path, descriptor, options);
     } catch (error) {
       closeSync(descriptor);
       throw error;
@@ -63,7 +63,7 @@ export class BoltWriter implements Disposable {
   }
 
   /** Makes a new file without buckets and opens it. */
-  static create(path: string, options: { pageSize?: number } = {}): BoltWriter {
+  static create(path: string, options: BoltWriterOptions & { pageSize?: number } = {}): BoltWriter {
     const pageSize = options.pageSize ?? PAGE_SIZE_DEFAULT;
     const root = Buffer.alloc(pageSize);
     writeUint64(new DataView(root.buffer, root.byteOffset, root.length), 0, 2);
@@ -78,7 +78,7 @@ export class BoltWriter implements Disposable {
     };
     const bytes = Buffer.concat([encodeMetaPage(0, meta), encodeMetaPage(1, { ...meta, txid: 1 }), root]);
     onDisk(`Cannot create ${path}`, () => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }));
-    return BoltWriter.open(path);
+    return BoltWriter.open(path, options);
   }
 
   get pageSize(): number {
@@ -157,6 +157,7 @@ export class BoltWriter implements Disposable {
   commit(options: { sync?: boolean } = {}): void {
     const sync = options.sync ?? true;
     const metas = this.#finishPages();
+    this.#pages.land();
     onDisk(`Cannot commit ${this.path}`, () => {
       if (sync) fsyncSync(this.#descriptor);
       this.#writeMetas(metas);
@@ -165,21 +166,31 @@ export class BoltWriter implements Disposable {
   }
 
   /** `commit` that waits for the disk without holding up the event loop. Nothing else may be called until it has settled. */
-  async commitDurably(): Promise<void> {
+  async commitAsync(options: { sync?: boolean } = {}): Promise<void> {
+    const sync = options.sync ?? true;
     const metas = this.#finishPages();
+    await this.#pages.settle();
     try {
-      await fsyncLater(this.#descriptor);
+      if (sync) await fsyncLater(this.#descriptor);
       this.#writeMetas(metas);
-      await fsyncLater(this.#descriptor);
+      if (sync) await fsyncLater(this.#descriptor);
     } catch (error) {
       throw new EtcdOpsError('DISK_FAILED', { message: `Cannot commit ${this.path}`, cause: error });
     }
   }
 
+  /** With `writeBehind`: waits until at most `flightsMax` windows of 2 MiB are being written. @throws EtcdOpsError DISK_FAILED */
+  async settle(flightsMax = 0): Promise<void> {
+    await this.#pages.settle(flightsMax);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    closeSync(this.#descriptor);
+    // A thread that still writes must not meet another file under this number.
+    const inUse = this.#pages.inUse();
+    if (inUse === undefined) closeSync(this.#descriptor);
+    else void inUse.then(() => closeSync(this.#descriptor));
   }
 
   [Symbol.dispose](): void {
@@ -243,35 +254,6 @@ function rootKey(name: string): string {
 
 function compareLatin1(left: string, right: string): number {
   return Buffer.compare(Buffer.from(left, 'latin1'), Buffer.from(right, 'latin1'));
-}
-
-function encodeBucketHeader(rootPage: number, sequence: bigint): Buffer {
-  const value = Buffer.alloc(BUCKET_HEADER_BYTES);
-  const view = new DataView(value.buffer, value.byteOffset, value.length);
-  writeUint64(view, 0, rootPage);
-  view.setBigUint64(8, sequence, true);
-  return value;
-}
-
-function encodeInlineBucket(
-  entries: readonly { key: Uint8Array; value: Uint8Array }[],
-  pageBytes: number,
-  sequence: bigint,
-): Buffer {
-  const leaf = new LeafInProgress(pageBytes);
-  for (const { key, value } of entries) {
-    leaf.pushSizes(0, key.length, value.length);
-    leaf.copyData(key, 0, key.length);
-    leaf.copyData(value, 0, value.length);
-  }
-  const bytes = Buffer.concat([encodeBucketHeader(0, sequence), Buffer.alloc(pageBytes)]);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const page = BUCKET_HEADER_BYTES;
-  view.setUint16(page + 8, LEAF_PAGE, true);
-  view.setUint16(page + 10, entries.length, true);
-  leaf.writeElements(view, page + PAGE_HEADER_BYTES);
-  leaf.data.copy(bytes, page + PAGE_HEADER_BYTES + entries.length * ELEMENT_BYTES, 0, leaf.used);
-  return bytes;
 }
 
 function onDisk<T>(message: string, work: () => T): T {

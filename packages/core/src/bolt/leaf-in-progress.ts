@@ -37,7 +37,9 @@ export class LeafInProgress {
   }
 
   get firstKey(): Buffer {
-    return Buffer.from(this.data.subarray(0, this.firstKeyLength));
+    const key = Buffer.allocUnsafe(this.firstKeyLength);
+    for (let index = 0; index < key.length; index++) key[index] = this.data[index]!;
+    return key;
   }
 
   /** Counts an entry whose data is copied by `copyData`. */

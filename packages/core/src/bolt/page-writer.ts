@@ -3,10 +3,11 @@ import { EtcdOpsError } from '../base/errors.ts';
 import { BlockCache, type PageSource } from './block-cache.ts';
 import type { BoltMeta } from './meta.ts';
 import { PAGE_HEADER_BYTES, writeUint64 } from './format.ts';
+import { WindowFlights, type Window } from './window-flights.ts';
 import type { Page } from './page.ts';
 
 /** Pages are gathered to this many bytes, so that a long append is a few large writes. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_BYTES = 2 * 1024 * 1024;
 const READ_CACHE_BYTES = 1024 * 1024;
 
 /** Room for one new page: fill everything from `base + 16` to `base + byteLength`. */
@@ -18,22 +19,28 @@ export interface NewPage {
   byteLength: number;
 }
 
-/** Appends pages at the high water mark, and reads old and new pages alike. Existing pages are never changed. */
+/**
+ * Appends pages at the high water mark, and reads old and new pages alike. Existing pages are never changed.
+ *
+ * With `writeBehind`, full windows are written beside the event loop: whoever appends much awaits `settle` now and then, and
+ * once before what was written counts.
+ */
 export class PageWriter implements PageSource {
   readonly path: string;
   readonly pageSize: number;
   readonly #descriptor: number;
   readonly #cache: BlockCache;
-  readonly #window: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  readonly #windowView: DataView = new DataView(this.#window.buffer);
+  readonly #flights: WindowFlights | undefined;
+  #window: Window = newWindow();
   #windowPage: number;
   #used = 0;
 
-  constructor(path: string, descriptor: number, meta: BoltMeta) {
+  constructor(path: string, descriptor: number, meta: BoltMeta, options: { writeBehind?: boolean } = {}) {
     this.path = path;
     this.pageSize = meta.pageSize;
     this.#descriptor = descriptor;
     this.#windowPage = meta.highWaterMark;
+    if (options.writeBehind === true) this.#flights = new WindowFlights(path, descriptor);
     const { pageSize, highWaterMark } = meta;
     this.#cache = new BlockCache({ descriptor, path, pageSize, highWaterMark, cacheBytes: READ_CACHE_BYTES });
   }
@@ -44,6 +51,8 @@ export class PageWriter implements PageSource {
 
   load(id: number, page: Page, copy: boolean): void {
     if (id >= this.#windowPage) this.flush();
+    // A block may hold old pages and pages in flight.
+    this.#flights?.landNow();
     this.#cache.load(id, page, copy);
   }
 
@@ -55,8 +64,8 @@ export class PageWriter implements PageSource {
     if (byteLength > WINDOW_BYTES) throw new Error(`A page of ${byteLength} bytes must be written with writeLarge`);
     const page: NewPage = {
       id: this.highWaterMark,
-      buffer: this.#window,
-      view: this.#windowView,
+      buffer: this.#window.buffer,
+      view: this.#window.view,
       base: this.#used,
       byteLength,
     };
@@ -92,11 +101,32 @@ export class PageWriter implements PageSource {
     return id;
   }
 
-  /** Hands everything to the operating system. */
+  /** Hands everything to the operating system, or with `writeBehind` to the threads that do. */
   flush(): void {
     if (this.#used === 0) return;
-    this.#write(this.#window.subarray(0, this.#used), this.#windowPage * this.pageSize);
+    const offset = this.#windowPage * this.pageSize;
+    if (this.#flights === undefined) {
+      this.#write(this.#window.buffer.subarray(0, this.#used), offset);
+    } else {
+      this.#flights.send({ window: this.#window, bytes: this.#used, offset });
+      this.#window = this.#flights.takeSpare() ?? newWindow();
+    }
     this.#advance(this.highWaterMark);
+  }
+
+  /** Waits until at most `flightsMax` windows are being written. @throws EtcdOpsError DISK_FAILED when a write has failed. */
+  async settle(flightsMax = 0): Promise<void> {
+    await this.#flights?.settle(flightsMax);
+  }
+
+  /** Writes what is still in flight, now. @throws EtcdOpsError DISK_FAILED */
+  land(): void {
+    this.#flights?.landNow();
+  }
+
+  /** Undefined when no thread uses the file; else what resolves when none does any more. */
+  inUse(): Promise<void> | undefined {
+    return this.#flights === undefined || this.#flights.isEmpty ? undefined : this.#flights.ended();
   }
 
   #advance(highWaterMark: number): void {
@@ -116,6 +146,11 @@ export class PageWriter implements PageSource {
       throw new EtcdOpsError('DISK_FAILED', { message: `Cannot write ${this.path} at ${offset}`, cause: error });
     }
   }
+}
+
+function newWindow(): Window {
+  const buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  return { buffer, view: new DataView(buffer.buffer) };
 }
 
 function writeHeader(

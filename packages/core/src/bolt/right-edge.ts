@@ -34,7 +34,7 @@ export class RightEdge {
     else takeSpineApart(options.pages, options.bucket.rootPage, this.#builder, options.dropFrom);
   }
 
-  /** The last key there is now; undefined when the bucket is empty. */
+  /** The last key there is now, valid until the next append; undefined when the bucket is empty. */
   get lastKey(): Buffer | undefined {
     return this.#lastKey;
   }
@@ -67,8 +67,12 @@ export class RightEdge {
    */
   appendEntries(leaf: LeafView, from: number, to: number): void {
     if (from >= to) return;
-    this.#requireAbove(leaf.key(from));
-    this.#keepLastKey(leaf.key(to - 1));
+    // By offsets: two views for each of millions of leaves would be most of the garbage of a rewrite.
+    const { buffer } = leaf;
+    const first = leaf.keyOffset(from);
+    this.#requireAbove(buffer, first, first + leaf.keyLength(from));
+    const last = leaf.keyOffset(to - 1);
+    this.#keepLastKey(buffer, last, last + leaf.keyLength(to - 1));
     this.#builder.appendEntries(leaf, from, to);
   }
 
@@ -80,17 +84,18 @@ export class RightEdge {
   }
 
   /** Copied in place where it can be: a rewrite of millions of rows makes no garbage. */
-  #keepLastKey(key: Uint8Array): void {
-    if (this.#lastKey?.length === key.length) this.#lastKey.set(key);
-    else this.#lastKey = Buffer.from(key);
+  #keepLastKey(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    if (this.#lastKey?.length !== end - start) this.#lastKey = Buffer.allocUnsafe(end - start);
+    for (let index = start; index < end; index++) this.#lastKey[index - start] = bytes[index]!;
   }
 
-  #requireAbove(key: Uint8Array): void {
+  #requireAbove(bytes: Uint8Array, start = 0, end = bytes.length): void {
     assert(!this.#finished, 'the right edge is finished already');
     const last = this.#lastKey;
     if (last === undefined) return;
-    if (compareBytes(last, 0, last.length, key, 0, key.length) < 0) return;
-    const keys = `${Buffer.from(key.subarray(0, 64)).toString('hex')} does not come after ${last.subarray(0, 64).toString('hex')}`;
+    if (compareBytes(last, 0, last.length, bytes, start, end) < 0) return;
+    const key = Buffer.from(bytes.subarray(start, Math.min(end, start + 64)));
+    const keys = `${key.toString('hex')} does not come after ${last.subarray(0, 64).toString('hex')}`;
     throw boltDamaged(this.#path, undefined, `the key to append, ${keys}`);
   }
 }

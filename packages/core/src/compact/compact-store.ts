@@ -17,8 +17,11 @@ import { NewFile } from './new-file.ts';
 import { PhaseProgress } from './phase-progress.ts';
 import { appendSnapshotHash, checkSnapshotHash } from './snapshot-hash.ts';
 
-/** What it is busy with, in order. `verify` and `hash` only for a snapshot file. */
-export type CompactPhase = 'verify' | 'scan' | 'rows' | 'buckets' | 'hash';
+/** Pages come in file order, or nearly so: more would not help. */
+const CACHE_BYTES = 2 * 1024 * 1024;
+
+/** What it is busy with, in order. `hash` only for a snapshot file. */
+export type CompactPhase = 'scan' | 'rows' | 'buckets' | 'hash';
 
 export interface CompactStoreOptions {
   /** Compact here; the file's last revision unless told. Only what is alive here, and all rows above, is kept. */
@@ -32,7 +35,7 @@ export interface CompactStoreOptions {
   onProgress?: ((phase: CompactPhase, bytesDone: number, bytesTotal: number) => void) | undefined;
 }
 
-type BeginPhase = (phase: CompactPhase) => PhaseProgress;
+type BeginPhase = (phase: CompactPhase, settle?: () => Promise<void>) => PhaseProgress;
 
 export interface CompactStoreReport {
   /** The file's last revision: it stays. */
@@ -62,30 +65,37 @@ export async function compactStore(
   targetPath: string,
   options: CompactStoreOptions = {},
 ): Promise<CompactStoreReport> {
-  using source = BoltFile.open(sourcePath);
+  using source = BoltFile.open(sourcePath, { cacheBytes: CACHE_BYTES });
   const revisions = readStoreRevisions(source);
   const compactRevision = settleRevision(source.path, revisions, options);
   await using target = await NewFile.create(targetPath);
-  const begin: BeginPhase = (phase) =>
+  const begin: BeginPhase = (phase, settle) =>
     new PhaseProgress({
       signal: options.signal,
+      settle,
       onBytes: (done) => options.onProgress?.(phase, Math.min(done, source.fileBytes), source.fileBytes),
     });
-  if (source.trailerBytes > 0 && options.skipHashCheck !== true) {
-    await checkSnapshotHash(source, begin('verify'));
+  const isSnapshot = source.trailerBytes > 0;
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const check = isSnapshot && options.skipHashCheck !== true ? checkSnapshotHash(source, signal) : undefined;
+  try {
+    const dropped = compactRevision === undefined ? undefined : await findDropped(source, compactRevision, begin);
+    const counts = await write(target.workPath, { source, compactRevision, dropped, begin, sync: !isSnapshot });
+    if (isSnapshot) await appendSnapshotHash(target.workPath, begin('hash'));
+    await check?.settle();
+    await target.publish();
+    return {
+      revision: revisions.revision,
+      compactRevision: compactRevision ?? revisions.compactRevision,
+      ...counts,
+      sourceBytes: source.fileBytes + source.trailerBytes,
+      targetBytes: (await stat(targetPath)).size,
+      hasSnapshotHash: isSnapshot,
+    };
+  } finally {
+    stop.abort();
   }
-  const dropped = compactRevision === undefined ? undefined : await findDropped(source, compactRevision, begin);
-  const report = { revision: revisions.revision, compactRevision: compactRevision ?? revisions.compactRevision };
-  const counts = await write(target.workPath, { source, compactRevision, dropped, begin });
-  if (source.trailerBytes > 0) await appendSnapshotHash(target.workPath, begin('hash'));
-  await target.publish();
-  return {
-    ...report,
-    ...counts,
-    sourceBytes: source.fileBytes + source.trailerBytes,
-    targetBytes: (await stat(targetPath)).size,
-    hasSnapshotHash: source.trailerBytes > 0,
-  };
 }
 
 /** Where to compact; undefined when all history is kept. */
@@ -126,20 +136,22 @@ async function write(
     compactRevision: Revision | undefined;
     dropped: SupersededRows | undefined;
     begin: BeginPhase;
+    /** Make it durable here. */
+    sync: boolean;
   },
 ): Promise<{ rowsKept: number; rowsDropped: number }> {
   const { source, compactRevision, dropped, begin } = work;
-  using writer = BoltWriter.create(path, { pageSize: source.pageSize });
+  using writer = BoltWriter.create(path, { pageSize: source.pageSize, writeBehind: true });
+  const settle = async (): Promise<void> => writer.settle(1);
   const edge = writer.rightEdge(ROW_BUCKET);
-  const counts = await copyRows(source, edge, dropped, begin('rows'));
+  const counts = await copyRows(source, edge, dropped, begin('rows', settle));
   edge.finish();
-  const buckets = begin('buckets');
+  const buckets = begin('buckets', settle);
   for (const name of source.bucketNames()) {
     if (name === ROW_BUCKET) continue;
     if (name === 'meta' && compactRevision !== undefined) writeCompactedMeta(source, writer, compactRevision);
     else await copyBucket(source, writer, name, buckets);
   }
-  // The file counts under its own name only, and the rename waits for this.
-  await writer.commitDurably();
+  await writer.commitAsync({ sync: work.sync });
   return counts;
 }

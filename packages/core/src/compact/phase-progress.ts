@@ -3,18 +3,22 @@ import { Yielder } from '../base/yielding.ts';
 export interface PhaseProgressOptions {
   signal?: AbortSignal | undefined;
   onBytes?: ((bytesDone: number) => void) | undefined;
+  /** Awaited at each turn. */
+  settle?: (() => Promise<void>) | undefined;
 }
 
 /** Counts the work of a phase in bytes: reports it, and gives the event loop its turns. */
 export class PhaseProgress {
   readonly signal: AbortSignal | undefined;
   readonly #onBytes: ((bytesDone: number) => void) | undefined;
+  readonly #settle: (() => Promise<void>) | undefined;
   readonly #yielder: Yielder;
   #done = 0;
 
   constructor(options: PhaseProgressOptions) {
     this.signal = options.signal;
     this.#onBytes = options.onBytes;
+    this.#settle = options.settle;
     this.#yielder = new Yielder({ signal: options.signal });
     this.#yielder.throwIfCancelled();
     this.#onBytes?.(0);
@@ -28,6 +32,7 @@ export class PhaseProgress {
 
   async turn(): Promise<void> {
     this.#onBytes?.(this.#done);
+    await this.#settle?.();
     await this.#yielder.turn();
   }
 }

@@ -10,6 +10,8 @@ import { leaseOfRow } from './row-lease.ts';
 export interface AppendDeltasOptions {
   deltas: AsyncIterable<FetchedDelta>;
   edge: RightEdge;
+  /** Awaited after each block: bounds what is still to be written. */
+  settle?: () => Promise<void>;
   /** The revision that the file has: rows up to it are left out. */
   after: Revision;
   /** The last revision to append. */
@@ -59,6 +61,7 @@ export async function appendDeltas(options: AppendDeltasOptions): Promise<Append
         const to = block.firstRowAbove(upTo);
         appended.lastRevision = scanRows(block, from, to, appended, entry.key);
         edge.appendRows(block, from, to);
+        await options.settle?.();
         await yielder.tick(block.bytes.length);
       }
     } catch (error) {

@@ -78,6 +78,7 @@ export async function writeRows(
       onBytes: context.onBytes,
     }),
     edge,
+    settle: () => writer.settle(1),
     after: facts.info.revision,
     upTo: plan.revision,
     clusterId: BigInt(`0x${plan.full.manifest.clusterId}`),

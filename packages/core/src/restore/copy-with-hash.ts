@@ -5,6 +5,8 @@ import { EtcdOpsError } from '../base/errors.ts';
 const READ_BYTES_DEFAULT = 1024 * 1024;
 /** One being read, one being hashed and written, one whose write is awaited, one spare. */
 const READ_BUFFERS = 4;
+/** So much is written before the disk is asked to take it. */
+const SYNC_BYTES = 64 * 1024 * 1024;
 /** etcd appends the SHA-256 of a snapshot to it. */
 export const TRAILER_BYTES = 32;
 
@@ -87,18 +89,26 @@ export async function* readAhead(
   }
 }
 
-/** Appends chunks to a file with one write in flight, so that the caller hashes one chunk while the other is written. */
+/**
+ * Appends chunks to a file with one write in flight, so that the caller hashes one chunk while the other is written. With
+ * `syncBehind` the disk takes its share meanwhile, too: a sync at the end then has little left to do.
+ */
 export class WriteBehind implements AsyncDisposable {
   readonly #file: FileHandle;
+  readonly #syncBehind: boolean;
   #pending: Promise<unknown> = Promise.resolve();
+  #syncing: Promise<unknown> | undefined;
+  #syncedFrom = 0;
+  #syncFailure: Error | undefined;
   #position = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, syncBehind: boolean) {
     this.#file = file;
+    this.#syncBehind = syncBehind;
   }
 
-  static async create(path: string): Promise<WriteBehind> {
-    return new WriteBehind(await open(path, 'wx', 0o600));
+  static async create(path: string, options: { syncBehind?: boolean } = {}): Promise<WriteBehind> {
+    return new WriteBehind(await open(path, 'wx', 0o600), options.syncBehind ?? false);
   }
 
   get bytes(): number {
@@ -111,17 +121,33 @@ export class WriteBehind implements AsyncDisposable {
     this.#pending = writeFully(this.#file, chunk, this.#position);
     this.#pending.catch(() => undefined);
     this.#position += chunk.length;
+    if (this.#syncBehind && this.#position - this.#syncedFrom >= SYNC_BYTES) this.#sync();
   }
 
   /** Ends the file at `bytes`. */
   async finish(bytes: number): Promise<void> {
     await this.#pending;
+    await this.#syncing;
+    // The system tells of a write that failed later only once, and this may have been the one who was told.
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
     if (bytes !== this.#position) await this.#file.truncate(bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pending.catch(() => undefined);
+    await this.#syncing;
     await this.#file.close();
+  }
+
+  #sync(): void {
+    if (this.#syncing !== undefined) return;
+    this.#syncedFrom = this.#position;
+    this.#syncing = this.#file.datasync().then(
+      () => (this.#syncing = undefined),
+      (error: unknown) => {
+        this.#syncFailure ??= error instanceof Error ? error : new Error(String(error));
+      },
+    );
   }
 }
 

@@ -52,7 +52,7 @@ async function copyLocalFull(
   const cloned = await tryClone(local, path);
   // What is hashed are the very bytes that the new file gets: a clone is read back, a copy is hashed on its way.
   await using source = await openForReading(cloned ? path : local);
-  await using target = cloned ? undefined : await WriteBehind.create(path);
+  await using target = cloned ? undefined : await WriteBehind.create(path, { syncBehind: true });
   const hasher = new SnapshotHasher(size);
   const hashing = options.verify || !options.skipHashCheck;
   let bytes = 0;
@@ -85,7 +85,7 @@ async function streamFull(options: FetchFullOptions): Promise<{ method: 'streame
       yield chunk;
     }
   }
-  await using target = await WriteBehind.create(options.path);
+  await using target = await WriteBehind.create(options.path, { syncBehind: true });
   const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
     for await (const chunk of chunks) {
       await target.write(chunk);

@@ -65,7 +65,7 @@ async function buildMembers(
   const facts = await readFullFacts(path, options);
 
   // 2. Rows above the wanted revision are cut, or the deltas' rows go to the right edge of the bucket `key`.
-  using writer = await blaming(full.key, async () => BoltWriter.open(path));
+  using writer = await blaming(full.key, async () => BoltWriter.open(path, { writeBehind: true }));
   const deltaBytes = deltas.reduce((sum, { bytes }) => sum + bytes, 0);
   const appended = await phases.run('rows', deltaBytes, (onBytes) =>
     writeRows(writer, facts, options, { settings, spoolDir, onBytes }),
@@ -78,7 +78,7 @@ async function buildMembers(
 
   // 4. The new root counts from here on. The file is read back and synced.
   const databaseBytes = await phases.run('finish', 0, async () => {
-    writer.commit({ sync: false });
+    await writer.commitAsync({ sync: false });
     const bytes = checkDatabase(path, facts, options, settings);
     await syncing;
     await syncFile(path);
