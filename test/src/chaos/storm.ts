@@ -1,9 +1,8 @@
-import { readInventory } from '@etcd-ops/core';
 import { Random } from '@etcd-ops/test-kit';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkWorld } from './checks/check-world.ts';
 import { TickCheck } from './checks/history-check.ts';
 import { ProcessCheck } from './checks/process-check.ts';
-import { checkGaps, checkHash, checkRows, settled } from './checks/repository-check.ts';
 import { StreamAudit } from './checks/stream-audit.ts';
 import { happen, type FaultMaker, type PlannedFault } from './faults/fault.ts';
 import { PROCESS_FAULTS } from './faults/process-faults.ts';
@@ -44,8 +43,6 @@ export interface StormReport {
 const LOAD_MS_MIN = 1_200;
 const HOLD_MS_MAX = 2_000;
 const BEGIN_MS_MAX = 1_000;
-/** Redelivery of a task, a new owner, a scheduled full: all together stay far below. */
-const SETTLE_MS_MAX = 120_000;
 const COMPACTING_ROUNDS = 0.3;
 
 /** Round after round: load, faults, healing, and then everything must be there. @throws with seed, round and logs. */
@@ -114,10 +111,15 @@ class Storm {
   async round(round: number, faults: PlannedFault[]): Promise<RoundReport> {
     const begunMs = performance.now();
     const operations = await this.#hit(round, faults);
-    const healedMs = performance.now();
-    const plan = await settled(this.#world, SETTLE_MS_MAX);
-    const settleMs = performance.now() - healedMs;
-    const { rows, gaps } = await this.#check(plan);
+    const { plan, rows, gaps, settleMs } = await checkWorld({
+      world: this.#world,
+      audit: this.#audit,
+      compactions: this.#compactions,
+      after: this.#checkedRevision,
+    });
+    this.#checkedRevision = plan.revision;
+    await this.ticks.check();
+    await this.processes.check();
     this.#audit.trust();
     return {
       round,
@@ -126,7 +128,7 @@ class Storm {
       revision: plan.revision,
       rows,
       gaps,
-      settleMs: Math.round(settleMs),
+      settleMs,
       totalMs: Math.round(performance.now() - begunMs),
     };
   }
@@ -145,26 +147,5 @@ class Storm {
       this.#compactions.push(...load.compactions);
     }
     return load.operations;
-  }
-
-  async #check(plan: Awaited<ReturnType<typeof settled>>): Promise<{ rows: number; gaps: number }> {
-    const world = this.#world;
-    const inventory = await readInventory(world.store, world.cluster);
-    if (inventory.timelines.length !== 1) {
-      throw new Error(`${inventory.timelines.length} timelines, though nothing forked`);
-    }
-    if (inventory.damaged.length > 0) throw new Error(`Damaged: ${JSON.stringify(inventory.damaged)}`);
-    const acknowledged = this.#audit.highest(plan.timeline);
-    if (acknowledged > plan.revision) {
-      throw new Error(`Revision ${acknowledged} was acknowledged and ${plan.revision} is the last restorable one`);
-    }
-    if (this.#audit.violations.length > 0) throw new Error(`The event stream: ${this.#audit.violations.join('; ')}`);
-    const gaps = checkGaps(inventory, this.#compactions);
-    await checkHash(world, plan);
-    const rows = await checkRows(world, inventory, this.#checkedRevision);
-    this.#checkedRevision = plan.revision;
-    await this.ticks.check();
-    await this.processes.check();
-    return { rows, gaps };
   }
 }

@@ -29,3 +29,8 @@ export function environmentOf(pid: number): string {
     return '';
   }
 }
+
+/** `$ETCD_OPS_TEST_LONG`: outages as long as in life. */
+export function isLongForm(): boolean {
+  return (process.env['ETCD_OPS_TEST_LONG'] ?? '') !== '';
+}
