@@ -17,6 +17,8 @@ export interface FullCheckOptions {
   /** What a linearizable read on the same member answered just before the snapshot. */
   headRevision: Revision;
   clusterId: bigint;
+  /** Nobody vouches that the member is up to date: then it may end before the history that it must belong to. */
+  stale: boolean;
   signal: AbortSignal;
 }
 
@@ -36,6 +38,7 @@ export async function checkFull({
   anchor,
   headRevision,
   clusterId,
+  stale,
   signal,
 }: FullCheckOptions): Promise<CheckedFull> {
   if (anchor?.clusterId !== undefined && anchor.clusterId !== clusterId) {
@@ -50,7 +53,10 @@ export async function checkFull({
     });
   }
   if (anchor === undefined) return { info, compared: false };
-  if (info.revision < anchor.revision) throw forked(cluster, anchor, `it ends at revision ${info.revision}`);
+  if (info.revision < anchor.revision) {
+    if (stale) return { info, compared: false };
+    throw forked(cluster, anchor, `it ends at revision ${info.revision}`);
+  }
   // At or below C, rows may be missing in good order.
   if (anchor.digest === null || info.compactRevision >= anchor.revision) return { info, compared: false };
   const found = digestOfRevision(file, anchor.revision);

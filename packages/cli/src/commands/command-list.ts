@@ -1,11 +1,15 @@
 import type { Command } from '../options/define-command.ts';
+import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
+import { ensureCommand } from './ensure.ts';
+import { infoCommand } from './info.ts';
 import { listCommand } from './list.ts';
 import { restoreCommand } from './restore.ts';
 import { serviceCommand } from './service.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { statusCommand } from './status.ts';
+import { upCommand } from './up.ts';
 import { versionCommand } from './version.ts';
 
 /** Every command, in the order of the first page of help. */
@@ -13,8 +17,12 @@ export const COMMANDS: readonly Command[] = [
   demoCommand,
   snapshotCommand,
   restoreCommand,
+  ensureCommand,
   listCommand,
+  infoCommand,
   statusCommand,
+  compactCommand,
+  upCommand,
   serviceCommand,
   completionCommand,
   versionCommand,

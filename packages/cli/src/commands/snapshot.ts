@@ -1,7 +1,8 @@
 import { defineCommand } from '../options/define-command.ts';
 import { boolean, bytes, choice, count, directory, duration, list, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
-import { logFlags } from '../options/general-flags.ts';
+import { logFlags, outputFlags } from '../options/general-flags.ts';
+import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
 
@@ -93,6 +94,18 @@ export const snapshotCommand = defineCommand({
     zh: '持续备份一个 etcd 集群：定期全量备份，并记录其间的每一次变更。收到 SIGTERM 时写完最后一个增量备份再退出。',
   },
   flags: {
+    once: boolean({
+      en: 'one full, and the changes since the last backup, then end; no daemon is needed',
+      zh: '只做一次全量备份（并补齐上次备份以来的增量）后退出；无需守护进程',
+    }),
+    allowStale: boolean({
+      en: 'take a full also from a member without a quorum: the last backup of a dying cluster',
+      zh: '集群失去法定人数时也从存活成员备份：垂危集群的最后一次备份',
+      warning: {
+        en: 'a full of a member without a quorum may lack what the cluster acknowledged',
+        zh: '无法定人数的成员的备份可能缺少集群已确认的写入',
+      },
+    }),
     ...etcdFlags,
     ...repositoryFlags,
     ...scheduleFlags,
@@ -117,7 +130,9 @@ export const snapshotCommand = defineCommand({
       en: 'folders below which restores asked over NATS may write',
       zh: '通过 NATS 请求的恢复只能写入这些目录之下',
     }),
+    ...natsFlags,
     ...logFlags,
+    ...outputFlags,
     ...chunkFlags,
     ...serviceEndpointFlags,
     ...transportFlags,

@@ -19,7 +19,11 @@ export async function checkEtcd(spec: ClusterSpec): Promise<EtcdOpsError | undef
   const access = etcdAccess(spec);
   const connectTimeoutMs = Math.min(access.connectTimeoutMs ?? LOOK_TIMEOUT_MS_MAX, LOOK_TIMEOUT_MS_MAX);
   try {
-    await using cluster = await EtcdCluster.connect({ ...access, connectTimeoutMs, requestTimeoutMs: LOOK_TIMEOUT_MS_MAX });
+    await using cluster = await EtcdCluster.connect({
+      ...access,
+      connectTimeoutMs,
+      requestTimeoutMs: LOOK_TIMEOUT_MS_MAX,
+    });
     for (const { calls, error } of await cluster.checkRights()) {
       if (calls.some((call) => NEEDED_CALLS.includes(call))) throw error;
     }

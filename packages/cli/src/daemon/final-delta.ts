@@ -8,25 +8,34 @@ const FLUSH_TIMEOUT_MS = 15_000;
 const POLL_PAUSE_MS = 50;
 
 /**
- * Does nothing until it is asked to stop; then it makes one last delta of all that was captured. It stands between watcher and uploader:
+ * Does nothing until it is asked to stop; then it makes one last delta of each cluster, of all that was captured. It stands between watcher and uploader:
  * stopped in reverse order, the first has ended by then and the second still works. Should it fail, nothing is lost: the
  * events stay in the stream and become a delta when the daemon starts again.
  */
-export function createFinalDelta(options: { bus: Bus; cluster: string; logger: Logger }): Service {
-  const { bus, cluster, logger } = options;
+export function createFinalDelta(options: { bus: Bus; clusters: () => string[]; logger: Logger }): Service {
+  const { bus, clusters, logger } = options;
   return {
     name: 'final-delta',
     health: () => ({ live: true, ready: true, detail: 'waits for the end' }),
     async run(signal) {
-      if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      try {
-        await flush(bus, cluster);
-        logger.info({ cluster }, 'The last delta is stored');
-      } catch (error) {
-        logger.warn({ cluster, reason: describeError(error) }, 'No last delta could be made; its events stay in the stream');
+      if (!signal.aborted) {
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
       }
+      await Promise.all(clusters().map((cluster) => flushOne(bus, cluster, logger)));
     },
   };
+}
+
+async function flushOne(bus: Bus, cluster: string, logger: Logger): Promise<void> {
+  try {
+    await flush(bus, cluster);
+    logger.info({ cluster }, 'The last delta is stored');
+  } catch (error) {
+    logger.warn(
+      { cluster, reason: describeError(error) },
+      'No last delta could be made; its events stay in the stream',
+    );
+  }
 }
 
 async function flush(bus: Bus, cluster: string): Promise<void> {
@@ -37,7 +46,9 @@ async function flush(bus: Bus, cluster: string): Promise<void> {
   for (;;) {
     const position = (await positions(bus).get(positionKey(cluster)))?.value;
     if (position !== undefined && position.sequence >= lastSequence) return;
-    if (performance.now() > deadline) throw new Error(`sequence ${lastSequence} was not stored within ${FLUSH_TIMEOUT_MS} ms`);
+    if (performance.now() > deadline) {
+      throw new Error(`sequence ${lastSequence} was not stored within ${FLUSH_TIMEOUT_MS} ms`);
+    }
     // Busy: an earlier cut is at work; ours comes behind it.
     asked ||= (await ask(bus, cluster, lastSequence)) === 'accepted';
     await delay(POLL_PAUSE_MS);

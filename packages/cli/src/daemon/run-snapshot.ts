@@ -1,14 +1,19 @@
 import { resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
-import { createLogger, listenForSignals, type LogLevel } from '@etcd-ops/service-kit';
+import { parseEndpoint } from '@etcd-ops/etcd-client';
+import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
+import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { storeSpec } from '../restore/store-spec.ts';
+import { natsAccess, type NatsOptions } from './nats-access.ts';
+import { checkEtcd } from './check-etcd.ts';
 import { passwordFileOf } from './password-file.ts';
+import { runOnce } from './run-once.ts';
 import { stateDirectory } from './state-directory.ts';
-import { startDaemon } from './start-daemon.ts';
+import { startDaemon, type Daemon } from './start-daemon.ts';
 
-export interface SnapshotOptions extends RepositoryOptions {
+export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
   endpoints?: string[];
   cacert?: string;
   cert?: string;
@@ -34,6 +39,9 @@ export interface SnapshotOptions extends RepositoryOptions {
   stateDir?: string;
   http: string;
   restoreRoot?: string[];
+  once?: boolean;
+  allowStale?: boolean;
+  output?: 'table' | 'json';
   logLevel: LogLevel;
 }
 
@@ -47,13 +55,32 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     pretty: process.stderr.isTTY,
     stream: process.stderr,
   });
+  warnOfPlainText(cluster, logger);
+  const nats = await natsAccess(options);
+  const stateDir = options.stateDir ?? stateDirectory(options);
+  if (options.once === true) {
+    using cancel = cancelOnSignal();
+    const { output = 'table' } = options;
+    return await runOnce({ stateDir, cluster, nats, logger, output, signal: cancel.signal });
+  }
+  const waitsFor = await checkEtcd(cluster);
+  if (waitsFor !== undefined) {
+    logger.warn({ error: waitsFor }, 'etcd cannot be backed up yet; the daemon starts and tries until it can');
+  }
   const daemon = await startDaemon({
-    stateDir: options.stateDir ?? stateDirectory(options),
-    cluster,
+    stateDir,
+    clusters: [cluster],
     restoreRoots: options.restoreRoot ?? [],
     logger,
     http: parseAddress(options.http),
+    nats,
   });
+  logger.info({ cluster: cluster.name, endpoints: cluster.endpoints, httpPort: daemon.httpPort }, 'Backing up');
+  await runUntilSignal(daemon, logger);
+}
+
+/** Until a signal; a second one forces the end. */
+export async function runUntilSignal(daemon: Daemon, logger: Logger): Promise<void> {
   listenForSignals({
     onDrain: (signal) => {
       logger.info({ signal }, 'Draining; the last delta is flushed');
@@ -61,7 +88,6 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     },
     onForce: (_, exitCode) => process.exit(exitCode),
   });
-  logger.info({ cluster: cluster.name, endpoints: cluster.endpoints, httpPort: daemon.httpPort }, 'Backing up');
   try {
     await daemon.ended;
   } finally {
@@ -83,6 +109,7 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
       codec: options.enableCompression ? options.compressionPolicy : 'none',
       deltaPeriodMs: options.deltaSnapshotPeriod,
       deltaBytesMax: options.deltaSnapshotMemoryLimit,
+      ...(options.allowStale === true ? { allowStale: true } : {}),
     },
     retention: {
       policy: options.garbageCollectionPolicy,
@@ -125,7 +152,21 @@ function authOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'auth'> {
   return { auth: { username: options.etcdUsername, passwordFile: resolve(options.etcdPasswordFile) } };
 }
 
-function parseAddress(address: string): { host: string; port: number } {
+/** Without a scheme the certificates decide; without those, everything goes over the wire as it is. */
+export function warnOfPlainText(cluster: ClusterSpec, logger: Logger): void {
+  const plain = cluster.endpoints.filter((endpoint) => !parseEndpoint(endpoint, cluster.tls).secure);
+  if (plain.every(isLoopback)) return;
+  logger.warn(
+    { cluster: cluster.name, endpoints: plain },
+    'The connection to etcd is not encrypted: write https:// or give --cacert, --cert and --key',
+  );
+}
+
+function isLoopback(endpoint: string): boolean {
+  return /^(?:http:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::|$)/.test(endpoint);
+}
+
+export function parseAddress(address: string): { host: string; port: number } {
   const separator = address.lastIndexOf(':');
   const port = Number(address.slice(separator + 1));
   if (separator < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {

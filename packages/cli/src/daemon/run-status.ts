@@ -35,9 +35,20 @@ function render({ clusters }: StatusAnswer): string {
     .map(({ cluster, position, events, owner, last }) => {
       const rows = [
         ['watched by', owner?.watcher ?? 'nobody'],
-        ['durable', position === undefined ? 'nothing yet' : `revision ${formatCount(position.revision)} of timeline ${position.timeline}, at ${position.updatedAt}`],
-        ['waiting', events === undefined ? 'nothing' : `${formatCount(events.messages)} messages, ${formatBytes(events.bytes)}`],
-        ...Object.entries(last).map(([kind, done]) => [`last ${kind}`, `${done.ok ? 'done' : 'FAILED'} at ${done.finishedAt}`]),
+        [
+          'durable',
+          position === undefined
+            ? 'nothing yet'
+            : `revision ${formatCount(position.revision)} of timeline ${position.timeline}, at ${position.updatedAt}`,
+        ],
+        [
+          'waiting',
+          events === undefined ? 'nothing' : `${formatCount(events.messages)} messages, ${formatBytes(events.bytes)}`,
+        ],
+        ...Object.entries(last).map(([kind, done]) => [
+          `last ${kind}`,
+          `${done.ok ? 'done' : 'FAILED'} at ${done.finishedAt}`,
+        ]),
       ];
       return renderTable([cluster, ''], rows);
     })

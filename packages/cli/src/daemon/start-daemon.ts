@@ -1,32 +1,58 @@
 import { join } from 'node:path';
-import { clusterKey, clusterSpecs, connectBus, ensureEventStream, ensureTopology, startPrivateServer, type Bus, type ClusterSpec } from '@etcd-ops/bus';
+import {
+  connectBus,
+  ensureTopology,
+  startPrivateServer,
+  type Bus,
+  type BusOptions,
+  type ClusterSpec,
+} from '@etcd-ops/bus';
 import { createGarbageCollectorService, garbageCollectorSettings } from '@etcd-ops/garbage-collector';
 import { createMaintainerService, maintainerSettings } from '@etcd-ops/maintainer';
 import { createRestorerService, restorerSettings } from '@etcd-ops/restorer';
 import { createSchedulerService, schedulerSettings } from '@etcd-ops/scheduler';
-import { createMetrics, createServiceContext, runServices, startHealthServer, type Logger, type Service } from '@etcd-ops/service-kit';
+import {
+  createMetrics,
+  createServiceContext,
+  runServices,
+  startHealthServer,
+  type Logger,
+  type Service,
+  type ServiceContext,
+} from '@etcd-ops/service-kit';
 import { createUploaderService, uploaderSettings } from '@etcd-ops/uploader';
 import { createWatcherService, watcherSettings } from '@etcd-ops/watcher';
+import { applyClusters, type ClusterChanges } from './apply-clusters.ts';
 import { createFinalDelta } from './final-delta.ts';
 
 const DRAIN_TIMEOUT_MS = 30_000;
 
+/** `capture`: what one backup needs; `full`: without a watch, where there is no quorum that could answer one. */
+export type ServiceSet = 'all' | 'capture' | 'full';
+
+/** An existing NATS. */
+export type NatsAccess = Omit<BusOptions, 'name'>;
+
 export interface DaemonOptions {
   stateDir: string;
-  cluster: ClusterSpec;
+  clusters: readonly ClusterSpec[];
+  /** All unless told. */
+  services?: ServiceSet;
   /** A restore that is asked for over NATS writes only below these directories. */
   restoreRoots: readonly string[];
   logger: Logger;
   /** Where /livez, /readyz and /metrics are served; port 0 takes a free one. */
   http: { host: string; port: number };
   /** An existing NATS instead of the private one. */
-  nats?: { url: string; token?: string };
+  nats?: NatsAccess | undefined;
 }
 
 export interface Daemon extends AsyncDisposable {
   readonly bus: Bus;
   readonly natsUrl: string;
   readonly httpPort: number;
+  /** From now on these clusters are cared for, and no others of ours. */
+  apply(clusters: readonly ClusterSpec[]): Promise<ClusterChanges>;
   /** Settles when the services have ended; rejects with the first failure. */
   readonly ended: Promise<void>;
   /** Drains the services in reverse order, then stops the private server. */
@@ -41,22 +67,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const bus = await connectBus({ ...nats, name: 'etcd-ops' });
   starting.defer(() => bus.close());
   await ensureTopology(bus);
-  await ensureEventStream(bus, options.cluster.name, { bytesMax: options.cluster.eventBytesMax });
-  await clusterSpecs(bus).put(clusterKey(options.cluster.name), options.cluster);
+  // A private server knows no clusters but ours; on a given one, others may look after theirs.
+  const ours = new Set<string>();
+  let current: string[] = [];
+  const apply = async (clusters: readonly ClusterSpec[]): Promise<ClusterChanges> => {
+    current = clusters.map(({ name }) => name);
+    for (const name of current) ours.add(name);
+    return await applyClusters(bus, clusters, (name) => options.nats === undefined || ours.has(name));
+  };
+  await apply(options.clusters);
 
   const metrics = createMetrics('etcd-ops');
   const context = await createServiceContext({ bus, logger, metrics, stateDir, spoolDir: join(stateDir, 'spool') });
   starting.use(context);
-  // The order of the flow of data; stopped in reverse, so that nobody waits for one who has gone.
-  const services: Service[] = [
-    createUploaderService(context, uploaderSettings.parse({})),
-    createGarbageCollectorService(context, garbageCollectorSettings.parse({})),
-    createMaintainerService(context, maintainerSettings.parse({})),
-    createRestorerService(context, { ...restorerSettings.parse({}), restoreRoots: [...options.restoreRoots] }),
-    createFinalDelta({ bus, cluster: options.cluster.name, logger }),
-    createWatcherService(context, watcherSettings.parse({})),
-    createSchedulerService(context, schedulerSettings.parse({})),
-  ];
+  const finalDelta = createFinalDelta({ bus, clusters: () => current, logger });
+  const services = servicesOf(context, finalDelta, options);
   const health = await startHealthServer({ ...options.http, services, metrics, logger });
   starting.use(health);
 
@@ -72,7 +97,26 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await resources.disposeAsync();
   };
   const stop = (): Promise<void> => (stopped ??= end());
-  return { bus, natsUrl: nats.url, httpPort: health.port, ended, stop, [Symbol.asyncDispose]: stop };
+  const natsUrl = typeof nats.url === 'string' ? nats.url : nats.url.join(',');
+  return { bus, natsUrl, httpPort: health.port, apply, ended, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** In the order of the flow of data; stopped in reverse, so that nobody waits for one who has gone. */
+function servicesOf(context: ServiceContext, finalDelta: Service, options: DaemonOptions): Service[] {
+  const uploader = createUploaderService(context, uploaderSettings.parse({}));
+  const { services = 'all', restoreRoots } = options;
+  if (services === 'full') return [uploader, finalDelta];
+  const watcher = createWatcherService(context, watcherSettings.parse({}));
+  if (services === 'capture') return [uploader, finalDelta, watcher];
+  return [
+    uploader,
+    createGarbageCollectorService(context, garbageCollectorSettings.parse({})),
+    createMaintainerService(context, maintainerSettings.parse({})),
+    createRestorerService(context, { ...restorerSettings.parse({}), restoreRoots: [...restoreRoots] }),
+    finalDelta,
+    watcher,
+    createSchedulerService(context, schedulerSettings.parse({})),
+  ];
 }
 
 async function startNats(resources: AsyncDisposableStack, stateDir: string): Promise<{ url: string; token: string }> {

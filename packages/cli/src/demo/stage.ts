@@ -102,7 +102,7 @@ export class Stage implements AsyncDisposable {
   async startDaemon(): Promise<Daemon> {
     const daemon = await startDaemon({
       stateDir: this.stateDir,
-      cluster: this.spec,
+      clusters: [this.spec],
       restoreRoots: [this.restored],
       logger: createLogger({
         level: 'info',

@@ -80,8 +80,9 @@ function placeFor(path: string, name: string, several: boolean): string {
 /** A member may be called anything; a path may not. */
 export function fileName(name: string): string {
   const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
-  if (safe === '.' || safe === '..')
-    throw usage(`The member ${name} has a name that no directory can have`, 'Name the directory.');
+  if (safe === '.' || safe === '..') {
+    throw usage(`The member ${name} has a name that no directory can have`, 'Give the member another name.');
+  }
   return safe;
 }
 

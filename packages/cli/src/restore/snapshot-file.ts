@@ -135,7 +135,6 @@ function oneFileStore(path: string): ObjectStore {
     get: refuse,
     stream: () => createReadStream(path),
     stat: () => Promise.resolve(undefined),
-    // oxlint-disable-next-line eslint/require-yield -- a store of one file has nothing to list
     async *list() {},
     localPath: () => path,
   };

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { EtcdOpsError, planRestoreFrom, readInventory, type FullManifest, type RestorePlan } from '@etcd-ops/core';
+import { openStore } from '@etcd-ops/service-kit';
+import { stateDirectory } from '../daemon/state-directory.ts';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { cancelOnSignal } from '../output/cancel-on-signal.ts';
+import { emitJson, emitText } from '../output/emit.ts';
+import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
+import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
+import { storeSpec } from '../restore/store-spec.ts';
+import { buildCompacted } from './build-compacted.ts';
+import { storeFull } from './store-full.ts';
+
+export interface CompactOptions extends RepositoryOptions {
+  tempDir?: string;
+  enableCompression: boolean;
+  compressionPolicy: FullManifest['codec'];
+  output: 'table' | 'json';
+  progress?: ProgressMode;
+}
+
+interface Compacted {
+  key: string;
+  manifest: FullManifest;
+  base: string;
+  deltas: number;
+  rowsKept: number;
+  rowsDropped: number;
+  bytesBefore: number;
+  durationMs: number;
+}
+
+/**
+ * Joins the newest full and its deltas into one more full: restored in scratch space, compacted at its head, written without free pages,
+ * proved, stored. Nothing is removed, and no directory that was there before is touched.
+ * @throws EtcdOpsError NO_BACKUP; NOTHING_TO_DO when the newest full is the head and compacted already.
+ */
+export async function runCompact(options: CompactOptions): Promise<void> {
+  const begin = performance.now();
+  using cancel = cancelOnSignal();
+  const { signal } = cancel;
+  const store = await openStore(storeSpec(options));
+  const inventory = await readInventory(store, options.clusterName, { signal });
+  const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
+  requireWork(plan);
+  const scratch = await makeScratch(options);
+  const progress = new ProgressLine(process.stderr, options.progress);
+  try {
+    const onProgress = (phase: string, done: number, total: number): void => progress.update(phase, done, total);
+    const built = await buildCompacted({ store, inventory, plan, scratch, signal, onProgress });
+    const codec = options.enableCompression ? options.compressionPolicy : 'none';
+    const stored = await storeFull({ store, built, codec, scratch, signal, onProgress });
+    progress.clear();
+    const { plan: used, report } = built;
+    emit(
+      {
+        ...stored,
+        base: used.full.key,
+        deltas: used.deltas.length,
+        rowsKept: report.rowsKept,
+        rowsDropped: report.rowsDropped,
+        bytesBefore: report.sourceBytes,
+        durationMs: Math.round(performance.now() - begin),
+      },
+      options.output,
+    );
+  } finally {
+    progress.clear();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Compacting again what is compacted at its head would give the same rows. */
+function requireWork({ full, deltas, revision, cluster }: RestorePlan): void {
+  if (deltas.length > 0 || full.revision !== revision || full.manifest.compactRevision < revision) return;
+  throw new EtcdOpsError('NOTHING_TO_DO', {
+    message: `The newest full of ${cluster} is at revision ${revision}, its head, and compacted there: ${full.key}`,
+  });
+}
+
+/** Beside the repositories, so that the new full moves into its place without being copied; a name that nothing else has. */
+async function makeScratch(options: CompactOptions): Promise<string> {
+  const local = options.storageProvider.toLowerCase() === 'local';
+  const root = options.tempDir ?? (local ? stateDirectory(options) : tmpdir());
+  const scratch = join(resolve(root), `compact-${process.pid}-${randomUUID()}`);
+  try {
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    return scratch;
+  } catch (error) {
+    throw new EtcdOpsError('DISK_FAILED', { message: `The scratch directory ${scratch} cannot be made`, cause: error });
+  }
+}
+
+function emit(compacted: Compacted, output: 'table' | 'json'): void {
+  const { key, manifest, base, deltas, rowsKept, rowsDropped, bytesBefore, durationMs } = compacted;
+  const { revision, compactRevision, timeline, storedBytes, plainBytes } = manifest;
+  if (output === 'json') {
+    const facts = { key, timeline, revision, compactRevision, storedBytes, plainBytes };
+    return emitJson({ ...facts, base, deltas, rowsKept, rowsDropped, bytesBefore, durationMs });
+  }
+  const rows = [
+    ['full', key],
+    ['revision', `${formatCount(revision)} of timeline ${timeline}, compacted there`],
+    ['made of', `${base} and ${formatCount(deltas)} deltas`],
+    ['rows', `${formatCount(rowsKept)} kept, ${formatCount(rowsDropped)} of older revisions left away`],
+    ['database', `${formatBytes(bytesBefore)} before, ${formatBytes(plainBytes)} now`],
+    ['stored', formatBytes(storedBytes)],
+    ['time', formatDuration(durationMs)],
+  ];
+  emitText(renderTable(['what', 'compacted'], rows));
+}

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  callApi,
+  connectBus,
+  dispatchTask,
+  lastDone,
+  lastDoneKey,
+  lastEvent,
+  readConnectionFile,
+  snapshotAnswerSchema,
+  type Bus,
+  type ClusterSpec,
+  type LastDone,
+} from '@etcd-ops/bus';
+import { ERROR_CODES, EtcdOpsError, isEtcdOpsError, readInventory, type ErrorCode } from '@etcd-ops/core';
+import { EtcdCluster } from '@etcd-ops/etcd-client';
+import { etcdAccess, openStore, type Logger } from '@etcd-ops/service-kit';
+import { emitJson, emitText } from '../output/emit.ts';
+import { formatBytes, formatCount, renderTable } from '../output/table.ts';
+import { startDaemon, type NatsAccess, type ServiceSet } from './start-daemon.ts';
+
+const POLL_MS = 50;
+/** How long the watch may take to come as far as the full; what is missing then, the next run makes up for. */
+const CATCH_UP_TIMEOUT_MS = 30_000;
+const GRACE_MS = 60_000;
+const FIRST_FULL_GRACE_MS = 10_000;
+
+export interface OnceOptions {
+  stateDir: string;
+  cluster: ClusterSpec;
+  nats: NatsAccess | undefined;
+  logger: Logger;
+  output: 'table' | 'json';
+  signal: AbortSignal;
+}
+
+/**
+ * One full, and the changes since the last backup as deltas, so that no revision between two runs is lost. Where a daemon runs on the
+ * state directory, it is asked for the full.
+ * @throws EtcdOpsError ETCD_* when the cluster cannot be asked, else the failure of the full.
+ */
+export async function runOnce(options: OnceOptions): Promise<void> {
+  const { cluster, logger, nats, stateDir } = options;
+  const quorum = await hasQuorum(cluster, options.signal);
+  const services = quorum && cluster.snapshots.deltaPeriodMs > 0 ? 'capture' : 'full';
+  const running = nats === undefined ? await readConnectionFile(stateDir) : undefined;
+  if (running !== undefined) {
+    logger.info({ cluster: cluster.name, stateDir }, 'A daemon runs here: it is asked for the full');
+    const bus = await connectBus({ url: running.url, token: running.token, name: 'etcd-ops snapshot --once' });
+    try {
+      const done = await fullDone(bus, options, async () => {
+        const request = { cluster: cluster.name, kind: 'full' };
+        return (await callApi(bus, 'snapshot', request, { answer: snapshotAnswerSchema })).outcome;
+      });
+      return emit(cluster.name, done, options.output);
+    } finally {
+      await bus.close();
+    }
+  }
+  const http = { host: '127.0.0.1', port: 0 };
+  await using daemon = await startDaemon({
+    stateDir,
+    clusters: [cluster],
+    services,
+    restoreRoots: [],
+    logger,
+    http,
+    nats,
+  });
+  const { bus } = daemon;
+  const done = await Promise.race([
+    fullDone(bus, options, askUnlessFirst(bus, options, services)),
+    daemon.ended.then(() => Promise.reject(new Error('The services ended before the full was there'))),
+  ]);
+  if (services === 'capture') await caughtUp(bus, cluster.name, done, options);
+  // Stopping flushes what was captured.
+  await daemon.stop();
+  emit(cluster.name, done, options.output);
+}
+
+/** A watcher that begins a history asks for its first full itself: a second one would be the same. */
+function askUnlessFirst(bus: Bus, { cluster }: OnceOptions, services: ServiceSet): () => Promise<string> {
+  const startedMs = performance.now();
+  let isFirst: boolean | undefined = services === 'full' ? false : undefined;
+  return async () => {
+    isFirst ??= await hasNoFull(cluster);
+    if (isFirst && performance.now() - startedMs < FIRST_FULL_GRACE_MS) return 'left to the watcher';
+    return await askFull(bus, cluster.name);
+  };
+}
+
+async function hasNoFull(cluster: ClusterSpec): Promise<boolean> {
+  const inventory = await readInventory(await openStore(cluster.store), cluster.name);
+  return inventory.timelines.every(({ fulls }) => fulls.length === 0);
+}
+
+/** False for a cluster without a quorum from which a stale full is wanted. @throws EtcdOpsError otherwise, when it cannot be read. */
+async function hasQuorum(cluster: ClusterSpec, signal: AbortSignal): Promise<boolean> {
+  await using etcd = await EtcdCluster.connect(etcdAccess(cluster), { signal });
+  try {
+    await etcd.pickForWatch({ signal });
+    return true;
+  } catch (error) {
+    if (cluster.snapshots.allowStale === true && isEtcdOpsError(error) && error.retriable) return false;
+    throw error;
+  }
+}
+
+async function askFull(bus: Bus, cluster: string): Promise<string> {
+  const createdAt = new Date().toISOString();
+  return await dispatchTask(bus, { version: 1, id: randomUUID(), kind: 'full', cluster, cause: 'request', createdAt });
+}
+
+/** A full that began after this call: one that was under way when ours was refused is another's, so ours is asked for again. */
+async function fullDone(bus: Bus, options: OnceOptions, ask: () => Promise<string>): Promise<LastDone> {
+  const { cluster, signal } = options;
+  const before = await newestFull(bus, cluster.name);
+  const deadline = performance.now() + cluster.timeouts.snapshotMs + GRACE_MS;
+  let accepted = false;
+  for (;;) {
+    accepted ||= (await ask()) === 'accepted';
+    await delay(POLL_MS, undefined, { signal }).catch((error: unknown) => {
+      throw new EtcdOpsError('CANCELLED', { message: 'The full was not awaited', cause: error });
+    });
+    const done = await newestFull(bus, cluster.name);
+    if (done !== undefined && done.taskId !== before?.taskId) {
+      if (done.ok) return done;
+      const failure = asFailure(cluster.name, done);
+      // The watcher notices the fork too, begins a new timeline, and asks for the full of that.
+      if (failure.code !== 'CLUSTER_FORKED') throw failure;
+    }
+    if (performance.now() > deadline) {
+      throw new EtcdOpsError('ETCD_TIMEOUT', { message: `No full of ${cluster.name} was there in time` });
+    }
+  }
+}
+
+async function newestFull(bus: Bus, cluster: string): Promise<LastDone | undefined> {
+  return (await lastDone(bus).get(lastDoneKey('full', cluster)))?.value;
+}
+
+/** The failure that the worker recorded, with its own code. */
+function asFailure(cluster: string, { summary }: LastDone): EtcdOpsError {
+  const failure = (summary['failure'] ?? {}) as { code?: string; message?: string };
+  const code: ErrorCode =
+    failure.code !== undefined && Object.hasOwn(ERROR_CODES, failure.code)
+      ? (failure.code as ErrorCode)
+      : 'ETCD_FAILED';
+  return new EtcdOpsError(code, {
+    message: `No full of ${cluster} was stored: ${failure.message ?? 'no reason is recorded'}`,
+  });
+}
+
+/** Until everything up to the full's revision is in the event stream, so that the next run goes on from there. */
+async function caughtUp(bus: Bus, cluster: string, done: LastDone, { logger, signal }: OnceOptions): Promise<void> {
+  const revision = Number(done.summary['revision'] ?? 0);
+  const deadline = performance.now() + CATCH_UP_TIMEOUT_MS;
+  while (!signal.aborted && performance.now() < deadline) {
+    const event = await lastEvent(bus, cluster);
+    if (event !== undefined && event.last >= revision) return;
+    await delay(POLL_MS);
+  }
+  logger.warn(
+    { cluster, revision },
+    'The changes up to the full were not captured in time; the next run goes on with them',
+  );
+}
+
+function emit(cluster: string, { summary }: LastDone, output: 'table' | 'json'): void {
+  if (output === 'json') return emitJson({ cluster, full: summary });
+  const { key, revision, timeline, bytes } = summary;
+  const rows = [
+    ['full', String(key)],
+    ['revision', `${formatCount(Number(revision))} of timeline ${String(timeline)}`],
+    ['stored', formatBytes(Number(bytes))],
+  ];
+  emitText(renderTable(['what', cluster], rows));
+}

@@ -1,0 +1,235 @@
+import { statSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  EtcdOpsError,
+  headOf,
+  inspectDataDir,
+  isEtcdOpsError,
+  moveAside,
+  planRestoreFrom,
+  readInventory,
+  restoreAround,
+  type DataDirState,
+  type EtcdTarget,
+  type Inventory,
+  type MovedAside,
+  type ObjectStore,
+  type RestoreAroundReport,
+} from '@etcd-ops/core';
+import { openStore } from '@etcd-ops/service-kit';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { cancelOnSignal } from '../output/cancel-on-signal.ts';
+import { confirm } from '../output/confirm.ts';
+import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
+import { planMemberDirectories, type MemberPlan } from '../restore/member-directories.ts';
+import { giveTo, parseOwner, type Owner } from '../restore/owner.ts';
+import { storeSpec } from '../restore/store-spec.ts';
+import { decide, type Decision, type NewestBackup } from './decide.ts';
+import { emitEnsured } from './report.ts';
+import { knownClusters, type KnownClusters } from './known-cluster.ts';
+import { livingPeers } from './living-peers.ts';
+
+export interface EnsureOptions extends RepositoryOptions {
+  dataDir?: string;
+  walDir?: string;
+  name: string;
+  initialCluster: string;
+  initialClusterToken: string;
+  initialAdvertisePeerUrls?: string[];
+  target?: EtcdTarget;
+  owner?: string;
+  quick: boolean;
+  allowNew: boolean;
+  allMembersLost: boolean;
+  check: boolean;
+  yes: boolean;
+  output: 'table' | 'json';
+  progress?: ProgressMode;
+}
+
+export interface Ensured {
+  action: 'left' | 'restored' | 'new';
+  dataDir: string;
+  /** What was found. */
+  state: DataDirState;
+  reason?: string;
+  movedTo: string[];
+  report?: RestoreAroundReport;
+  warnings: string[];
+}
+
+/** Before etcd starts: a sound data directory is left alone, a missing or broken one restored, anybody else's refused. */
+export async function runEnsure(options: EnsureOptions): Promise<void> {
+  const owner = options.owner === undefined ? undefined : parseOwner(options.owner);
+  const members = planMemberDirectories(options);
+  const { dataDir, walDir } = members.members[0]!;
+  using cancel = cancelOnSignal();
+  const { signal } = cancel;
+  const store = await openStore(storeSpec(options));
+  const inventory = await readInventory(store, options.clusterName, { signal });
+  const backup = await newestBackup(store, inventory, signal);
+  const known = knownClusters(inventory, members);
+  const state = await inspectDataDir({
+    dataDir,
+    walDir,
+    checkPages: !options.quick,
+    digestOf: backup?.plan.revision,
+    signal,
+  });
+  const decision = decide(state, backup, known);
+  const context = { options, members, store, inventory, known, signal, owner };
+  emitEnsured(await carryOut(decision, state, context), options.output);
+}
+
+interface Context {
+  options: EnsureOptions;
+  members: MemberPlan;
+  store: ObjectStore;
+  inventory: Inventory;
+  known: KnownClusters;
+  signal: AbortSignal;
+  owner: Owner | undefined;
+}
+
+async function newestBackup(
+  store: ObjectStore,
+  inventory: Inventory,
+  signal: AbortSignal,
+): Promise<NewestBackup | undefined> {
+  try {
+    const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
+    const head = await headOf(store, inventory, { signal });
+    const isSame = head?.timeline === plan.timeline && head.revision === plan.revision;
+    return { plan, digest: isSame ? head.digest : null };
+  } catch (error) {
+    if (isEtcdOpsError(error, 'NO_BACKUP')) return undefined;
+    throw error;
+  }
+}
+
+async function carryOut(decision: Decision, state: DataDirState, context: Context): Promise<Ensured> {
+  const { dataDir } = context.members.members[0]!;
+  switch (decision.action) {
+    case 'leave':
+      return { action: 'left', dataDir, state, movedTo: [], warnings: decision.warnings };
+    case 'refuse':
+      throw new EtcdOpsError(decision.code, {
+        message: `${dataDir}: ${decision.reason}`,
+        ...(decision.code === 'DATA_DIR_BROKEN'
+          ? { remedy: 'There is no backup to restore from: check --bucket and --cluster-name; nothing was touched.' }
+          : {}),
+      });
+    case 'begin':
+      return begin(dataDir, state, context);
+    case 'restore':
+      return await restoreInto(decision, state, context);
+  }
+}
+
+function begin(dataDir: string, state: DataDirState, { options, store }: Context): Ensured {
+  if (options.allowNew) {
+    const warnings = ['There is no backup: etcd begins a new, empty cluster'];
+    return { action: 'new', dataDir, state, movedTo: [], warnings };
+  }
+  throw new EtcdOpsError('NO_BACKUP', {
+    message: `${dataDir} holds no data, and ${store.description} no backup of ${options.clusterName}`,
+    remedy: 'Check --bucket and --cluster-name; for the first start of a new cluster give --allow-new.',
+  });
+}
+
+async function restoreInto(
+  decision: Extract<Decision, { action: 'restore' }>,
+  state: DataDirState,
+  context: Context,
+): Promise<Ensured> {
+  const { options, members, signal } = context;
+  const { dataDir, walDir } = members.members[0]!;
+  const { reason } = decision;
+  if (options.check) {
+    throw new EtcdOpsError('DATA_DIR_BROKEN', { message: `${dataDir} would be restored: ${reason}` });
+  }
+  await refuseBesideLivingPeers(reason, context);
+  const previousOwner = ownerOf(dataDir);
+  // An etcd that was stopped while it began leaves nothing but this.
+  if (state.kind === 'missing') await rmdir(join(dataDir, 'member')).catch(() => undefined);
+  const moved: MovedAside[] = [];
+  if (decision.moveAside) {
+    await confirm({
+      what: `${dataDir}: ${reason}. It is moved aside, and the newest backup restored.`,
+      yes: options.yes,
+    });
+    const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
+    moved.push(...(await moveBoth({ dataDir, walDir, stamp })));
+  }
+  try {
+    const report = await restoreLatest(context);
+    const owner = context.owner ?? previousOwner;
+    if (owner !== undefined) {
+      await giveTo(owner, dataDir);
+      if (walDir !== undefined) await giveTo(owner, walDir);
+    }
+    const movedTo = moved.map(({ to }) => to);
+    return { action: 'restored', dataDir, state, reason, movedTo, report, warnings: report.warnings };
+  } catch (error) {
+    // What was there, however broken, is put back where it was: a failed restore changes nothing.
+    for (const one of moved.toReversed()) await one.undo();
+    if (signal.aborted) throw new EtcdOpsError('CANCELLED', { message: 'Nothing was changed', cause: error });
+    throw error;
+  }
+}
+
+async function moveBoth(paths: { dataDir: string; walDir: string | undefined; stamp: string }): Promise<MovedAside[]> {
+  const { dataDir, walDir, stamp } = paths;
+  const moved: MovedAside[] = [];
+  try {
+    if (hasEntries(dataDir)) moved.push(await moveAside(dataDir, { what: 'member', stamp }));
+    if (walDir !== undefined && hasEntries(walDir)) moved.push(await moveAside(walDir, { what: 'wal', stamp }));
+    return moved;
+  } catch (error) {
+    for (const one of moved.toReversed()) await one.undo();
+    throw new EtcdOpsError('DISK_FAILED', { message: `${dataDir} could not be moved aside`, cause: error });
+  }
+}
+
+async function restoreLatest({ options, members, store, inventory, signal }: Context): Promise<RestoreAroundReport> {
+  const progress = new ProgressLine(process.stderr, options.progress);
+  try {
+    return await restoreAround({
+      store,
+      inventory,
+      restoreTo: { kind: 'latest' },
+      dataDirs: members.members,
+      initialCluster: members.initialCluster,
+      token: members.token,
+      target: options.target,
+      signal,
+      onProgress: (phase, done, total) => progress.update(phase, done, total),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A member that is restored alone comes with the ids of before and without the log that the others have agreed on: they would diverge. */
+async function refuseBesideLivingPeers(reason: string, { options, members }: Context): Promise<void> {
+  if (options.allMembersLost || members.initialCluster.length === 1) return;
+  const living = await livingPeers(members.initialCluster, options.name);
+  if (living.length === 0) return;
+  throw new EtcdOpsError('TARGET_REFUSED', {
+    message: `${members.members[0]!.dataDir}: ${reason}; but other members answer at ${living.join(', ')}`,
+    remedy: `If the cluster lives, replace this member: etcdctl member remove, member add, an empty directory and --initial-cluster-state=existing. If all members are being restored, give --all-members-lost.`,
+  });
+}
+
+/** The owner of the directory that is replaced is the owner of its successor, where this process may decide that. */
+function ownerOf(dataDir: string): Owner | undefined {
+  if (process.geteuid?.() !== 0) return undefined;
+  const facts =
+    statSync(join(dataDir, 'member'), { throwIfNoEntry: false }) ?? statSync(dataDir, { throwIfNoEntry: false });
+  return facts === undefined || facts.uid === 0 ? undefined : { uid: facts.uid, gid: facts.gid };
+}
+
+function hasEntries(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,148 @@
+import {
+  DeltaReader,
+  EtcdOpsError,
+  headOf,
+  manifestKey,
+  parseObjectKey,
+  readInventory,
+  restorableRanges,
+  storedDeltaSource,
+  type DeltaEntry,
+  type FullEntry,
+  type Inventory,
+  type ObjectStore,
+} from '@etcd-ops/core';
+import { openStore } from '@etcd-ops/service-kit';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { emitJson, emitText } from '../output/emit.ts';
+import { formatBytes, formatCount, renderTable } from '../output/table.ts';
+import { storeSpec } from './store-spec.ts';
+
+export interface InfoOptions extends RepositoryOptions {
+  output: 'table' | 'json';
+}
+
+type Facts = Record<string, unknown>;
+
+/** One object of a repository, or the repository in short. @throws EtcdOpsError STORE_NOT_FOUND, DELTA_DAMAGED, MANIFEST_DAMAGED. */
+export async function runInfo(options: InfoOptions, object: string | undefined): Promise<void> {
+  const store = await openStore(storeSpec(options));
+  const inventory = await readInventory(store, options.clusterName);
+  const facts =
+    object === undefined ? await repositoryFacts(store, inventory) : await objectFacts(store, inventory, object);
+  if (options.output === 'json') return emitJson(facts);
+  emitText(renderTable(['what', String(facts['kind'])], rowsOf(facts)));
+}
+
+async function repositoryFacts(store: ObjectStore, inventory: Inventory): Promise<Facts> {
+  const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
+  const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
+  const newest = fulls.at(-1);
+  if (newest === undefined) {
+    throw new EtcdOpsError('NO_BACKUP', {
+      message: `${store.description} holds no full snapshot of ${inventory.cluster}`,
+    });
+  }
+  const head = await headOf(store, inventory);
+  const last = restorableRanges(inventory).at(-1);
+  return {
+    kind: 'repository',
+    cluster: inventory.cluster,
+    store: store.description,
+    clusterId: newest.manifest.clusterId,
+    etcdVersion: newest.manifest.etcdVersion,
+    timelines: inventory.timelines.length,
+    fulls: fulls.length,
+    fullBytes: sum(fulls),
+    deltas: deltas.length,
+    deltaBytes: sum(deltas),
+    headRevision: head?.revision,
+    newestTime: iso(last?.toTimeMs),
+    newestFull: newest.key,
+    incomplete: inventory.incomplete.length,
+    damaged: inventory.damaged.length,
+    foreign: inventory.foreign.length,
+  };
+}
+
+async function objectFacts(store: ObjectStore, inventory: Inventory, object: string): Promise<Facts> {
+  for (const { fulls, deltas } of inventory.timelines) {
+    const full = fulls.find(({ key }) => isNamed(key, object) || isNamed(manifestKey(key), object));
+    if (full !== undefined) return fullFacts(full);
+    const delta = deltas.find(({ key }) => isNamed(key, object));
+    if (delta !== undefined) return await deltaFacts(store, delta);
+  }
+  const damage = inventory.damaged.find(({ key }) => isNamed(key, object));
+  if (damage !== undefined) {
+    throw new EtcdOpsError('OBJECT_DAMAGED', { message: `${damage.key} cannot be used: ${damage.reason}` });
+  }
+  const half = inventory.incomplete.find(({ key }) => isNamed(key, object));
+  if (half !== undefined) {
+    throw new EtcdOpsError('OBJECT_DAMAGED', {
+      message: `${half.key} is half of a full: its ${half.missing} is missing`,
+      remedy: 'An upload runs, or was broken off; the garbage collector removes it later.',
+    });
+  }
+  const kind = parseObjectKey(object)?.kind;
+  throw new EtcdOpsError('STORE_NOT_FOUND', {
+    message: `${store.description} has no ${kind ?? 'object'} ${object} of ${inventory.cluster}`,
+    remedy: '`etcd-ops list` shows the fulls; `etcd-ops list -o json` the deltas, too.',
+  });
+}
+
+function isNamed(key: string, object: string): boolean {
+  return key === object || key.endsWith(`/${object}`);
+}
+
+function fullFacts({ key, manifest }: FullEntry): Facts {
+  const { version: _, kind, ...facts } = manifest;
+  return { kind, key, ...facts };
+}
+
+async function deltaFacts(store: ObjectStore, entry: DeltaEntry): Promise<Facts> {
+  const reader = await DeltaReader.open(storedDeltaSource(store, entry));
+  const { facts } = reader;
+  const leases = await reader.leases();
+  return {
+    kind: 'delta',
+    key: entry.key,
+    timeline: facts.timeline,
+    firstRevision: facts.firstRevision,
+    lastRevision: facts.lastRevision,
+    rows: facts.rowCount,
+    rowBytes: facts.rowBytes,
+    leases: leases.length,
+    firstObserved: iso(facts.firstObservedMs),
+    lastObserved: iso(facts.lastObservedMs),
+    clusterId: facts.clusterId.toString(16),
+    epoch: facts.epoch,
+    codec: facts.codec,
+    storedBytes: facts.bytes,
+    sha256: facts.sha256,
+    lastRevisionDigest: facts.lastRevisionDigest,
+  };
+}
+
+function rowsOf(facts: Facts): string[][] {
+  return Object.entries(facts)
+    .filter(([name, value]) => name !== 'kind' && value !== undefined && value !== null)
+    .map(([name, value]) => [words(name), show(name, value)]);
+}
+
+/** `firstRevision` -> `first revision`. */
+function words(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+function show(name: string, value: unknown): string {
+  if (typeof value === 'number') return /bytes$/i.test(name) ? formatBytes(value) : formatCount(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function sum(entries: readonly { bytes: number }[]): number {
+  return entries.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function iso(timeMs: number | undefined): string | undefined {
+  return timeMs === undefined || timeMs === 0 ? undefined : new Date(timeMs).toISOString();
+}

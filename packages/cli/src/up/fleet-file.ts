@@ -1,0 +1,225 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError } from '@etcd-ops/core';
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
+import { UsageError, type UsageProblem } from '../options/usage-error.ts';
+import { fleetFileSchema, type FleetFile } from './fleet-schema.ts';
+
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface Fleet {
+  settings: Omit<FleetFile, 'clusters' | 'defaults'>;
+  clusters: ClusterSpec[];
+}
+
+type Path = readonly PropertyKey[];
+
+/**
+ * Reads the clusters of a YAML file. Paths in it are meant from where the file lies.
+ * @throws UsageError naming everything that is wrong, each with its line and what to do; EtcdOpsError CONFIG_INVALID when it cannot be read.
+ */
+export async function readFleetFile(path: string): Promise<Fleet> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new EtcdOpsError('CONFIG_INVALID', {
+      message: `The file ${path} cannot be read`,
+      remedy: 'Name the file of the clusters with --config.',
+      cause: error,
+    });
+  }
+  return parseFleet(text, { name: basename(path), directory: dirname(resolve(path)) });
+}
+
+/** As readFleetFile, over a text. */
+export function parseFleet(text: string, place: { name: string; directory: string }): Fleet {
+  if (text.length > FILE_BYTES_MAX) {
+    throw new UsageError([problem(place.name, 1, 'the file is too large', 'Split it.')]);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  if (document.errors.length > 0) {
+    throw new UsageError(
+      document.errors.map((error) => {
+        const said = error.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
+        return problem(place.name, lines.linePos(error.pos[0]).line, said, 'Correct the YAML there.');
+      }),
+    );
+  }
+  return new FleetReader(document, lines, place).read();
+}
+
+function problem(name: string, line: number, said: string, remedy: string): UsageProblem {
+  return { message: `${name}, line ${line}: ${said}`, remedy };
+}
+
+class FleetReader {
+  readonly #document: Document.Parsed;
+  readonly #lines: LineCounter;
+  readonly #place: { name: string; directory: string };
+  readonly #problems: UsageProblem[] = [];
+
+  constructor(document: Document.Parsed, lines: LineCounter, place: { name: string; directory: string }) {
+    this.#document = document;
+    this.#lines = lines;
+    this.#place = place;
+  }
+
+  read(): Fleet {
+    const value: unknown = this.#document.toJS() ?? {};
+    const parsed = fleetFileSchema.safeParse(value);
+    if (!parsed.success) {
+      this.#addIssues(parsed.error.issues, []);
+      throw new UsageError(this.#problems);
+    }
+    const { clusters: written, defaults, ...settings } = parsed.data;
+    const clusters = written.flatMap((cluster, index) => this.#cluster(cluster, defaults, index));
+    this.#addTwins(written);
+    if (this.#problems.length > 0) throw new UsageError(this.#problems);
+    return { settings: resolveSettings(settings, this.#place.directory), clusters };
+  }
+
+  #cluster(written: Record<string, unknown>, defaults: Record<string, unknown>, index: number): ClusterSpec[] {
+    const merged = merge({ version: 1, ...defaults }, written);
+    const parsed = clusterSpecSchema.safeParse(merged);
+    if (parsed.success) return [resolveSpec(parsed.data, this.#place.directory)];
+    this.#addIssues(parsed.error.issues, ['clusters', index], { written, defaults });
+    return [];
+  }
+
+  /** A name says which repository is written: two clusters in one would destroy each other's history. */
+  #addTwins(written: readonly Record<string, unknown>[]): void {
+    const names = written.map(({ name }) => name);
+    for (const [index, name] of names.entries()) {
+      const first = names.indexOf(name);
+      if (typeof name !== 'string' || first === index) continue;
+      const line = this.#lineOf(['clusters', index, 'name']);
+      this.#problems.push(
+        problem(
+          this.#place.name,
+          line,
+          `the cluster ${name} is there already, in line ${this.#lineOf(['clusters', first, 'name'])}`,
+          'Give each cluster a name of its own; it is the name of its repository, too.',
+        ),
+      );
+    }
+  }
+
+  #addIssues(
+    issues: readonly z.core.$ZodIssue[],
+    prefix: Path,
+    merged?: { written: Record<string, unknown>; defaults: Record<string, unknown> },
+  ): void {
+    for (const issue of issues) {
+      if (issue.code === 'unrecognized_keys') {
+        for (const key of issue.keys) this.#addUnknownKey([...issue.path, key], prefix, merged);
+        continue;
+      }
+      const path = this.#whereWritten(issue.path, prefix, merged);
+      const at = issue.path.map(String).join('.');
+      const missing = issue.code === 'invalid_type' && !this.#has(path);
+      const said = missing ? `${at} is missing` : `${at}: ${issue.message}`;
+      const remedy = missing ? `Add it: ${at}: ...` : 'Correct the value; docs/OPERATIONS.md shows a whole file.';
+      this.#add(path, `${subject(merged?.written)}${said}`, remedy);
+    }
+  }
+
+  #addUnknownKey(
+    issuePath: Path,
+    prefix: Path,
+    merged: { written: Record<string, unknown>; defaults: Record<string, unknown> } | undefined,
+  ): void {
+    const path = this.#whereWritten(issuePath, prefix, merged);
+    const said = `${subject(merged?.written)}there is no setting '${issuePath.map(String).join('.')}'`;
+    this.#add(path, said, 'Remove it, or correct its spelling; docs/OPERATIONS.md shows a whole file.');
+  }
+
+  /** One line in `defaults` that is wrong is told once, not for every cluster. */
+  #add(path: Path, said: string, remedy: string): void {
+    const found = problem(this.#place.name, this.#lineOf(path), said, remedy);
+    const inDefaults = path[0] === 'defaults';
+    const key = (text: string): string => text.replace(/the cluster \S+: /, '');
+    if (inDefaults && this.#problems.some(({ message }) => key(message) === key(found.message))) return;
+    this.#problems.push(found);
+  }
+
+  /** What a cluster did not write itself comes from the defaults. */
+  #whereWritten(
+    path: Path,
+    prefix: Path,
+    merged: { written: Record<string, unknown>; defaults: Record<string, unknown> } | undefined,
+  ): Path {
+    const own = [...prefix, ...path];
+    if (merged === undefined || this.#has(own)) return own;
+    const inDefaults = ['defaults', ...path];
+    return this.#has(inDefaults) ? inDefaults : own;
+  }
+
+  #has(path: Path): boolean {
+    return this.#document.hasIn(path);
+  }
+
+  /** Of the value, or of the nearest thing around it that is written. */
+  #lineOf(path: Path): number {
+    for (let length = path.length; length > 0; length--) {
+      const node: unknown = this.#document.getIn(path.slice(0, length), true);
+      if (isNode(node) && node.range !== null && node.range !== undefined) {
+        return this.#lines.linePos(node.range[0]).line;
+      }
+    }
+    return 1;
+  }
+}
+
+function subject(written: Record<string, unknown> | undefined): string {
+  if (written === undefined) return '';
+  return typeof written['name'] === 'string' ? `the cluster ${written['name']}: ` : 'a cluster: ';
+}
+
+/** What is written wins, key by key; a list replaces a list. */
+function merge(below: Record<string, unknown>, above: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const under = merged[key];
+    merged[key] = isPlain(under) && isPlain(value) ? merge(under, value) : value;
+  }
+  return merged;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The daemon may run anywhere: relative paths are meant from the file. */
+function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
+  const at = (path: string): string => resolve(directory, path);
+  const { tls, auth, store } = spec;
+  return {
+    ...spec,
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            ...tls,
+            ...(tls.caFile === undefined ? {} : { caFile: at(tls.caFile) }),
+            ...(tls.certFile === undefined ? {} : { certFile: at(tls.certFile) }),
+            ...(tls.keyFile === undefined ? {} : { keyFile: at(tls.keyFile) }),
+          },
+        }),
+    ...(auth === undefined ? {} : { auth: { ...auth, passwordFile: at(auth.passwordFile) } }),
+    store: store.provider === 'Local' ? { ...store, bucket: at(store.bucket) } : store,
+  };
+}
+
+function resolveSettings(settings: Fleet['settings'], directory: string): Fleet['settings'] {
+  const at = (path: string): string => resolve(directory, path);
+  const { stateDir, restoreRoots } = settings;
+  return {
+    ...settings,
+    ...(stateDir === undefined ? {} : { stateDir: at(stateDir) }),
+    ...(restoreRoots === undefined ? {} : { restoreRoots: restoreRoots.map(at) }),
+  };
+}

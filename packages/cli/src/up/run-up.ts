@@ -1,0 +1,115 @@
+import { unwatchFile, watchFile } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { describeError, encodeClusterName } from '@etcd-ops/core';
+import { createLogger, type Logger, type LogLevel } from '@etcd-ops/service-kit';
+import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
+import { parseAddress, runUntilSignal, warnOfPlainText } from '../daemon/run-snapshot.ts';
+import { startDaemon, type Daemon, type NatsAccess } from '../daemon/start-daemon.ts';
+import { UsageError } from '../options/usage-error.ts';
+import { emitText } from '../output/emit.ts';
+import { renderTable } from '../output/table.ts';
+import { readFleetFile, type Fleet } from './fleet-file.ts';
+
+const LOOK_PERIOD_MS = 1_000;
+
+export interface UpOptions extends NatsOptions {
+  config: string;
+  stateDir?: string;
+  http?: string;
+  restoreRoot?: string[];
+  check: boolean;
+  logLevel: LogLevel;
+}
+
+/** All services for all clusters of a file, until a signal. SIGHUP, or a change of the file, applies it again. */
+export async function runUp(options: UpOptions): Promise<void> {
+  const fleet = await readFleetFile(options.config);
+  if (options.check) return emitText(renderFleet(fleet));
+  const logger = createLogger({
+    level: options.logLevel,
+    name: 'etcd-ops',
+    pretty: process.stderr.isTTY,
+    stream: process.stderr,
+  });
+  for (const cluster of fleet.clusters) warnOfPlainText(cluster, logger);
+  const { settings } = fleet;
+  const daemon = await startDaemon({
+    stateDir: options.stateDir ?? settings.stateDir ?? defaultStateDir(fleet),
+    clusters: fleet.clusters,
+    restoreRoots: options.restoreRoot ?? settings.restoreRoots ?? [],
+    logger,
+    http: parseAddress(options.http ?? settings.http ?? '127.0.0.1:0'),
+    nats: (await natsAccess(options)) ?? (await natsOfFile(fleet)),
+  });
+  const names = fleet.clusters.map(({ name }) => name);
+  logger.info({ clusters: names, natsUrl: daemon.natsUrl, httpPort: daemon.httpPort }, 'Backing up');
+  using _following = followFile(options.config, daemon, logger);
+  await runUntilSignal(daemon, logger);
+}
+
+/** Applies the file when it changes; a wrong one is told and changes nothing. */
+function followFile(path: string, daemon: Daemon, logger: Logger): Disposable {
+  let applying: Promise<void> = Promise.resolve();
+  const again = (cause: string): void => {
+    applying = applying.then(() => reload(path, cause, daemon, logger));
+  };
+  const onSignal = (): void => again('SIGHUP');
+  // Polled: an editor, a ConfigMap and rsync replace a file in different ways, and a watch of the old one would hear nothing.
+  watchFile(path, { interval: LOOK_PERIOD_MS, persistent: false }, (now, before) => {
+    if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino || now.size !== before.size) again('the file changed');
+  });
+  process.on('SIGHUP', onSignal);
+  return {
+    [Symbol.dispose]: () => {
+      process.off('SIGHUP', onSignal);
+      unwatchFile(path);
+    },
+  };
+}
+
+async function reload(path: string, cause: string, daemon: Daemon, logger: Logger): Promise<void> {
+  try {
+    const { clusters } = await readFleetFile(path);
+    const changes = await daemon.apply(clusters);
+    logger.info({ cause, ...changes }, 'The clusters were read again');
+  } catch (error) {
+    const problems =
+      error instanceof UsageError ? error.problems.map(({ message }) => message) : [describeError(error)];
+    logger.error({ cause, path, problems }, 'The clusters were not changed: the file is wrong');
+  }
+}
+
+async function natsOfFile({ settings: { nats } }: Fleet): Promise<NatsAccess | undefined> {
+  if (nats === undefined) return undefined;
+  const { url, tokenFile, credsFile, caFile, certFile, keyFile } = nats;
+  return await natsAccess({
+    nats: typeof url === 'string' ? [url] : url,
+    ...(tokenFile === undefined ? {} : { natsTokenFile: tokenFile }),
+    ...(credsFile === undefined ? {} : { natsCreds: credsFile }),
+    ...(caFile === undefined ? {} : { natsCacert: caFile }),
+    ...(certFile === undefined ? {} : { natsCert: certFile }),
+    ...(keyFile === undefined ? {} : { natsKey: keyFile }),
+  });
+}
+
+/** Beside the repositories of the first cluster, as `snapshot` does. */
+function defaultStateDir({ clusters }: Fleet): string {
+  const local = clusters.map(({ store }) => store).find(({ provider }) => provider === 'Local');
+  const root = local !== undefined && 'bucket' in local ? local.bucket : dirname(resolve('.'));
+  return join(root, '.etcd-ops', encodeClusterName('up'));
+}
+
+function renderFleet({ clusters }: Fleet): string {
+  const rows = clusters.map((spec) => [
+    spec.name,
+    spec.endpoints.join(','),
+    describeStore(spec),
+    spec.snapshots.schedule,
+  ]);
+  return renderTable(['cluster', 'endpoints', 'store', 'full'], rows);
+}
+
+function describeStore({ store }: ClusterSpec): string {
+  return `${store.provider} ${store.bucket}`;
+}
