@@ -55,7 +55,7 @@ export {
   type StartEvent,
 } from './events/event-message.ts';
 export { EventWriter, type Blocked, type PublishOptions } from './events/event-writer.ts';
-export { lastEvent, tailState, type LastEvent, type TailState } from './events/last-event.ts';
+export { lastEvent, tailState, type Beginning, type LastEvent, type TailState } from './events/last-event.ts';
 export { type Skipped } from './events/part-joiner.ts';
 export { isAlarming, readEvents, type ReadEventsOptions } from './events/read-events.ts';
 export { streamFacts, type StreamFacts } from './events/stream-facts.ts';

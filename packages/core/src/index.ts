@@ -107,7 +107,15 @@ export {
   type RestoreReport,
 } from './restore/restore-options.ts';
 export { restore } from './restore/restore.ts';
-export { chains, gaps, restorableRanges, type Chain, type Gap, type RestorableRange } from './repository/coverage.ts';
+export {
+  chains,
+  DeltaCoverage,
+  gaps,
+  restorableRanges,
+  type Chain,
+  type Gap,
+  type RestorableRange,
+} from './repository/coverage.ts';
 export { readStoredFooter, storedDeltaSource } from './repository/delta-source.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export {

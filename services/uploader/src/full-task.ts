@@ -13,6 +13,7 @@ import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
 import { compressFull } from './compress-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
+import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
 import { recordCluster, recordTimeline } from './repository-records.ts';
 import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
@@ -24,6 +25,7 @@ export interface FullTaskOptions {
   etcd: EtcdCluster;
   spool: Spool;
   spoolBytesMax: number;
+  deltaObjectBytesMax: number;
   logger: Logger;
   metrics: UploaderMetrics;
   clock: Clock;
@@ -75,6 +77,8 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   const facts = { cluster, clusterId, atMs: spooled.beganMs };
   if (now === undefined) await recordTimeline(store, { ...facts, timeline, revision: manifest.revision });
   else await recordCluster(store, facts);
+  // Before the full exists, so that whoever sees it knows that the history up to it is whole.
+  const caughtUp = await catchUp(task, { spooled, checked, timeline, clusterId }, options);
   const onProgress = (bytesDone: number): void => progress({ phase: 'store', bytesDone, bytesTotal: stored.bytes });
   await store.putFile(key, stored.path, { move: true, signal, onProgress });
   await store.put(manifestKey(key), encodeManifest(manifest), { signal });
@@ -96,8 +100,39 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
       bytes: stored.bytes,
       plainBytes: spooled.bytes,
       compared: checked.compared,
+      ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };
+}
+
+/** Of a catch-up whose file still holds every row behind L: those rows, as deltas. */
+async function catchUp(
+  { after }: FullTask,
+  facts: { spooled: SpooledSnapshot; checked: CheckedFull; timeline: number; clusterId: bigint },
+  { spec, store, deltaObjectBytesMax, metrics, logger, context }: FullTaskOptions,
+): Promise<StoredFileDeltas | undefined> {
+  const { spooled, checked, timeline, clusterId } = facts;
+  if (after === undefined || checked.info.compactRevision > after || checked.info.revision < after) return undefined;
+  const cluster = spec.name;
+  const stored = await storeFileDeltas({
+    path: spooled.path,
+    fileSha256: spooled.sha256,
+    cluster,
+    timeline,
+    clusterId,
+    after,
+    beganMs: spooled.beganMs,
+    deltaObjectBytesMax,
+    store,
+    signal: context.signal,
+  });
+  metrics.deltas.add({ cluster }, stored.keys.length);
+  metrics.deltaBytes.add({ cluster }, stored.bytes);
+  logger.info(
+    { cluster, after, revision: stored.revision, deltas: stored.keys.length, bytes: stored.bytes },
+    'The revisions that nobody captured were written out of the snapshot',
+  );
+  return stored;
 }
 
 async function takeSnapshot(

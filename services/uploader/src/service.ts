@@ -56,7 +56,7 @@ function createFullService(
   spool: Spool,
 ): Service {
   const { bus, etcd, openStore, logger, clock } = context;
-  const { spoolBytesMax } = settings;
+  const { spoolBytesMax, deltaObjectBytesMax } = settings;
   return createTaskService({
     name: 'uploader-full',
     context,
@@ -69,7 +69,18 @@ function createFullService(
       const spec = specOf(context, task.cluster);
       const store = await openStore(spec.store);
       await using loan = await etcd.borrow(spec, { signal: taskContext.signal });
-      const options = { spec, bus, store, etcd: loan.cluster, spool, spoolBytesMax, logger, metrics, clock };
+      const options = {
+        spec,
+        bus,
+        store,
+        etcd: loan.cluster,
+        spool,
+        spoolBytesMax,
+        deltaObjectBytesMax,
+        logger,
+        metrics,
+        clock,
+      };
       return await runFullTask(task, { ...options, context: taskContext });
     },
   });

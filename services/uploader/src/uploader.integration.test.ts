@@ -607,6 +607,7 @@ async function runFull(world: FullParts, etcd: EtcdCluster, signal = new AbortCo
     etcd,
     spool,
     spoolBytesMax: 2 ** 30,
+    deltaObjectBytesMax: 2 ** 25,
     logger,
     metrics,
     clock: systemClock,

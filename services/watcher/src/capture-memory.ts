@@ -3,6 +3,13 @@ import type { RevisionHole } from './revision-assembler.ts';
 /** Rows to have seen before their mean size is believed. */
 const ROWS_SEEN_MIN = 1_000;
 
+/** What a watch has delivered. */
+export interface SeenRows {
+  revisionCount: number;
+  rowCount: number;
+  rowBytes: number;
+}
+
 /**
  * What one process remembers of a cluster from session to session. Only hints: nothing here is needed to be exact,
  * and a new process starts with none of it.
@@ -11,6 +18,8 @@ export class CaptureMemory {
   readonly #raftIndexes = new Map<bigint, bigint>();
   #rowCount = 0;
   #rowBytes = 0;
+  #revisionCount = 0;
+  #revisionBytesHint: number | undefined;
   #fragmentAlways = false;
   #hole: RevisionHole | undefined;
 
@@ -28,9 +37,21 @@ export class CaptureMemory {
     this.#raftIndexes.clear();
   }
 
-  rememberRows(rowCount: number, rowBytes: number): void {
+  rememberRows({ revisionCount, rowCount, rowBytes }: SeenRows): void {
+    this.#revisionCount += revisionCount;
     this.#rowCount += rowCount;
     this.#rowBytes += rowBytes;
+  }
+
+  /** What others recorded of the size of revisions, for a process that has not seen enough itself. */
+  hintRevisionBytes(mean: number | undefined): void {
+    this.#revisionBytesHint = mean ?? this.#revisionBytesHint;
+  }
+
+  /** Mean row bytes of one revision; undefined when nobody knows. */
+  get revisionBytes(): number | undefined {
+    if (this.#revisionCount < ROWS_SEEN_MIN) return this.#revisionBytesHint;
+    return this.#rowBytes / this.#revisionCount;
   }
 
   /** A response was larger than the client receives: from now on etcd has to split them. */

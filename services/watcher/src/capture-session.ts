@@ -1,4 +1,4 @@
-import { EventWriter, type ClusterSpec, type LastEvent } from '@etcd-ops/bus';
+import { EventWriter, type Beginning, type ClusterSpec, type FullTask, type LastEvent } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
 import type { EtcdMember } from '@etcd-ops/etcd-client';
 import type { ServiceContext } from '@etcd-ops/service-kit';
@@ -15,7 +15,7 @@ import { goOn } from './go-on.ts';
 import { LeaseTracker } from './lease-tracker.ts';
 import type { CaptureVoice } from './metrics.ts';
 import { findResumePoint, isBaseMissing } from './resume-point.ts';
-import type { NewHistory, OpenWatch, SessionTools } from './session-tools.ts';
+import type { NewHistory, OpenWatch, SessionTools, WatchInSegments } from './session-tools.ts';
 import { WatchGauge } from './watch-gauge.ts';
 
 export interface SessionOptions {
@@ -28,6 +28,8 @@ export interface SessionOptions {
   member: EtcdMember;
   /** Rows are being captured from here on. */
   onWatching: () => void;
+  /** Rows are not being captured: what it waits for, in one line for people. */
+  onWaiting: (what: string) => void;
   signal: AbortSignal;
 }
 
@@ -43,17 +45,17 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
   const flush = new AbortController();
   const stopFlushTimer = abortLater(flush, signal, settings.flushTimeoutMs);
   const side = new SideWork(options);
-  const { writer, last } = await EventWriter.open(context.bus, voice.cluster, { signal });
+  const { writer, last, beginning } = await EventWriter.open(context.bus, voice.cluster, { signal });
   let watch: CaptureWatch | undefined;
   const leases = createLeaseTracker(options, () => watch?.gatherer.wake());
-  const openWatch: SessionTools['openWatch'] = (anchor, recorded) => {
+  const openWatch: SessionTools['openWatch'] = (anchor, recorded, segments) => {
     watch?.cancel();
-    watch = createWatch(options, leases, anchor, recorded);
+    watch = createWatch(options, leases, { anchor, recorded, segments });
     return watch;
   };
   const tools: SessionTools = { ...options, leases, writer, openWatch, wantFull: (cause) => side.wantFull(cause) };
   try {
-    let next = await firstStep(tools, last, side);
+    let next = await firstStep(tools, { last, beginning });
     for (;;) {
       const open = 'watch' in next ? next : await beginHistory(next, tools);
       options.onWatching();
@@ -86,18 +88,22 @@ function gapBehind(end: PublishEnd, revision: number, memory: CaptureMemory): { 
 /** Finds L and decides how to go on from it. */
 async function firstStep(
   tools: SessionTools,
-  last: LastEvent | undefined,
-  side: SideWork,
+  { last, beginning }: { last: LastEvent | undefined; beginning: Beginning | undefined },
 ): Promise<OpenWatch | NewHistory> {
-  const { context, spec, voice, leases } = tools;
+  const { context, spec, voice, leases, memory } = tools;
   const durable = await readDurablePoint(context.bus, voice.cluster);
   const head = await readRepositoryPoint(context, spec);
   if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
+  memory.hintRevisionBytes(head?.revisionBytes);
   const stream = last === undefined ? undefined : pointOfEvent(last);
   const resume = findResumePoint({ stream, state: durable, repository: head });
   if (resume === undefined) return { cause: 'first', timeline: 1 };
+  const isMissing = isBaseMissing(resume, head, durable, beginning);
   const next = await goOn(resume, tools);
-  if ('watch' in next && isBaseMissing(resume, head, durable)) side.wantFull('first');
+  // A catch-up by snapshot, and a new history, bring their own full.
+  if ('watch' in next && next.point.revision === resume.revision && isMissing) {
+    tools.wantFull(beginning?.cause ?? 'first');
+  }
   return next;
 }
 
@@ -121,12 +127,22 @@ async function capture(
     { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, clock: context.clock, signal: flush },
     open.point,
   );
-  const gauge = new WatchGauge({ watch, publisher, leases, voice, clock: context.clock });
+  const gauge = new WatchGauge({
+    watch,
+    publisher,
+    leases,
+    voice,
+    clock: context.clock,
+    // Segments begin far behind by themselves.
+    revisionsBehindMax: 2 * (open.inSegments === true ? settings.segmentsRevisionsMax : settings.plainRevisionsMax),
+  });
   try {
     return { end: await publisher.run(watch), revision: publisher.point.revision };
   } finally {
     gauge.stop();
-    memory.rememberRows(watch.rowCount, watch.rowBytes);
+    const { rowCount, rowBytes } = watch;
+    const revisionCount = watch.assembler.lastCompleted - open.point.revision;
+    memory.rememberRows({ revisionCount, rowCount, rowBytes });
   }
 }
 
@@ -141,9 +157,9 @@ async function versionOf(member: EtcdMember): Promise<string> {
 function createWatch(
   { member, settings, memory, context, voice, signal }: SessionOptions,
   leases: LeaseTracker,
-  anchor: number,
-  recorded: string | null,
+  { anchor, recorded, segments }: { anchor: number; recorded: string | null; segments: WatchInSegments | undefined },
 ): CaptureWatch {
+  const { segmentRevisions, segmentsWaitingBytesMax: bytesMax } = settings;
   let pausedAtMs = 0;
   return new CaptureWatch({
     member,
@@ -151,6 +167,15 @@ function createWatch(
     recorded,
     limits: settings,
     fragment: memory.wantsFragments(settings.fragmentRowBytesMin),
+    ...(segments === undefined
+      ? {}
+      : {
+          segments: {
+            headRevision: segments.headRevision,
+            limits: { segmentRevisions, segmentsMax: segments.segmentsMax, bytesMax, tailRevisions: segmentRevisions },
+          },
+        }),
+    stalledMsMax: settings.stalledMsMax,
     leases,
     now: () => context.clock.now(),
     onPressure: (paused) => {
@@ -185,7 +210,7 @@ class SideWork {
     this.#options = options;
   }
 
-  wantFull(cause: 'first' | 'fork' | 'gap'): void {
+  wantFull(cause: FullTask['cause']): void {
     const { context, voice, settings } = this.#options;
     const request = requestFull({
       bus: context.bus,
@@ -196,7 +221,13 @@ class SideWork {
       signal: this.#stop.signal,
     });
     this.#running.push(
-      request.catch((error: unknown) => voice.logger.error({ error, cause }, 'No full snapshot could be asked for')),
+      request.then(
+        () => undefined,
+        (error: unknown) => {
+          if (isEtcdOpsError(error, 'CANCELLED')) return;
+          voice.logger.error({ error, cause }, 'No full snapshot could be asked for');
+        },
+      ),
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Revision } from '@etcd-ops/core';
-import type { EtcdMember, Watch, WatchEnd, WatchSink } from '@etcd-ops/etcd-client';
+import type { EtcdMember, SegmentLimits, SegmentedWatch, Watch, WatchEnd, WatchSink } from '@etcd-ops/etcd-client';
 import { FrameGatherer, type FrameLimits } from './frame-gatherer.ts';
 import type { LeaseTracker } from './lease-tracker.ts';
 import { OverlapCheck } from './overlap-check.ts';
@@ -13,11 +13,18 @@ export interface CaptureWatchOptions {
   recorded: string | null;
   limits: FrameLimits;
   fragment: boolean;
+  /** Catches up in segments, up to `headRevision` and on. */
+  segments?: { headRevision: Revision; limits: SegmentLimits };
+  /** A watch that is held back for so long is cancelled. */
+  stalledMsMax: number;
   leases: LeaseTracker;
   now: () => number;
   onPressure: (paused: boolean) => void;
   signal: AbortSignal;
 }
+
+/** Why this side gave a watch up, so that the next session decides anew how to catch up. */
+export type GivenUp = 'stalled' | 'behind';
 
 /** One watch over the whole keyspace, from etcd's responses to frames of whole revisions. */
 export class CaptureWatch implements WatchSink {
@@ -28,7 +35,10 @@ export class CaptureWatch implements WatchSink {
   /** How the watch ended; never rejects. What it delivered before may still be taken. */
   readonly closed: Promise<WatchEnd>;
   readonly #leases: LeaseTracker;
-  readonly #watch: Watch;
+  readonly #watch: Watch | SegmentedWatch;
+  readonly #stalledMsMax: number;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #givenUp: GivenUp | undefined;
   /** First mains of batches out of etcd's backlog, whose first revision may lack tombstones (see `BacklogGuard`). */
   readonly #backlogs: Revision[] = [];
   #batchFirst = 0;
@@ -40,8 +50,9 @@ export class CaptureWatch implements WatchSink {
   rowBytes = 0;
 
   constructor(options: CaptureWatchOptions) {
-    const { member, anchor, recorded, limits, fragment, now, signal } = options;
+    const { member, anchor, recorded, limits, fragment, segments, now, signal } = options;
     this.member = member;
+    this.#stalledMsMax = options.stalledMsMax;
     this.#leases = options.leases;
     this.overlap = new OverlapCheck(anchor, recorded);
     this.gatherer = new FrameGatherer({
@@ -50,7 +61,11 @@ export class CaptureWatch implements WatchSink {
       onPressure: (pause) => this.#press(pause, options.onPressure),
     });
     this.assembler = new RevisionAssembler(anchor, this.gatherer);
-    this.#watch = member.watch({ startRevision: anchor, fragment, signal, sink: this });
+    const common = { startRevision: anchor, fragment, signal, sink: this };
+    this.#watch =
+      segments === undefined
+        ? member.watch(common)
+        : member.watchSegments({ ...common, headRevision: segments.headRevision, segments: segments.limits });
     this.closed = this.#watch.closed.then((end) => this.#close(end));
   }
 
@@ -58,8 +73,20 @@ export class CaptureWatch implements WatchSink {
     return this.#end;
   }
 
+  /** Set when this side ended the watch, and not etcd. */
+  get givenUp(): GivenUp | undefined {
+    return this.#givenUp;
+  }
+
   cancel(): void {
+    clearTimeout(this.#stallTimer);
     this.#watch.cancel();
+  }
+
+  /** Ends the watch; what it delivered is still published, and the next one catches up as is best then. */
+  giveUp(reason: GivenUp): void {
+    this.#givenUp ??= reason;
+    this.cancel();
   }
 
   /** The first main of the oldest backlog batch that was not guarded yet. */
@@ -104,14 +131,19 @@ export class CaptureWatch implements WatchSink {
   }
 
   #press(pause: boolean, tell: (paused: boolean) => void): void {
-    if (pause) this.#watch.pause();
-    else this.#watch.resume();
+    clearTimeout(this.#stallTimer);
+    if (pause) {
+      this.#watch.pause();
+      // etcd keeps in memory what a paused watch does not take.
+      if (this.#end === undefined) this.#stallTimer = setTimeout(() => this.giveUp('stalled'), this.#stalledMsMax);
+    } else this.#watch.resume();
     tell(pause);
   }
 
   #close(end: WatchEnd): WatchEnd {
     if (this.#end === undefined) {
       this.#end = end;
+      clearTimeout(this.#stallTimer);
       this.assembler.cut();
       this.gatherer.wake();
     }

@@ -12,6 +12,8 @@ import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { CaptureVoice } from './metrics.ts';
 import type { CapturedPoint, RepositoryPoint } from './resume-point.ts';
 
+const DELTAS_MEASURED_MAX = 100;
+
 /** What the stream's last event ends at. */
 export function pointOfEvent(event: LastEvent): CapturedPoint {
   const { timeline, last, digest, clusterId } = event;
@@ -37,7 +39,16 @@ export async function readRepositoryPoint(
   if (head === undefined) return undefined;
   const { timeline, revision, digest, clusterId, newestTimeline } = head;
   const hasFull = inventory.timelines.some((found) => found.timeline === timeline && found.fulls.length > 0);
-  return { timeline, revision, digest, clusterId, newestTimeline, hasFull };
+  const newest = inventory.timelines.find((found) => found.timeline === timeline)?.deltas.slice(-DELTAS_MEASURED_MAX);
+  const revisionBytes = meanRevisionBytes(newest ?? []);
+  const facts = { timeline, revision, digest, clusterId, newestTimeline, hasFull };
+  return revisionBytes === undefined ? facts : { ...facts, revisionBytes };
+}
+
+function meanRevisionBytes(deltas: readonly { first: number; last: number; bytes: number }[]): number | undefined {
+  const revisions = deltas.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const bytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
+  return revisions === 0 ? undefined : bytes / revisions;
 }
 
 /**

@@ -74,6 +74,7 @@ export class ClusterCapture {
           this.#setWatching(true, 'watching');
           this.#said = '';
         },
+        onWaiting: (what) => this.#setWatching(false, what),
         signal,
       });
       this.#setWatching(false, 'the watch ended');
@@ -99,6 +100,9 @@ export class ClusterCapture {
       );
     } else if (end.kind === 'overtaken') {
       logger.warn({ first: end.first }, 'A compaction overtook the backlog; capture is opened again');
+    } else if (end.kind === 'given-up') {
+      const how = end.reason === 'stalled' ? 'was held back for long' : 'fell far behind';
+      logger.warn({ reason: end.reason }, `The watch ${how} and was cancelled, to spare etcd; capture catches up anew`);
     } else if (end.end.kind === 'error') {
       logger.warn({ error: end.end.error }, 'The watch broke; capture is opened again');
     } else logger.warn({ end: end.end }, 'The watch ended; capture is opened again');

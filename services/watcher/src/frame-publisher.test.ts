@@ -60,6 +60,7 @@ function world(options: { compacted?: number; guardBacklogs?: boolean; holdAcks?
     recorded: null,
     limits: { frameBytesTarget: 1_000, gatheredBytesMax: 100_000 },
     fragment: false,
+    stalledMsMax: 10_000,
     leases,
     now: Date.now,
     onPressure: () => undefined,

@@ -3,7 +3,7 @@ import { RowBlockBuilder, type LeaseRecord, type Revision } from '@etcd-ops/core
 import type { WatchEnd } from '@etcd-ops/etcd-client';
 import type { Clock } from '@etcd-ops/service-kit';
 import { isBacklogWhole } from './backlog-guard.ts';
-import type { CaptureWatch } from './capture-watch.ts';
+import type { CaptureWatch, GivenUp } from './capture-watch.ts';
 import type { DeltaTrigger } from './delta-trigger.ts';
 import type { Frame } from './frame-gatherer.ts';
 import type { LeaseTracker } from './lease-tracker.ts';
@@ -14,6 +14,7 @@ import type { RevisionHole } from './revision-assembler.ts';
 export type PublishEnd =
   | { kind: 'watch'; end: WatchEnd }
   | { kind: 'hole'; hole: RevisionHole }
+  | { kind: 'given-up'; reason: GivenUp }
   /** A compaction may have taken rows of a backlog batch: the next watch from L will say so. */
   | { kind: 'overtaken'; first: Revision };
 
@@ -67,7 +68,9 @@ export class FramePublisher {
         await this.#publish(frame ?? this.#frameWithoutRows(), records);
       } else if (watch.end !== undefined) {
         const { hole } = watch.assembler;
-        return hole === undefined ? { kind: 'watch', end: watch.end } : { kind: 'hole', hole };
+        if (hole !== undefined) return { kind: 'hole', hole };
+        if (watch.givenUp !== undefined) return { kind: 'given-up', reason: watch.givenUp };
+        return { kind: 'watch', end: watch.end };
       }
     }
   }

@@ -1,5 +1,5 @@
 import { dispatchTask, type Bus, type FullTask } from '@etcd-ops/bus';
-import { describeError, isEtcdOpsError } from '@etcd-ops/core';
+import { describeError, type Revision } from '@etcd-ops/core';
 import { retry, type Clock } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import type { CaptureVoice } from './metrics.ts';
@@ -8,6 +8,8 @@ export interface FullRequestOptions {
   bus: Bus;
   cause: FullTask['cause'];
   voice: CaptureVoice;
+  /** Of a catch-up: L. */
+  after?: Revision;
   clock: Clock;
   /** How often a busy queue is asked again. */
   delayMs: number;
@@ -17,8 +19,10 @@ export interface FullRequestOptions {
 /**
  * Asks for a full snapshot that a new history needs as its base, until the queue has accepted it. A queue that is busy may hold a full
  * that began before this history, so it is asked again. Each request has an id of its own: a duplicate would be dropped.
+ * Answers the task's id. @throws EtcdOpsError CANCELLED
  */
-export async function requestFull({ bus, cause, voice, clock, delayMs, signal }: FullRequestOptions): Promise<void> {
+export async function requestFull(options: FullRequestOptions): Promise<string> {
+  const { bus, cause, voice, after, clock, delayMs, signal } = options;
   const { cluster, logger } = voice;
   const id = randomUUID();
   const task: FullTask = {
@@ -28,26 +32,24 @@ export async function requestFull({ bus, cause, voice, clock, delayMs, signal }:
     cluster,
     pool: 'any',
     cause,
+    ...(after === undefined ? {} : { after }),
     createdAt: new Date(clock.now()).toISOString(),
   };
-  try {
-    await retry(
-      async () => {
-        const outcome = await dispatchTask(bus, task, { messageId: `full/${cluster}/${id}` });
-        if (outcome === 'busy') throw new Error('a full is waiting or running already');
-      },
-      {
-        signal,
-        clock,
-        delayMs,
-        delayMsMax: delayMs,
-        shouldRetry: () => true,
-        onRetry: ({ error }) =>
-          logger.debug({ cause, reason: describeError(error) }, 'The full snapshot is asked for again'),
-      },
-    );
-    logger.info({ cause, task: id }, 'A full snapshot was asked for');
-  } catch (error) {
-    if (!isEtcdOpsError(error, 'CANCELLED')) throw error;
-  }
+  await retry(
+    async () => {
+      const outcome = await dispatchTask(bus, task, { messageId: `full/${cluster}/${id}` });
+      if (outcome === 'busy') throw new Error('a full is waiting or running already');
+    },
+    {
+      signal,
+      clock,
+      delayMs,
+      delayMsMax: delayMs,
+      shouldRetry: () => true,
+      onRetry: ({ error }) =>
+        logger.debug({ cause, reason: describeError(error) }, 'The full snapshot is asked for again'),
+    },
+  );
+  logger.info({ cause, task: id, after }, 'A full snapshot was asked for');
+  return id;
 }

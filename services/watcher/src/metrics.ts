@@ -38,12 +38,17 @@ export function createCaptureMetrics(metrics: Metrics) {
     starts: metrics.counter({
       name: 'watcher_starts_total',
       help: 'New histories: at the first time, after a fork, after a gap, after the stream was lost.',
-      labels: { cluster: 'cluster', cause: ['first', 'fork', 'gap', 'resume'] },
+      labels: { cluster: 'cluster', cause: ['first', 'fork', 'gap', 'resume', 'caught-up'] },
     }),
     blockedSeconds: metrics.counter({
       name: 'watcher_blocked_seconds_total',
       help: 'Time that the watch was paused because the bus did not keep up.',
       labels,
+    }),
+    catchUps: metrics.counter({
+      name: 'watcher_catch_ups_total',
+      help: 'Times that capture was opened, by the way in which it caught up.',
+      labels: { cluster: 'cluster', way: ['plain', 'segments', 'snapshot'] },
     }),
     watching: metrics.gauge({ name: 'watcher_watching', help: '1 while rows are captured.', labels }),
   };

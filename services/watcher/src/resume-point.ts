@@ -16,6 +16,8 @@ export interface RepositoryPoint extends CapturedPoint {
   newestTimeline: number;
   /** Whether its timeline has a full at all; without one, deltas hang on nothing. */
   hasFull: boolean;
+  /** Mean stored bytes of a revision in its newest deltas; undefined when there are none. */
+  revisionBytes?: number;
 }
 
 export type ResumeSource = 'stream' | 'state' | 'repository';
@@ -51,13 +53,16 @@ export function findResumePoint(sources: ResumeSources): ResumePoint | undefined
 
 /**
  * Does the history at `point` stand on no full? True right after it began, and when a watcher died before its request for
- * one was heard: then what the uploader made durable does not hang on the repository's newest chain.
+ * one was heard: then what the uploader made durable does not hang on the repository's newest chain, or, as long as the stream
+ * still holds the message with which the history began, that chain ends before it.
  */
 export function isBaseMissing(
-  point: CapturedPoint,
+  point: Pick<CapturedPoint, 'timeline' | 'revision'>,
   head: { timeline: number; revision: Revision; hasFull: boolean } | undefined,
   durable: { timeline: number; revision: Revision } | undefined,
+  beginning?: { timeline: number; last: Revision },
 ): boolean {
   if (head === undefined || !head.hasFull || head.timeline < point.timeline) return true;
+  if (beginning?.timeline === head.timeline && beginning.last > head.revision) return true;
   return durable !== undefined && durable.timeline === head.timeline && durable.revision > head.revision;
 }

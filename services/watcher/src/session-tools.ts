@@ -1,4 +1,4 @@
-import type { ClusterSpec, EventWriter } from '@etcd-ops/bus';
+import type { ClusterSpec, EventWriter, FullTask } from '@etcd-ops/bus';
 import type { Revision } from '@etcd-ops/core';
 import type { EtcdMember } from '@etcd-ops/etcd-client';
 import type { ServiceContext } from '@etcd-ops/service-kit';
@@ -20,17 +20,25 @@ export interface SessionTools {
   member: EtcdMember;
   leases: LeaseTracker;
   writer: EventWriter;
-  /** Opens the session's watch; one at a time. */
-  openWatch: (anchor: Revision, recorded: string | null) => CaptureWatch;
+  /** Opens the session's watch; one at a time. `segments`: catching up in so many segments at a time. */
+  openWatch: (anchor: Revision, recorded: string | null, segments?: WatchInSegments) => CaptureWatch;
   /** Asks for a full snapshot beside the capture, until it is accepted or the session ends. */
-  wantFull: (cause: 'first' | 'fork' | 'gap') => void;
+  wantFull: (cause: FullTask['cause']) => void;
+  /** What it waits for, in one line for people. */
+  onWaiting: (what: string) => void;
   signal: AbortSignal;
+}
+
+export interface WatchInSegments {
+  headRevision: Revision;
+  segmentsMax: number;
 }
 
 /** A watch whose anchor is settled, and L. */
 export interface OpenWatch {
   watch: CaptureWatch;
   point: PublishedPoint;
+  inSegments?: boolean;
 }
 
 /** Why a new history begins, and what is known of the one before. */

@@ -6,7 +6,13 @@ import type { CaptureVoice } from './metrics.ts';
 
 const PERIOD_MS = 1_000;
 
-/** Once a second, beside the capture: how far it lags, and whether the leases should be looked through. */
+/** So many seconds in a row above the limit make a watch one that does not keep up. */
+const BEHIND_TICKS = 5;
+
+/**
+ * Once a second, beside the capture: how far it lags, and whether the leases should be looked through. A watch that falls far behind
+ * although nobody holds it back is served in ticks by etcd and does not recover by itself: it is given up, to catch up in segments.
+ */
 export class WatchGauge {
   readonly #timer: NodeJS.Timeout;
   readonly #tick: () => void;
@@ -17,11 +23,13 @@ export class WatchGauge {
     leases: LeaseTracker;
     voice: CaptureVoice;
     clock: Clock;
+    revisionsBehindMax: number;
   }) {
-    const { watch, publisher, leases, voice, clock } = options;
+    const { watch, publisher, leases, voice, clock, revisionsBehindMax } = options;
     const { metrics } = voice;
     const labels = { cluster: voice.cluster };
     let droppedSaid = 0;
+    let behindTicks = 0;
     this.#tick = () => {
       const captured = publisher.point.revision;
       const head = Math.max(watch.headRevision, captured);
@@ -35,6 +43,8 @@ export class WatchGauge {
     };
     this.#timer = setInterval(() => {
       this.#tick();
+      behindTicks = watch.headRevision - watch.assembler.lastCompleted > revisionsBehindMax ? behindTicks + 1 : 0;
+      if (behindTicks === BEHIND_TICKS) watch.giveUp('behind');
       void leases.listIfDue();
     }, PERIOD_MS);
     this.#tick();

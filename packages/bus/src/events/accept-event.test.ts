@@ -61,6 +61,13 @@ describe('acceptEvent', () => {
     expect(acceptEvent(at(5), headers(resume))).toEqual({ verdict: 'reset', contiguous: true, next: at(5) });
   });
 
+  test('a catch-up moves on without a hole, if its rows began where the reader stands', () => {
+    const caughtUp = headers(startEvent(90, { cause: 'caught-up', after: 4 }));
+    expect(acceptEvent(at(5), caughtUp)).toEqual({ verdict: 'reset', contiguous: true, next: at(91) });
+    expect(acceptEvent(at(7), caughtUp)).toEqual({ verdict: 'reset', contiguous: true, next: at(91) });
+    expect(acceptEvent(at(4), caughtUp)).toEqual({ verdict: 'reset', contiguous: false, next: at(91) });
+  });
+
   test('a start never leads back to an older timeline, nor to another cluster within one', () => {
     const expected = { ...at(5), timeline: 2 };
     expect(acceptEvent(expected, headers(startEvent(9)))).toEqual({ verdict: 'skip', reason: 'foreign-timeline' });

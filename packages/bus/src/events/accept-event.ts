@@ -61,5 +61,7 @@ function acceptStart(expected: Expectation | undefined, event: EventHeaders): Ve
   if (timeline === expected.timeline && clusterId !== expected.clusterId) {
     return { verdict: 'skip', reason: 'foreign-cluster' };
   }
-  return { verdict: 'reset', contiguous: timeline === expected.timeline && next.revision <= expected.revision, next };
+  // What a catch-up wrote out of a file is known as well, if it began where this reader stands.
+  const known = event.cause === 'caught-up' && event.after !== undefined ? event.after + 1 : next.revision;
+  return { verdict: 'reset', contiguous: timeline === expected.timeline && known <= expected.revision, next };
 }

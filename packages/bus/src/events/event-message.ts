@@ -16,13 +16,14 @@ export interface RowsEvent {
   digestRows: number;
 }
 
-export const START_CAUSES = ['first', 'fork', 'gap', 'resume'] as const;
+export const START_CAUSES = ['first', 'fork', 'gap', 'resume', 'caught-up'] as const;
 export type StartCause = (typeof START_CAUSES)[number];
 
 /**
  * Rows begin at `revision` + 1 from here on; what came before belongs to the history that ended at `after`.
  * first: nothing was captured before. fork: a new timeline. gap: (after, revision] was compacted uncaptured.
  * resume: the stream was lost; rows go on from the head of the repository.
+ * caught-up: the rows of (after, revision] are in the repository, written out of a full snapshot's file; nothing lacks.
  */
 export interface StartEvent {
   kind: 'start';

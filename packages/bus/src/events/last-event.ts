@@ -11,12 +11,17 @@ export type LastEvent = EventHeaders & {
   sequence: number;
 };
 
+/** A start after which rows are worth nothing without a new full snapshot. */
+export type Beginning = EventHeaders & { cause: 'first' | 'fork' | 'gap' };
+
 export interface TailState {
   /** The stream's last sequence: what a writer expects. The last message may lie below it. */
   lastSequence: number;
   /** The limit of the stream; -1 for none. */
   bytesMax: number;
   last?: LastEvent;
+  /** The newest beginning that the stream still holds among the messages looked at. */
+  beginning?: Beginning;
   /** What comes next by the reader's rule. */
   expected?: Expectation;
 }
@@ -48,18 +53,28 @@ export async function tailState(
 async function judge(
   messages: AsyncIterable<StoredEvent | Skipped>,
   trimmedBelow: number,
-): Promise<Pick<TailState, 'last' | 'expected'>> {
+): Promise<Pick<TailState, 'last' | 'expected' | 'beginning'>> {
   const joiner = new PartJoiner({ trimmedBelow });
   let expected: Expectation | undefined;
   let last: LastEvent | undefined;
+  let beginning: Beginning | undefined;
   for await (const stored of messages) {
     const whole: WholeEvent | undefined = 'sequence' in stored ? joiner.push(stored).whole : undefined;
     const verdict = whole === undefined ? undefined : acceptEvent(expected, whole.headers);
     if (whole === undefined || verdict === undefined || verdict.verdict === 'skip') continue;
     expected = verdict.next;
     last = { ...whole.headers, sequence: whole.lastSequence };
+    if (isBeginning(whole.headers)) beginning = whole.headers;
   }
-  return { ...(last === undefined ? {} : { last }), ...(expected === undefined ? {} : { expected }) };
+  return {
+    ...(last === undefined ? {} : { last }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(beginning === undefined ? {} : { beginning }),
+  };
+}
+
+function isBeginning(event: EventHeaders): event is Beginning {
+  return event.cause === 'first' || event.cause === 'fork' || event.cause === 'gap';
 }
 
 /** The newest message that counts; undefined for a stream that holds none. */

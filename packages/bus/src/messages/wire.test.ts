@@ -39,7 +39,7 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
   'status-answer': { schema: statusAnswerSchema, hash: '20bff18b832d5496' },
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
-  task: { schema: taskSchema, hash: 'c2aedf6cdac2362d' },
+  task: { schema: taskSchema, hash: 'bce77ccbec5f41ec' },
   'task-result': { schema: taskResultSchema, hash: 'c79a49b3bfa591fc' },
 };
 
