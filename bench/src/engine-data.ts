@@ -39,7 +39,7 @@ export const SHAPES = {
   '1gb': { ...base, name: '1 GB', fullRows: 900_000, valueBytes: 1000, keys: 300_000 },
   peer: {
     name: '344 MB + 131,812 revisions / 232 MB',
-    fullRows: 306_000,
+    fullRows: 250_000,
     valueBytes: 1000,
     keys: 100_000,
     deltas: 24,

@@ -1,0 +1,159 @@
+/**
+ * The engine against the official programs, `cp` and `sha256sum`, side by side in one run:
+ *
+ *     node bench/src/engine-bench.ts [--runs 5] [--shapes 100mb,1gb,peer,rows300] [--scratch DIR] [--out FILE]
+ *
+ * Contestants of a job take turns, so that a noisy neighbour meets all of them. Prints one table of medians and ratios, and
+ * writes every single run to the file. Needs GNU time; official programs are looked for below `.tools/deb` and on PATH.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { makeData, SHAPES, type BenchData, type ShapeName } from './engine-data.ts';
+import { bytesOf, chainJobs, fullJobs, type Contestant, type Job, type Tools } from './engine-jobs.ts';
+import { findOfficial, LivingEtcd } from './living-etcd.ts';
+import { median, timedRun, type TimedRun } from './timed-run.ts';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '5' },
+    shapes: { type: 'string', default: '100mb,1gb,peer,rows300' },
+    scratch: { type: 'string', default: tmpdir() },
+    out: { type: 'string' },
+  },
+});
+const root = join(import.meta.dirname, '..', '..');
+const date = new Date().toISOString().slice(0, 10);
+const out = values.out ?? join(root, 'bench', 'results', `engine-${date}.txt`);
+const lines: string[] = [];
+
+const scratch = await mkdtemp(join(values.scratch, 'etcd-ops-bench-'));
+try {
+  const tools: Tools = {
+    node: process.execPath,
+    root,
+    scratch,
+    etcdutl35: findOfficial(root, 'etcdutl', '3.5'),
+    etcdctl34: findOfficial(root, 'etcdctl', '3.4'),
+    etcdctl35: findOfficial(root, 'etcdctl', '3.5'),
+  };
+  // The scripts of this folder get what bin/etcd-ops gives itself.
+  process.env['NODE_COMPILE_CACHE'] ??= join(root, '.tools', 'compile-cache');
+  const [cpu] = cpus();
+  say(`${date}: ${cpus().length} x ${cpu?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}`);
+  const rows: string[][] = [];
+  for (const name of values.shapes.split(',')) {
+    const data = await makeData(scratch, SHAPES[name as ShapeName]);
+    say(`shape ${data.shape.name}: full ${data.fullBytes} B, deltas ${data.deltaBytes} B, revision ${data.revision}`);
+    const jobs = data.deltaBytes > 0 ? chainJobs(data, tools) : fullJobs(data, tools);
+    for (const job of jobs) rows.push(...(await runJob(job, data)));
+    if (data.deltaBytes === 0) rows.push(...(await runLivingJobs(data, tools)));
+    await rm(data.bucket, { recursive: true });
+  }
+  say('');
+  say(table(['job', 'shape', 'who', 'wall ms', 'min..max', 'CPU ms', 'RSS MB', 'MB/s', 'wall ratio', 'result'], rows));
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(dirname(out), { recursive: true });
+  await writeFile(out, `${lines.join('\n')}\n`);
+}
+
+/** Saving, and HashKV as the server answers it, need a server: one that booted from our own restore. */
+async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]> {
+  if (tools.etcdctl35 === undefined) return [];
+  const dir = join(scratch, 'living');
+  await timedRun([
+    join(root, 'bin', 'etcd-ops'),
+    'restore',
+    '--bucket',
+    data.bucket,
+    '--cluster-name',
+    data.cluster,
+    '--data-dir',
+    dir,
+  ]);
+  await using etcd = await LivingEtcd.start(root, dir);
+  const copy = join(scratch, 'saved.db');
+  const prepare = async (): Promise<void> => rm(copy, { force: true });
+  const endpoint = etcd.endpoint;
+  const etcdctl = [tools.etcdctl35, '--endpoints', endpoint];
+  const jobs: Job[] = [
+    {
+      name: 'save',
+      shape: data.shape.name,
+      contestants: [
+        {
+          name: 'etcd-ops',
+          command: [tools.node, join(root, 'bench', 'src', 'engine-save.ts'), endpoint, copy],
+          prepare,
+        },
+        { name: 'etcdctl 3.5', command: [...etcdctl, 'snapshot', 'save', copy], prepare },
+      ],
+    },
+    {
+      name: 'hashkv, asked of etcd',
+      shape: data.shape.name,
+      contestants: [{ name: 'etcd 3.5', command: [...etcdctl, '--command-timeout', '60s', 'endpoint', 'hashkv'] }],
+    },
+  ];
+  const rows: string[][] = [];
+  for (const job of jobs) rows.push(...(await runJob(job, data)));
+  await etcd.stop();
+  await rm(dir, { recursive: true });
+  return rows;
+}
+
+async function runJob(job: Job, data: BenchData): Promise<string[][]> {
+  const runs = job.contestants.map((): TimedRun[] => []);
+  const sizes = new Map<Contestant, number>();
+  for (let round = 0; round <= Number(values.runs); round++) {
+    for (const [index, contestant] of job.contestants.entries()) {
+      await contestant.prepare?.();
+      const run = await timedRun(contestant.command, contestant.env);
+      // The first round warms the page cache and the compile cache.
+      if (round > 0) runs[index]!.push(run);
+      if (contestant.resultPath !== undefined) sizes.set(contestant, await bytesOf(contestant.resultPath));
+      say(
+        [job.name, job.shape, contestant.name, round === 0 ? 'warm-up' : `run ${round}`].join(' | ') +
+          ` | ${run.wallMs.toFixed(0)} ms, CPU ${run.cpuMs.toFixed(0)} ms, ${run.rssMb.toFixed(0)} MB, load ${loadavg()[0]?.toFixed(1)} ${engineFacts(run.stdout)}`,
+      );
+    }
+  }
+  for (const contestant of job.contestants) await contestant.prepare?.();
+  const ours = median(runs[0]!.map(({ wallMs }) => wallMs));
+  return job.contestants.map((contestant, index) => {
+    const walls = runs[index]!.map(({ wallMs }) => wallMs);
+    const wall = median(walls);
+    const size = sizes.get(contestant);
+    return [
+      job.name,
+      job.shape,
+      contestant.name,
+      wall.toFixed(0),
+      `${Math.min(...walls).toFixed(0)}..${Math.max(...walls).toFixed(0)}`,
+      median(runs[index]!.map(({ cpuMs }) => cpuMs)).toFixed(0),
+      Math.max(...runs[index]!.map(({ rssMb }) => rssMb)).toFixed(0),
+      ((data.fullBytes + data.deltaBytes) / wall / 1000).toFixed(0),
+      index === 0 ? '1.00' : (ours / wall).toFixed(2),
+      size === undefined ? '' : `${size} B`,
+    ];
+  });
+}
+
+/** What our own scripts say about themselves, on one line. */
+function engineFacts(stdout: string): string {
+  return stdout.startsWith('{') ? stdout.trim() : '';
+}
+
+function table(head: readonly string[], rows: readonly string[][]): string {
+  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  return [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)].join('\n');
+}
+
+function say(line: string): void {
+  lines.push(line);
+  console.log(line);
+}
