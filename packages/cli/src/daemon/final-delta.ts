@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { dispatchTask, positionKey, positions, streamFacts, type Bus } from '@etcd-ops/bus';
+import { dispatchTask, lastDone, lastDoneKey, positionKey, positions, streamFacts, type Bus } from '@etcd-ops/bus';
 import { describeError } from '@etcd-ops/core';
 import type { Logger, Service } from '@etcd-ops/service-kit';
 
@@ -38,31 +38,34 @@ async function flushOne(bus: Bus, cluster: string, logger: Logger): Promise<void
   }
 }
 
-async function flush(bus: Bus, cluster: string): Promise<void> {
+/**
+ * Makes a delta of all that the stream holds now. Events of which nothing has to be stored (a beginning, rows that a full has) move no
+ * position, so the end of the task counts as well.
+ */
+export async function flush(bus: Bus, cluster: string): Promise<void> {
   const { lastSequence, messages } = await streamFacts(bus, cluster);
   if (messages === 0) return;
   const deadline = performance.now() + FLUSH_TIMEOUT_MS;
+  const id = randomUUID();
   let asked = false;
   for (;;) {
     const position = (await positions(bus).get(positionKey(cluster)))?.value;
     if (position !== undefined && position.sequence >= lastSequence) return;
+    const done = (await lastDone(bus).get(lastDoneKey('delta', cluster)))?.value;
+    if (done?.taskId === id) {
+      if (done.ok) return;
+      throw new Error(`the delta failed: ${JSON.stringify(done.summary['failure'] ?? 'no reason is recorded')}`);
+    }
     if (performance.now() > deadline) {
       throw new Error(`sequence ${lastSequence} was not stored within ${FLUSH_TIMEOUT_MS} ms`);
     }
     // Busy: an earlier cut is at work; ours comes behind it.
-    asked ||= (await ask(bus, cluster, lastSequence)) === 'accepted';
+    asked ||= (await ask(bus, cluster, { id, cutSequence: lastSequence })) === 'accepted';
     await delay(POLL_PAUSE_MS);
   }
 }
 
-async function ask(bus: Bus, cluster: string, cutSequence: number): Promise<string> {
-  return await dispatchTask(bus, {
-    version: 1,
-    id: randomUUID(),
-    kind: 'delta',
-    cluster,
-    cutSequence,
-    cause: 'flush',
-    createdAt: new Date().toISOString(),
-  });
+async function ask(bus: Bus, cluster: string, task: { id: string; cutSequence: number }): Promise<string> {
+  const createdAt = new Date().toISOString();
+  return await dispatchTask(bus, { version: 1, ...task, kind: 'delta', cluster, cause: 'flush', createdAt });
 }

@@ -13,12 +13,20 @@ import {
   type ClusterSpec,
   type LastDone,
 } from '@etcd-ops/bus';
-import { ERROR_CODES, EtcdOpsError, isEtcdOpsError, readInventory, type ErrorCode } from '@etcd-ops/core';
+import {
+  describeError,
+  ERROR_CODES,
+  EtcdOpsError,
+  isEtcdOpsError,
+  readInventory,
+  type ErrorCode,
+} from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { etcdAccess, openStore, type Logger } from '@etcd-ops/service-kit';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';
-import { startDaemon, type NatsAccess, type ServiceSet } from './start-daemon.ts';
+import { flush } from './final-delta.ts';
+import { startDaemon, type NatsAccess } from './start-daemon.ts';
 
 const POLL_MS = 50;
 /** How long the watch may take to come as far as the full; what is missing then, the next run makes up for. */
@@ -42,8 +50,8 @@ export interface OnceOptions {
  */
 export async function runOnce(options: OnceOptions): Promise<void> {
   const { cluster, logger, nats, stateDir } = options;
-  const quorum = await hasQuorum(cluster, options.signal);
-  const services = quorum && cluster.snapshots.deltaPeriodMs > 0 ? 'capture' : 'full';
+  const head = await readHead(cluster, options.signal);
+  const services = head !== undefined && cluster.snapshots.deltaPeriodMs > 0 ? 'capture' : 'full';
   const running = nats === undefined ? await readConnectionFile(stateDir) : undefined;
   if (running !== undefined) {
     logger.info({ cluster: cluster.name, stateDir }, 'A daemon runs here: it is asked for the full');
@@ -69,24 +77,31 @@ export async function runOnce(options: OnceOptions): Promise<void> {
     nats,
   });
   const { bus } = daemon;
-  const done = await Promise.race([
-    fullDone(bus, options, askUnlessFirst(bus, options, services)),
-    daemon.ended.then(() => Promise.reject(new Error('The services ended before the full was there'))),
-  ]);
-  if (services === 'capture') await caughtUp(bus, cluster.name, done, options);
+  const work = async (): Promise<LastDone> => {
+    const isFirst = services === 'capture' && (await hasNoFull(cluster));
+    // The deltas come first: what the full would hold alone can be compacted away before the next one.
+    if (services === 'capture' && !isFirst && (await caughtUp(bus, cluster.name, head!, options))) {
+      await flush(bus, cluster.name).catch((error: unknown) =>
+        logger.warn({ cluster: cluster.name, reason: describeError(error) }, 'No delta could be made before the full'),
+      );
+    }
+    const done = await fullDone(bus, options, askUnlessFirst(bus, cluster.name, isFirst));
+    if (services === 'capture') await caughtUp(bus, cluster.name, Number(done.summary['revision'] ?? 0), options);
+    return done;
+  };
+  const ended = daemon.ended.then(() => Promise.reject(new Error('The services ended before the full was there')));
+  const done = await Promise.race([work(), ended]);
   // Stopping flushes what was captured.
   await daemon.stop();
   emit(cluster.name, done, options.output);
 }
 
 /** A watcher that begins a history asks for its first full itself: a second one would be the same. */
-function askUnlessFirst(bus: Bus, { cluster }: OnceOptions, services: ServiceSet): () => Promise<string> {
+function askUnlessFirst(bus: Bus, cluster: string, isFirst: boolean): () => Promise<string> {
   const startedMs = performance.now();
-  let isFirst: boolean | undefined = services === 'full' ? false : undefined;
   return async () => {
-    isFirst ??= await hasNoFull(cluster);
     if (isFirst && performance.now() - startedMs < FIRST_FULL_GRACE_MS) return 'left to the watcher';
-    return await askFull(bus, cluster.name);
+    return await askFull(bus, cluster);
   };
 }
 
@@ -95,14 +110,17 @@ async function hasNoFull(cluster: ClusterSpec): Promise<boolean> {
   return inventory.timelines.every(({ fulls }) => fulls.length === 0);
 }
 
-/** False for a cluster without a quorum from which a stale full is wanted. @throws EtcdOpsError otherwise, when it cannot be read. */
-async function hasQuorum(cluster: ClusterSpec, signal: AbortSignal): Promise<boolean> {
+/**
+ * The revision of the cluster's head; undefined for a cluster without a quorum from which a stale full is wanted.
+ * @throws EtcdOpsError when it cannot be read.
+ */
+async function readHead(cluster: ClusterSpec, signal: AbortSignal): Promise<number | undefined> {
   await using etcd = await EtcdCluster.connect(etcdAccess(cluster), { signal });
   try {
-    await etcd.pickForWatch({ signal });
-    return true;
+    const member = await etcd.pickForWatch({ signal });
+    return (await member.linearizableRead({ signal })).revision;
   } catch (error) {
-    if (cluster.snapshots.allowStale === true && isEtcdOpsError(error) && error.retriable) return false;
+    if (cluster.snapshots.allowStale === true && isEtcdOpsError(error) && error.retriable) return undefined;
     throw error;
   }
 }
@@ -152,19 +170,20 @@ function asFailure(cluster: string, { summary }: LastDone): EtcdOpsError {
   });
 }
 
-/** Until everything up to the full's revision is in the event stream, so that the next run goes on from there. */
-async function caughtUp(bus: Bus, cluster: string, done: LastDone, { logger, signal }: OnceOptions): Promise<void> {
-  const revision = Number(done.summary['revision'] ?? 0);
+/** Until everything up to `revision` is in the event stream; what is missing then, the next run goes on with. */
+async function caughtUp(bus: Bus, cluster: string, revision: number, options: OnceOptions): Promise<boolean> {
+  const { logger, signal } = options;
   const deadline = performance.now() + CATCH_UP_TIMEOUT_MS;
   while (!signal.aborted && performance.now() < deadline) {
     const event = await lastEvent(bus, cluster);
-    if (event !== undefined && event.last >= revision) return;
+    if (event !== undefined && event.last >= revision) return true;
     await delay(POLL_MS);
   }
   logger.warn(
     { cluster, revision },
-    'The changes up to the full were not captured in time; the next run goes on with them',
+    'The changes up to here were not captured in time; the next run goes on with them',
   );
+  return false;
 }
 
 function emit(cluster: string, { summary }: LastDone, output: 'table' | 'json'): void {

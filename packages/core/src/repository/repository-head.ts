@@ -2,7 +2,7 @@ import { isEtcdOpsError } from '../base/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { chains, deltasBetween, DeltaCoverage } from './coverage.ts';
 import { readStoredFooter } from './delta-source.ts';
-import { readInventory, type DeltaEntry, type Inventory, type TimelineInventory } from './inventory.ts';
+import { readInventory, type DeltaEntry, type FullEntry, type Inventory, type TimelineInventory } from './inventory.ts';
 import { without } from './plan-restore.ts';
 
 /** Where a watcher goes on when nothing but the repository is left. */
@@ -53,7 +53,7 @@ export async function headOf(
     const { timeline, revision, delta } = head;
     const place = { timeline: timeline.timeline, revision, newestTimeline };
     if (delta === undefined) {
-      const { manifest } = timeline.fulls.findLast((full) => full.revision === revision)!;
+      const { manifest } = fullWithDigest(timeline, revision);
       return { ...place, digest: manifest.lastRevisionDigest, clusterId: BigInt(`0x${manifest.clusterId}`) };
     }
     try {
@@ -81,5 +81,16 @@ function newestHead(inventory: Inventory): HeadObject | undefined {
     return { timeline, revision: to, delta: deltasBetween(timeline.deltas, from - 1, to)!.at(-1) };
   }
   const chain = chains(timeline).reduce((best, found) => (found.to >= best.to ? found : best));
-  return { timeline, revision: chain.to, delta: deltasBetween(timeline.deltas, chain.full.revision, chain.to)!.at(-1) };
+  const delta = deltasBetween(timeline.deltas, chain.full.revision, chain.to)!.at(-1);
+  if (delta !== undefined || fullWithDigest(timeline, chain.to).manifest.lastRevisionDigest !== null) {
+    return { timeline, revision: chain.to, delta };
+  }
+  // A full that was compacted at its end holds no history of it; the delta that led there does.
+  return { timeline, revision: chain.to, delta: timeline.deltas.findLast(({ last }) => last === chain.to) };
+}
+
+/** Of the fulls at one revision, one that knows the rows of it, if there is one. */
+function fullWithDigest(timeline: TimelineInventory, revision: number): FullEntry {
+  const fulls = timeline.fulls.filter((full) => full.revision === revision);
+  return fulls.findLast(({ manifest }) => manifest.lastRevisionDigest !== null) ?? fulls.at(-1)!;
 }
