@@ -1,13 +1,15 @@
 import type { Bus, ClusterSpec, FullTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
 import {
+  describeError,
   encodeManifest,
   EtcdOpsError,
   fullKey,
+  isEtcdOpsError,
   manifestKey,
   type FullManifest,
   type ObjectStore,
 } from '@etcd-ops/core';
-import type { EtcdCluster } from '@etcd-ops/etcd-client';
+import type { EtcdCluster, EtcdMember } from '@etcd-ops/etcd-client';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
@@ -38,6 +40,8 @@ interface SnapshotSource {
   memberId: bigint;
   version: string;
   headRevision: number;
+  /** No quorum stood behind the member: only the file itself says how new it is. */
+  stale: boolean;
 }
 
 /**
@@ -54,8 +58,8 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   const { source, spooled } = await takeSnapshot(plain.path, anchor, options);
   const { signal, progress } = options.context;
   progress({ phase: 'check', bytesDone: 0, bytesTotal: spooled.bytes });
-  const { clusterId, headRevision } = source;
-  const checked = await checkFull({ path: spooled.path, cluster, anchor, headRevision, clusterId, signal });
+  const { clusterId, headRevision, stale } = source;
+  const checked = await checkFull({ path: spooled.path, cluster, anchor, headRevision, clusterId, stale, signal });
   await using packed = spool.file('full.packed');
   const stored = await compressFull(spooled, packed.path, spec.snapshots.codec, signal);
   progress({ phase: 'store', bytesDone: 0, bytesTotal: stored.bytes });
@@ -142,12 +146,10 @@ async function takeSnapshot(
 ): Promise<{ source: SnapshotSource; spooled: SpooledSnapshot }> {
   const { spec, etcd, spoolBytesMax, clock, context } = options;
   const { signal, progress } = context;
-  const member = await etcd.pickForSnapshot({ signal });
-  const { version, dbBytes } = await member.status({ signal });
-  // A follower that was stopped for a while does not know that it lags: this read makes it catch up, or fail.
-  const { clusterId, memberId, revision: headRevision } = await member.linearizableRead({ signal });
-  if (anchor !== undefined && headRevision < anchor.revision) {
-    throw forked(spec.name, anchor, `it has only ${headRevision} revisions`);
+  const member = await etcd.pickForSnapshot({ signal, allowStale: spec.snapshots.allowStale === true });
+  const { dbBytes, source } = await readSource(member, options);
+  if (anchor !== undefined && !source.stale && source.headRevision < anchor.revision) {
+    throw forked(spec.name, anchor, `it has only ${source.headRevision} revisions`);
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(spec.timeouts.snapshotMs)]);
   try {
@@ -159,13 +161,34 @@ async function takeSnapshot(
       onProgress: (bytesDone) => progress({ phase: 'snapshot', bytesDone, bytesTotal: Math.max(dbBytes, bytesDone) }),
       signal: limited,
     });
-    return { source: { clusterId, memberId, version, headRevision }, spooled };
+    return { source, spooled };
   } catch (error) {
     if (!limited.aborted || signal.aborted) throw error;
     throw new EtcdOpsError('ETCD_TIMEOUT', {
       message: `The snapshot of ${spec.name} took longer than ${spec.timeouts.snapshotMs} ms`,
       cause: error,
     });
+  }
+}
+
+/** @throws EtcdOpsError ETCD_NO_LEADER and its like, unless a stale snapshot is wanted. */
+async function readSource(
+  member: EtcdMember,
+  { spec, logger, context: { signal } }: FullTaskOptions,
+): Promise<{ dbBytes: number; source: SnapshotSource }> {
+  const { version, dbBytes, clusterId, memberId, revision } = await member.status({ signal });
+  try {
+    // A follower that was stopped for a while does not know that it lags: this read makes it catch up, or fail.
+    const head = await member.linearizableRead({ signal });
+    const { clusterId: readId, memberId: readMember, revision: headRevision } = head;
+    return { dbBytes, source: { clusterId: readId, memberId: readMember, version, headRevision, stale: false } };
+  } catch (error) {
+    if (spec.snapshots.allowStale !== true || !isEtcdOpsError(error) || !error.retriable) throw error;
+    logger.warn(
+      { cluster: spec.name, endpoint: member.endpoint, revision, reason: describeError(error) },
+      'STALE: this full is taken from a member without a quorum; what the cluster acknowledged later may be missing in it',
+    );
+    return { dbBytes, source: { clusterId, memberId, version, headRevision: 0, stale: true } };
   }
 }
 
@@ -211,7 +234,7 @@ function manifestOf({
     storedBytes: stored.bytes,
     storedSha256: stored.sha256,
     authRevision: Number(info.authRevision),
-    cause: task.cause,
+    cause: source.stale ? `${task.cause}, stale: the member had no quorum` : task.cause,
     ...(checked.compared ? { proof: { kind: 'edge' } } : {}),
   };
 }
