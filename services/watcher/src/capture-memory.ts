@@ -16,12 +16,24 @@ export interface SeenRows {
  */
 export class CaptureMemory {
   readonly #raftIndexes = new Map<bigint, bigint>();
+  #leases: readonly bigint[] = [];
   #rowCount = 0;
   #rowBytes = 0;
   #revisionCount = 0;
   #revisionBytesHint: number | undefined;
   #fragmentAlways = false;
   #hole: RevisionHole | undefined;
+
+  /** Leases that a session saw and did not get to ask about: the next one does. */
+  keepLeases(ids: readonly bigint[]): void {
+    this.#leases = ids;
+  }
+
+  takeLeases(): readonly bigint[] {
+    const ids = this.#leases;
+    this.#leases = [];
+    return ids;
+  }
 
   /** Is this member's raft index lower than it was? It never falls within one history. */
   compareRaftIndex(memberId: bigint, raftIndex: bigint): 'not-lower' | 'lower' {

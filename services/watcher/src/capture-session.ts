@@ -48,6 +48,7 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
   const { writer, last, beginning } = await EventWriter.open(context.bus, voice.cluster, { signal });
   let watch: CaptureWatch | undefined;
   const leases = createLeaseTracker(options, () => watch?.gatherer.wake());
+  for (const id of options.memory.takeLeases()) leases.sight(id);
   const openWatch: SessionTools['openWatch'] = (anchor, recorded, segments) => {
     watch?.cancel();
     watch = createWatch(options, leases, { anchor, recorded, segments });
@@ -69,7 +70,7 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
     throw error;
   } finally {
     watch?.cancel();
-    leases.stop();
+    options.memory.keepLeases(leases.stop());
     stopFlushTimer();
     await side.end();
     writer.close();

@@ -45,7 +45,7 @@ function world(options: { compacted?: number; guardBacklogs?: boolean; holdAcks?
       return { sequence: published.length };
     },
   } as unknown as EventWriter;
-  const limits = { leaseAsksMax: 4, leasesKnownMax: 100, leaseListPeriodMs: 1_000 };
+  const limits = { leaseAsksMax: 4, leaseAsksPerSecondMax: 1_000, leasesKnownMax: 100, leaseListPeriodMs: 1_000 };
   const leases = new LeaseTracker({
     ...limits,
     source: member,

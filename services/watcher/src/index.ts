@@ -1,2 +1,3 @@
+export { LeaseTracker, type LeaseLimits, type LeaseSource } from './lease-tracker.ts';
 export { watcherSettings, type WatcherSettings } from './settings.ts';
 export { createWatcherService } from './service.ts';

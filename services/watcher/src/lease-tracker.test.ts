@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { LeaseTracker, type LeaseSource } from './lease-tracker.ts';
+import { LeaseTracker, type LeaseLimits, type LeaseSource } from './lease-tracker.ts';
 
-const LIMITS = { leaseAsksMax: 2, leasesKnownMax: 3, leaseListPeriodMs: 1_000 };
+const LIMITS = { leaseAsksMax: 2, leaseAsksPerSecondMax: 1_000, leasesKnownMax: 4, leaseListPeriodMs: 1_000 };
 
 /** Leases that live, with their TTL, and a clock that a listing moves on. */
-function world(options: { listingMs?: number; failing?: boolean } = {}) {
+function world(options: { listingMs?: number; failing?: boolean } & Partial<LeaseLimits> = {}) {
+  let failing = options.failing ?? false;
   const living = new Map<bigint, number>();
   const asked: bigint[] = [];
   let now = 0;
@@ -17,7 +18,7 @@ function world(options: { listingMs?: number; failing?: boolean } = {}) {
       openMax = Math.max(openMax, ++open);
       await new Promise((resolve) => setImmediate(resolve));
       open--;
-      if (options.failing === true) throw new Error('no answer');
+      if (failing) throw new Error('no answer');
       const ttl = living.get(id);
       return { grantedTtlSeconds: ttl ?? 0, ttlSeconds: ttl ?? -1, revision: 9 };
     },
@@ -30,6 +31,7 @@ function world(options: { listingMs?: number; failing?: boolean } = {}) {
   const errors: unknown[] = [];
   const tracker = new LeaseTracker({
     ...LIMITS,
+    ...options,
     source,
     now: () => now,
     onRecord: () => undefined,
@@ -46,8 +48,18 @@ function world(options: { listingMs?: number; failing?: boolean } = {}) {
     errors,
     listings: () => listings,
     openMax: () => openMax,
+    heal: () => (failing = false),
     advance: (ms: number) => (now += ms),
   };
+}
+
+/** Waits until a number has not changed for some turns of the event loop. */
+async function eventuallyStill(read: () => number): Promise<void> {
+  for (let turns = 0, last = -1; turns < 20; turns++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (read() !== last) turns = 0;
+    last = read();
+  }
 }
 
 describe('LeaseTracker', () => {
@@ -119,10 +131,66 @@ describe('LeaseTracker', () => {
 
   it('forgets the oldest above its limit', async () => {
     const { living, asked, tracker, settle } = world();
-    for (const id of [1n, 2n, 3n, 4n]) living.set(id, 60);
+    for (const id of [1n, 2n, 3n, 4n, 5n]) living.set(id, 60);
     for (const id of [1n, 2n, 3n, 4n, 4n, 1n]) tracker.sight(id);
     await settle();
-    expect(asked).toEqual([1n, 2n, 3n, 4n, 1n]);
+    for (const id of [5n, 5n, 2n]) tracker.sight(id);
+    await settle();
+    expect(asked).toEqual([1n, 2n, 3n, 4n, 5n, 2n]);
+  });
+
+  it('asks again for what nobody answered, and corrects it', async () => {
+    const { living, tracker, settle, heal, advance } = world({ failing: true });
+    living.set(5n, 60);
+    tracker.sight(5n);
+    await settle();
+    expect(tracker.take(9)).toMatchObject([{ source: 'unknown' }]);
+    heal();
+    advance(29_000);
+    await tracker.listIfDue();
+    expect(tracker.pendingCount).toBe(0);
+    advance(2_000);
+    await tracker.listIfDue();
+    await settle();
+    expect(tracker.take(9)).toEqual([{ id: 5n, grantedTtlSeconds: 60, askedAtRevision: 9, source: 'ttl' }]);
+  });
+
+  it('notices an id that was granted again between two listings, when it is seen again', async () => {
+    const { living, asked, tracker, settle, advance } = world();
+    living.set(1n, 60);
+    living.set(2n, 60);
+    for (const id of [1n, 2n]) tracker.sight(id);
+    await settle();
+    tracker.take(9);
+    // Revoked, which took its keys, and granted again.
+    living.set(1n, 7);
+    tracker.tombstone();
+    tracker.sight(1n);
+    advance(1_000);
+    await tracker.listIfDue();
+    expect(asked).toEqual([1n, 2n]);
+    for (const id of [1n, 1n, 2n]) tracker.sight(id);
+    await settle();
+    expect(asked).toEqual([1n, 2n, 1n, 2n]);
+    // The other one is as it was: nothing to record.
+    expect(tracker.take(9)).toEqual([{ id: 1n, grantedTtlSeconds: 7, askedAtRevision: 9, source: 'ttl' }]);
+  });
+
+  it('keeps its rate, and its queue within its limit', async () => {
+    const { living, asked, tracker, settle } = world({ leaseAsksPerSecondMax: 100, leasesKnownMax: 10 });
+    for (let id = 1n; id <= 15n; id++) {
+      living.set(id, 60);
+      tracker.sight(id);
+    }
+    // One is on its way, ten wait.
+    expect(tracker.pendingCount).toBe(11);
+    expect(tracker.skippedCount).toBe(4);
+    // The clock stands: only what may be asked at once is.
+    await eventuallyStill(() => asked.length);
+    expect(asked.length).toBe(2);
+    const left = tracker.stop();
+    expect([...asked, ...left].toSorted()).toEqual(expect.arrayContaining([1n, 5n, 11n]));
+    await settle();
   });
 
   it('says nothing more once stopped', async () => {

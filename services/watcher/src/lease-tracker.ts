@@ -1,4 +1,7 @@
 import { describeError, type LeaseRecord } from '@etcd-ops/core';
+import { AdaptiveLimit } from './adaptive-limit.ts';
+import { KnownLeases } from './known-leases.ts';
+import { LeaseQueue } from './lease-queue.ts';
 
 /** The answers about leases that the tracker needs of a member. */
 export interface LeaseSource {
@@ -9,9 +12,11 @@ export interface LeaseSource {
 }
 
 export interface LeaseLimits {
-  /** Questions about leases that may be open at a time. */
+  /** Questions about leases that may be open at a time, at most: fewer while etcd takes longer to answer. */
   leaseAsksMax: number;
-  /** Ids remembered as known; above it the oldest are forgotten, and asked again when seen again. */
+  /** Questions about leases in a second. */
+  leaseAsksPerSecondMax: number;
+  /** Ids remembered as known, and ids waiting to be asked about; those above it are asked about when seen again. */
   leasesKnownMax: number;
   /** No two listings of all leases come closer than this. */
   leaseListPeriodMs: number;
@@ -20,10 +25,18 @@ export interface LeaseLimits {
 /** A listing may take at most this part of the time: it holds the lessor's lock. */
 const LISTING_SHARE_MAX = 0.01;
 const ASK_TRIES_MAX = 3;
+/** A lease that nobody answered for is recorded as unknown, and asked about again after so long. */
+const UNKNOWN_RETRY_MS = 30_000;
+/** Learned records that may wait to be published; no more is asked meanwhile. */
+const RECORDS_MAX = 65_536;
+/** Known ids that wait to be asked about once more. */
+const RECHECKS_MAX = 1_000;
+const PACE_MS = 10;
 
 /**
  * Learns the TTL of each lease that a captured put names: grants send no watch event, so it is asked on first sight, beside the
- * capture and never in its way. After tombstones were seen it looks, rarely, which of the known leases are gone.
+ * capture and never in its way. After tombstones were seen it looks, rarely, which of the known leases are gone; and since ids are
+ * used again, one that is seen again after that is asked about again, when nothing else waits.
  */
 export class LeaseTracker {
   readonly #source: LeaseSource;
@@ -31,15 +44,26 @@ export class LeaseTracker {
   readonly #now: () => number;
   readonly #onRecord: () => void;
   readonly #onError: (error: unknown) => void;
+  readonly #known: KnownLeases;
   /** In the order of their first sight. */
-  readonly #known = new Set<bigint>();
-  readonly #waiting: bigint[] = [];
+  readonly #waiting: LeaseQueue;
+  readonly #rechecks = new LeaseQueue(RECHECKS_MAX);
+  readonly #unknown: LeaseQueue;
   readonly #records: LeaseRecord[] = [];
-  #asking = 0;
+  readonly #concurrency: AdaptiveLimit;
+  /** Being asked about. */
+  readonly #open = new Set<bigint>();
+  /** Questions that may be asked now. */
+  #allowance: number;
+  #allowedAtMs: number;
+  #pace: NodeJS.Timeout | undefined;
+  #epoch = 0;
   #tombstonesSeen = false;
-  #nextListingMs = 0;
+  #nextListingMs: number;
+  #nextUnknownMs = 0;
   #listing = false;
   #stopped = false;
+  #skippedCount = 0;
 
   constructor(
     options: LeaseLimits & {
@@ -54,22 +78,39 @@ export class LeaseTracker {
     this.#now = options.now;
     this.#onRecord = options.onRecord;
     this.#onError = options.onError;
+    this.#known = new KnownLeases(options.leasesKnownMax);
+    this.#waiting = new LeaseQueue(options.leasesKnownMax);
+    this.#unknown = new LeaseQueue(options.leasesKnownMax);
+    this.#concurrency = new AdaptiveLimit(options.leaseAsksMax);
+    this.#allowance = this.#burst;
+    this.#allowedAtMs = options.now();
     this.#nextListingMs = options.now() + options.leaseListPeriodMs;
   }
 
   get pendingCount(): number {
-    return this.#waiting.length + this.#asking;
+    return this.#waiting.size + this.#rechecks.size + this.#open.size;
   }
 
   get recordCount(): number {
     return this.#records.length;
   }
 
+  /** Sights that found the queue full: these leases stay unknown until they are seen again, or a full snapshot names them. */
+  get skippedCount(): number {
+    return this.#skippedCount;
+  }
+
   /** In the hot path: a put names this lease. */
   sight(id: bigint): void {
-    if (this.#known.has(id)) return;
-    this.#remember(id);
-    this.#waiting.push(id);
+    const known = this.#known.get(id);
+    if (known !== undefined) {
+      if (known.epoch === this.#epoch || known.grantedTtlSeconds < 0 || !this.#rechecks.push(id)) return;
+      known.epoch = this.#epoch;
+    } else if (this.#waiting.push(id)) {
+      this.#known.set(id, { grantedTtlSeconds: -1, epoch: this.#epoch });
+    } else {
+      this.#skippedCount++;
+    }
     this.#askNext();
   }
 
@@ -80,18 +121,22 @@ export class LeaseTracker {
 
   /** Up to `countMax` records that were learned and not taken yet. */
   take(countMax: number): LeaseRecord[] {
-    return this.#records.splice(0, countMax);
+    const taken = this.#records.splice(0, countMax);
+    this.#askNext();
+    return taken;
   }
 
   /** Lists the living leases if it is time to; known ones that lack are asked about, and only the answer makes them gone. */
   async listIfDue(): Promise<void> {
     const startedMs = this.#now();
+    if (startedMs >= this.#nextUnknownMs) for (const id of this.#unknown.takeAll()) this.sight(id);
     if (this.#listing || !this.#tombstonesSeen || this.#known.size === 0 || startedMs < this.#nextListingMs) return;
     this.#listing = true;
     this.#tombstonesSeen = false;
+    this.#epoch++;
     try {
       const living = new Set(await this.#source.leases());
-      for (const id of this.#known) {
+      for (const id of this.#known.ids()) {
         if (!living.has(id)) this.#waiting.push(id);
       }
       this.#askNext();
@@ -104,58 +149,87 @@ export class LeaseTracker {
     }
   }
 
-  /** Asks no more; answers on their way are dropped. */
-  stop(): void {
+  /** Asks no more; answers on their way are dropped. Returns the ids whose records nobody took. */
+  stop(): bigint[] {
     this.#stopped = true;
-    this.#waiting.length = 0;
+    clearTimeout(this.#pace);
+    this.#rechecks.takeAll();
+    const untaken = this.#records.splice(0).map(({ id }) => id);
+    return [...untaken, ...this.#open, ...this.#waiting.takeAll(), ...this.#unknown.takeAll()];
   }
 
-  #remember(id: bigint): void {
-    if (this.#known.size >= this.#limits.leasesKnownMax) {
-      const [oldest] = this.#known;
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
-    this.#known.add(id);
+  get #burst(): number {
+    return Math.max(this.#limits.leaseAsksMax, (this.#limits.leaseAsksPerSecondMax * PACE_MS) / 1_000);
   }
 
   #askNext(): void {
-    while (!this.#stopped && this.#asking < this.#limits.leaseAsksMax) {
-      const id = this.#waiting.shift();
-      if (id === undefined) return;
-      this.#asking++;
+    while (!this.#stopped && this.#open.size < this.#concurrency.current && this.#records.length < RECORDS_MAX) {
+      if (this.#waiting.size + this.#rechecks.size === 0 || !this.#isAllowed()) return;
+      const id = this.#waiting.shift() ?? this.#rechecks.shift()!;
+      if (this.#open.has(id)) continue;
+      this.#open.add(id);
+      this.#allowance--;
       void this.#ask(id).finally(() => {
-        this.#asking--;
+        this.#open.delete(id);
         this.#askNext();
       });
     }
   }
 
+  /** Keeps the rate: comes back by itself when there is none left. */
+  #isAllowed(): boolean {
+    const nowMs = this.#now();
+    const earned = (Math.max(0, nowMs - this.#allowedAtMs) / 1_000) * this.#limits.leaseAsksPerSecondMax;
+    this.#allowance = Math.min(this.#burst, this.#allowance + earned);
+    this.#allowedAtMs = nowMs;
+    if (this.#allowance >= 1) return true;
+    if (this.#pace === undefined) {
+      this.#pace = setTimeout(() => {
+        this.#pace = undefined;
+        this.#askNext();
+      }, PACE_MS);
+    }
+    return false;
+  }
+
   async #ask(id: bigint): Promise<void> {
     for (let tries = 1; !this.#stopped; tries++) {
+      const askedMs = performance.now();
       try {
         const answer = await this.#source.leaseTimeToLive(id);
-        const gone = answer.ttlSeconds < 0;
-        // An id can be granted again with another TTL: the next sight asks again.
-        if (gone) this.#known.delete(id);
-        this.#learned({
-          id,
-          grantedTtlSeconds: gone ? 0 : answer.grantedTtlSeconds,
-          askedAtRevision: answer.revision,
-          source: gone ? 'gone' : 'ttl',
-        });
+        this.#concurrency.answered(performance.now() - askedMs);
+        this.#answered(id, answer);
         return;
       } catch (error) {
+        this.#concurrency.failed();
         if (tries < ASK_TRIES_MAX) continue;
-        this.#onError(
-          new Error(`The TTL of lease ${BigInt.asUintN(64, id).toString(16)} is not known: ${describeError(error)}`, {
-            cause: error,
-          }),
-        );
-        this.#known.delete(id);
-        this.#learned({ id, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' });
+        this.#unanswered(id, error);
         return;
       }
     }
+  }
+
+  #answered(id: bigint, answer: { grantedTtlSeconds: number; ttlSeconds: number; revision: number }): void {
+    const gone = answer.ttlSeconds < 0;
+    const grantedTtlSeconds = gone ? 0 : answer.grantedTtlSeconds;
+    const known = this.#known.get(id);
+    // An id can be granted again with another TTL: the next sight asks again.
+    if (gone) this.#known.delete(id);
+    else if (known === undefined) this.#known.set(id, { grantedTtlSeconds, epoch: this.#epoch });
+    else if (known.grantedTtlSeconds === grantedTtlSeconds) return;
+    else known.grantedTtlSeconds = grantedTtlSeconds;
+    this.#learned({ id, grantedTtlSeconds, askedAtRevision: answer.revision, source: gone ? 'gone' : 'ttl' });
+  }
+
+  #unanswered(id: bigint, error: unknown): void {
+    const hex = BigInt.asUintN(64, id).toString(16);
+    this.#onError(new Error(`The TTL of lease ${hex} is not known: ${describeError(error)}`, { cause: error }));
+    // What is recorded stays right until somebody says otherwise; only what was never answered is unknown.
+    const recorded = this.#known.get(id)?.grantedTtlSeconds ?? -1;
+    this.#known.delete(id);
+    if (recorded < 0) this.#learned({ id, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' });
+    if (this.#unknown.size === 0) this.#nextUnknownMs = this.#now() + UNKNOWN_RETRY_MS;
+    this.#unknown.push(id);
   }
 
   #learned(record: LeaseRecord): void {

@@ -1,0 +1,57 @@
+/** After so many answers one question at a time shows again how short the latency is without the others. */
+const GENERATION_ANSWERS = 2_000;
+/** Above this multiple of the shortest latency (and this much on top) etcd or the way to it is busy. */
+const BUSY_FACTOR = 2;
+const BUSY_SLACK_MS = 1;
+const BACK_OFF = 0.7;
+
+/**
+ * How many questions may be open at a time, by how long the answers take: one more after each round that went well, a third less after
+ * one in which they took clearly longer than they can. What makes etcd slow for us makes it slow for its clients.
+ */
+export class AdaptiveLimit {
+  readonly #max: number;
+  #limit = 1;
+  #roundAnswers = 0;
+  #roundMs = 0;
+  #generationAnswers = 0;
+  #shortestMs = Infinity;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get current(): number {
+    return Math.floor(this.#limit);
+  }
+
+  answered(latencyMs: number): void {
+    this.#shortestMs = Math.min(this.#shortestMs, latencyMs);
+    if (++this.#generationAnswers >= GENERATION_ANSWERS) this.#beginGeneration();
+    this.#roundMs += latencyMs;
+    if (++this.#roundAnswers < this.current) return;
+    const meanMs = this.#roundMs / this.#roundAnswers;
+    this.#limit =
+      meanMs > this.#shortestMs * BUSY_FACTOR + BUSY_SLACK_MS
+        ? Math.max(1, this.#limit * BACK_OFF)
+        : Math.min(this.#max, this.#limit + 1);
+    this.#endRound();
+  }
+
+  failed(): void {
+    this.#limit = 1;
+    this.#endRound();
+  }
+
+  #endRound(): void {
+    this.#roundAnswers = 0;
+    this.#roundMs = 0;
+  }
+
+  #beginGeneration(): void {
+    this.#generationAnswers = 0;
+    this.#shortestMs = Infinity;
+    this.#limit = 1;
+    this.#endRound();
+  }
+}
