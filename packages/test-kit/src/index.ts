@@ -29,6 +29,7 @@ export {
   type TempDir,
 } from '@etcd-ops/local-servers';
 export { createAuthority, missingOpenssl, type Authority, type CertificateFiles } from './certificates.ts';
+export { cutTail } from './cut-tail.ts';
 export { faultProxy, type FaultProxy, type Faults } from './fault-proxy.ts';
 export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from './faulty-store.ts';
 export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } from './hard-load.ts';

@@ -62,6 +62,8 @@ class TaskLoop<K extends Task['kind']> {
   readonly #running = new Set<TaskDelivery>();
   readonly #onEvent: (event: TaskEvent) => void;
   #consumer: Promise<string> | undefined;
+  /** What `disconnects` of the bus was when the consumer was looked after. */
+  #ensuredAt = -1;
 
   constructor(bus: Bus, options: RunTasksOptions<K>) {
     this.#bus = bus;
@@ -109,21 +111,22 @@ class TaskLoop<K extends Task['kind']> {
     while (!this.#signal.aborted) {
       const consumer = this.#ensureConsumer();
       if (await this.#step(consumer)) continue;
-      // All slots notice at about the same time; the first to come makes the consumer again.
-      if (this.#consumer === consumer) this.#consumer = undefined;
+      this.#lookAgain(consumer);
       await rest(this.#signal);
     }
   }
 
   /** Pulls one task and sees it through; false when the consumer has to be looked after. */
-  async #step(consumer: Promise<string>): Promise<boolean> {
+  async #step(ensured: Promise<string>): Promise<boolean> {
     try {
       await this.#bus.whenConnected(this.#signal);
-      const options = { stream: TASKS_STREAM, consumer: await consumer, batch: 1, expiresMs: PULL_EXPIRES_MS };
+      const options = { stream: TASKS_STREAM, consumer: await ensured, batch: 1, expiresMs: PULL_EXPIRES_MS };
       const { messages, end } = await pull(this.#bus, { ...options, signal: this.#signal });
       for (const message of messages) await this.#handle(new TaskDelivery(this.#bus, message));
       if (end === 'gone') this.#onEvent({ type: 'consumer-gone' });
       if (end === 'lost') await rest(this.#signal);
+      // Long without a task: whether there is none, or none that the consumer knows of, is worth a look.
+      if (end === 'empty') this.#lookAgain(ensured);
       return end !== 'gone';
     } catch (error) {
       if (this.#signal.aborted) return true;
@@ -145,8 +148,16 @@ class TaskLoop<K extends Task['kind']> {
     }
   }
 
+  /** All slots notice at about the same time; the first to come makes the consumer again. */
+  #lookAgain(consumer: Promise<string>): void {
+    if (this.#consumer === consumer) this.#consumer = undefined;
+  }
+
   #ensureConsumer(): Promise<string> {
-    if (this.#consumer === undefined) {
+    const { disconnects } = this.#bus;
+    // A server that came back may have lost the tail of its queue.
+    if (this.#consumer === undefined || this.#ensuredAt !== disconnects) {
+      this.#ensuredAt = disconnects;
       const { kind, pool = ANY_POOL, ackWaitMs = ACK_WAIT_MS } = this.#options;
       this.#consumer = ensureTaskConsumer(this.#bus, { kind, pool, ackWaitMs });
       // Whichever slot pulls next hears of a failure; when all are stopping, nobody has to.

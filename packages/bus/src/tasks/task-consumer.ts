@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { taskDurable, taskFilter, TASKS_STREAM, type TaskKind } from '../names.ts';
+import { hasUnreachableTasks } from './unreachable-tasks.ts';
 
 export interface TaskConsumerOptions {
   kind: TaskKind;
@@ -14,7 +15,10 @@ export interface TaskConsumerOptions {
 const ACK_PENDING_MAX = 10_000;
 const TRIES_MAX = 5;
 
-/** Creates the durable consumer of a kind and pool, or adjusts it; answers its name. */
+/**
+ * Creates the durable consumer of a kind and pool, or adjusts it; answers its name. One that has forgotten tasks is made anew and
+ * delivers all that lie there: what is being worked on is then worked on twice, which handlers bear.
+ */
 export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions): Promise<string> {
   const durable = taskDurable(options.kind, options.pool);
   const wanted = {
@@ -33,7 +37,10 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
   for (let attempt = 1; ; attempt++) {
     try {
       const found = await consumerConfig(bus, durable);
-      if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
+      if (found !== undefined && (await hasUnreachableTasks(bus, { durable, filter: wanted.filter_subject }))) {
+        await jsm.consumers.delete(TASKS_STREAM, durable);
+        await jsm.consumers.add(TASKS_STREAM, { ...wanted });
+      } else if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
       else if (differs(found, wanted)) {
         const { ack_wait, max_deliver, max_ack_pending } = wanted;
         await jsm.consumers.update(TASKS_STREAM, durable, { ack_wait, max_deliver, max_ack_pending });

@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Bus } from '../connection.ts';
+import { TASKS_STREAM } from '../names.ts';
+
+/** Two answers are taken at two moments, and tasks come and go between them: a suspicion counts only when it stays. */
+const LOOKS = 3;
+const LOOK_PAUSE_MS = 200;
+
+/**
+ * Whether tasks lie in the queue that their consumer will never deliver. A lone server that lost the newest bytes of the queue (power)
+ * gives the lost sequences out again, and the consumer, which kept its own record, believes that it has delivered them long ago:
+ * the subject would be occupied for ever. In a work queue whatever lies there is due or delivered; what is neither was forgotten.
+ */
+export async function hasUnreachableTasks(bus: Bus, consumer: { durable: string; filter: string }): Promise<boolean> {
+  for (let look = 1; ; look++) {
+    const forgotten = await forgottenTasks(bus, consumer).catch(() => undefined);
+    if (forgotten !== undefined && forgotten <= 0) return false;
+    // Who may not look, or gets no answer, works with the consumer as it is; it looks again when it was idle for long.
+    if (look === LOOKS) return forgotten !== undefined;
+    await delay(LOOK_PAUSE_MS);
+  }
+}
+
+async function forgottenTasks(bus: Bus, { durable, filter }: { durable: string; filter: string }): Promise<number> {
+  const jsm = await bus.jsm();
+  const [{ state }, { num_pending: due, num_ack_pending: delivered }] = await Promise.all([
+    jsm.streams.info(TASKS_STREAM, { subjects_filter: filter }),
+    jsm.consumers.info(TASKS_STREAM, durable),
+  ]);
+  const stored = Object.values(state.subjects ?? {}).reduce((sum, messages) => sum + messages, 0);
+  return stored - due - delivered;
+}
