@@ -100,12 +100,15 @@ export {
   type RestoreAroundReport,
 } from './restore/restore-around.ts';
 export {
+  LEASE_MODES,
   RESTORE_PHASES,
+  type LeaseMode,
   type RestoreMember,
   type RestoreOptions,
   type RestorePhase,
   type RestoreReport,
 } from './restore/restore-options.ts';
+export { planSafeBump, type SafeBump, type SafeBumpOptions } from './restore/safe-bump.ts';
 export { restore } from './restore/restore.ts';
 export {
   chains,

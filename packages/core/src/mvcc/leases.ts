@@ -28,11 +28,16 @@ export function readLeases(file: BoltFile): Map<bigint, StoredLease> {
   return leases;
 }
 
-/** An entry of the bucket `lease`, as etcd writes it at a grant. */
-export function encodeLeaseRow(id: bigint, ttlSeconds: number): { key: Buffer; value: Buffer } {
+/** An entry of the bucket `lease`, as etcd writes it at a grant, or with what is left at a checkpoint. */
+export function encodeLeaseRow(
+  id: bigint,
+  ttlSeconds: number,
+  remainingTtlSeconds = 0,
+): { key: Buffer; value: Buffer } {
   const key = Buffer.alloc(8);
   key.writeBigInt64BE(id);
-  return { key, value: Buffer.from([...field(1, BigInt.asUintN(64, id)), ...field(2, BigInt(ttlSeconds))]) };
+  const fields = [BigInt.asUintN(64, id), BigInt(ttlSeconds), BigInt(remainingTtlSeconds)];
+  return { key, value: Buffer.from(fields.flatMap((value, index) => field(index + 1, value))) };
 }
 
 function decodeLease(value: Uint8Array): StoredLease {

@@ -1,10 +1,11 @@
 import { BoltFile } from '../bolt/bolt-file.ts';
 import type { BoltWriter } from '../bolt/bolt-writer.ts';
 import type { Bucket } from '../bolt/bucket.ts';
+import type { RightEdge } from '../bolt/right-edge.ts';
 import { EtcdOpsError } from '../base/errors.ts';
 import { rewriteStoreBuckets, type BucketEntry } from '../datadir/store-buckets.ts';
 import type { LeaseRecord } from '../mvcc/lease-record.ts';
-import { encodeLeaseRow, readLeases } from '../mvcc/leases.ts';
+import { encodeLeaseRow, readLeases, type StoredLease } from '../mvcc/leases.ts';
 import { leasesOfLiveKeys } from '../mvcc/live-leases.ts';
 import { encodeRevisionKey, type Revision } from '../mvcc/revision.ts';
 import { readStoreInfo, ROW_BUCKET, type StoreInfo } from '../mvcc/store-info.ts';
@@ -15,10 +16,12 @@ import { planLeases, type LeasePlan } from './lease-plan.ts';
 import { readLeaseHints } from './lease-hints.ts';
 import type { RestoreOptions, RestoreSettings } from './restore-options.ts';
 
+const SCHEDULED_COMPACT = 'scheduledCompactRev';
+
 export interface FullFacts {
   info: StoreInfo;
-  /** TTL in seconds of the leases that the full holds. */
-  leases: Map<bigint, number>;
+  /** The leases that the full holds. */
+  leases: Map<bigint, StoredLease>;
   /** For a full that is cut: leases of the keys that live at the plan's revision. */
   referencedLeases: Map<bigint, Revision>;
 }
@@ -39,10 +42,16 @@ export async function readFullFacts(path: string, options: RestoreOptions): Prom
         message: `The plan asks ${full.key} for revision ${revision}, which it cannot give`,
       });
     }
-    const leases = new Map([...readLeases(file)].map(([id, { ttlSeconds }]) => [id, ttlSeconds]));
+    const leases = readLeases(file);
     const live = cutFull ? await leasesOfLiveKeys(file, revision, { signal: options.signal }) : [];
     return { info, leases, referencedLeases: new Map([...live].map((id) => [id, revision])) };
   });
+}
+
+interface RowsContext {
+  settings: RestoreSettings;
+  spoolDir: string;
+  onBytes: (bytes: number) => void;
 }
 
 /** Brings the rows of the file to the plan's revision: cuts those above it, or appends those of the deltas. */
@@ -50,9 +59,9 @@ export async function writeRows(
   writer: BoltWriter,
   facts: FullFacts,
   options: RestoreOptions,
-  context: { settings: RestoreSettings; spoolDir: string; onBytes: (bytes: number) => void },
+  context: RowsContext,
 ): Promise<AppendedDeltas> {
-  const { plan, signal } = options;
+  const { plan } = options;
   const nothing: AppendedDeltas = {
     lastRevision: plan.revision,
     rows: 0,
@@ -60,38 +69,40 @@ export async function writeRows(
     leaseRecords: [],
     referencedLeases: facts.referencedLeases,
   };
-  if (plan.cutFull) {
-    await blaming(plan.full.key, async () =>
-      writer.rightEdge(ROW_BUCKET, { dropFrom: encodeRevisionKey(plan.revision + 1) }).finish(),
-    );
-    return nothing;
-  }
-  if (plan.deltas.length === 0) return nothing;
-  const edge = await blaming(plan.full.key, async () => writer.rightEdge(ROW_BUCKET));
-  const appended = await appendDeltas({
-    deltas: fetchDeltas({
-      store: options.store,
-      deltas: plan.deltas,
-      spoolDir: context.spoolDir,
-      fetchersMax: context.settings.fetchersMax,
-      signal,
-      onBytes: context.onBytes,
-    }),
-    edge,
-    settle: () => writer.settle(1),
-    after: facts.info.revision,
-    upTo: plan.revision,
-    clusterId: BigInt(`0x${plan.full.manifest.clusterId}`),
-    timeline: plan.timeline,
-    signal,
-  });
-  edge.finish();
+  const bumped = context.settings.bumpedRevision;
+  if (!plan.cutFull && plan.deltas.length === 0 && bumped === undefined) return nothing;
+  const dropFrom = plan.cutFull ? encodeRevisionKey(plan.revision + 1) : undefined;
+  const edge = await blaming(plan.full.key, async () => writer.rightEdge(ROW_BUCKET, { dropFrom }));
+  const appended = plan.deltas.length === 0 ? nothing : await appendPlanned(edge, writer, facts, options, context);
+  // Source: etcdutl/snapshot/v3_snapshot.go, modifyLatestRevision: a row without a value.
+  if (bumped !== undefined) edge.append(encodeRevisionKey(bumped), Buffer.alloc(0));
+  await blaming(plan.full.key, async () => edge.finish());
   if (appended.lastRevision !== plan.revision) {
     throw new EtcdOpsError('REVISION_NOT_RESTORABLE', {
       message: `The planned objects end at revision ${appended.lastRevision}, not at ${plan.revision}`,
     });
   }
   return appended;
+}
+
+async function appendPlanned(
+  edge: RightEdge,
+  writer: BoltWriter,
+  facts: FullFacts,
+  { store, plan, signal }: RestoreOptions,
+  context: RowsContext,
+): Promise<AppendedDeltas> {
+  const { settings, spoolDir, onBytes } = context;
+  return await appendDeltas({
+    deltas: fetchDeltas({ store, deltas: plan.deltas, spoolDir, fetchersMax: settings.fetchersMax, signal, onBytes }),
+    edge,
+    settle: async () => writer.settle(1),
+    after: facts.info.revision,
+    upTo: plan.revision,
+    clusterId: BigInt(`0x${plan.full.manifest.clusterId}`),
+    timeline: plan.timeline,
+    signal,
+  });
 }
 
 /** Decides the leases, and gives the store its new membership. */
@@ -105,7 +116,7 @@ export async function writeStoreBuckets(
   const { revision } = options.plan;
   const input = {
     revision,
-    base: facts.leases,
+    base: new Map([...facts.leases].map(([id, { ttlSeconds }]) => [id, ttlSeconds])),
     referenced: appended.referencedLeases,
     unknownTtlSeconds: settings.leaseUnknownTtlSeconds,
   };
@@ -116,8 +127,8 @@ export async function writeStoreBuckets(
     warnings.push(...hints.warnings);
     leases = planLeases({ ...input, records: [...appended.leaseRecords, ...hints.records.filter(isLater(revision))] });
   }
-  const rows = [...leases.ttlSeconds].map(([id, ttlSeconds]) => encodeLeaseRow(id, ttlSeconds));
-  const source = { bucketEntries: (name: string) => entriesOf(writer.bucket(name)) };
+  const rows = leaseRows(leases, facts, settings);
+  const source = { bucketEntries: (name: string) => storedEntries(writer, name, settings.bumpedRevision) };
   const { dropAlarms = false } = options;
   rewriteStoreBuckets(source, writer, {
     membership: settings.membership,
@@ -125,7 +136,28 @@ export async function writeStoreBuckets(
     leases: rows,
     dropAlarms,
   });
+  if (settings.leases === 'drop' && leases.ttlSeconds.size > 0) {
+    warnings.push(`${leases.ttlSeconds.size} leases were dropped: keys that had one of them will not expire.`);
+  }
   return { leases, warnings };
+}
+
+function leaseRows(leases: LeasePlan, facts: FullFacts, settings: RestoreSettings): BucketEntry[] {
+  if (settings.leases === 'drop') return [];
+  return [...leases.ttlSeconds].map(([id, ttlSeconds]) => {
+    const stored = facts.leases.get(id);
+    // What a delta knows is newer than the full: the checkpoint was another lease's, or is outdated.
+    const keeps = settings.leases === 'keep' && stored?.ttlSeconds === ttlSeconds;
+    return encodeLeaseRow(id, ttlSeconds, keeps ? stored.remainingTtlSeconds : 0);
+  });
+}
+
+/** The entries of a bucket; of `meta` with the compaction that a bump asks for: etcd does it when it boots. */
+function storedEntries(writer: BoltWriter, name: string, bumped: Revision | undefined): BucketEntry[] {
+  const entries = entriesOf(writer.bucket(name));
+  if (name !== 'meta' || bumped === undefined) return entries;
+  const others = entries.filter(({ key }) => Buffer.from(key).toString('latin1') !== SCHEDULED_COMPACT);
+  return [...others, { key: Buffer.from(SCHEDULED_COMPACT), value: encodeRevisionKey(bumped) }];
 }
 
 /** Reads the finished file back: it must be at the plan's revision, and at the raft index that the log will say. */
@@ -137,7 +169,10 @@ export function checkDatabase(
 ): number {
   using file = BoltFile.open(path);
   const info = readStoreInfo(file);
-  const expected = [options.plan.revision, facts.info.compactRevision, settings.membership.members.length];
+  const { bumpedRevision } = settings;
+  const revision = bumpedRevision ?? options.plan.revision;
+  const compactRevision = bumpedRevision ?? facts.info.compactRevision;
+  const expected = [revision, compactRevision, settings.membership.members.length];
   const found = [info.revision, info.compactRevision, Number(info.consistentIndex)];
   if (found.some((value, index) => value !== expected[index])) {
     throw new EtcdOpsError('PROOF_FAILED', {

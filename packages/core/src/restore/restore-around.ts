@@ -1,16 +1,19 @@
 import type { ErrorCode } from '../base/error-codes.ts';
-import { describeError, isEtcdOpsError } from '../base/errors.ts';
+import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
 import { planRestore, type RestorePlan, type RestoreTarget } from '../repository/plan-restore.ts';
 import { planRestoreFrom } from '../repository/resolve-time.ts';
 import { DamagedObjectError } from './damaged-object.ts';
 import { restore } from './restore.ts';
 import type { RestoreOptions, RestoreReport } from './restore-options.ts';
+import { planSafeBump, type SafeBump } from './safe-bump.ts';
 
 export interface RestoreAroundOptions extends Omit<RestoreOptions, 'plan' | 'leaseDeltas'> {
   inventory: Inventory;
   /** A revision, a time, a snapshot or the latest. */
   restoreTo: RestoreTarget;
+  /** Bump the revision so far that no watcher of the old cluster can have passed it; excludes `bumpRevision`. */
+  safeBump?: boolean | { lagMsMin?: number; nowMs?: number } | undefined;
 }
 
 export interface DamageFound {
@@ -22,6 +25,8 @@ export type RestoreAroundReport = RestoreReport & {
   plan: RestorePlan;
   /** Objects that were found damaged on the way and planned around. */
   damaged: DamageFound[];
+  /** What was chosen for `safeBump`, and why. */
+  safeBump?: SafeBump;
 };
 
 /** Each attempt costs up to one fetch of a full. */
@@ -43,16 +48,22 @@ const PLAN_CODES: readonly ErrorCode[] = [
  *   restored; else as `restore` and `planRestoreFrom`.
  */
 export async function restoreAround(options: RestoreAroundOptions): Promise<RestoreAroundReport> {
-  const { inventory, restoreTo, ...rest } = options;
+  const { inventory, restoreTo, safeBump: wanted, ...rest } = options;
+  if (wanted !== undefined && wanted !== false && rest.bumpRevision !== undefined) {
+    throw new EtcdOpsError('USAGE', { message: 'Either a bump is given, or a safe one is to be computed' });
+  }
   const { store, signal } = options;
   const exclude = new Set<string>();
   const damaged: DamageFound[] = [];
   let plan = await planRestoreFrom(store, inventory, restoreTo, { signal });
+  const safeBump = bumpFor(wanted, inventory, plan.revision);
+  const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
   for (;;) {
     try {
-      const report = await restore({ ...rest, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
+      const report = await restore({ ...rest, ...bump, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
       const warnings = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
-      return { ...report, warnings: [...warnings, ...report.warnings], plan, damaged };
+      const chosen = safeBump === undefined ? {} : { safeBump };
+      return { ...report, ...chosen, warnings: [...warnings, ...report.warnings], plan, damaged };
     } catch (error) {
       if (
         !(error instanceof DamagedObjectError) ||
@@ -66,6 +77,16 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
       plan = planWithout(options, exclude, plan, error);
     }
   }
+}
+
+function bumpFor(
+  wanted: RestoreAroundOptions['safeBump'],
+  inventory: Inventory,
+  revision: number,
+): SafeBump | undefined {
+  if (wanted === undefined || wanted === false) return undefined;
+  const { lagMsMin, nowMs = Date.now() } = wanted === true ? {} : wanted;
+  return planSafeBump(inventory, { revision, nowMs, lagMsMin });
 }
 
 /** The same revision of the same timeline in another way. One full as it is cannot be replaced by another one. */

@@ -34,6 +34,16 @@ export interface RestoreOptions {
   leaseUnknownTtlSeconds?: number;
   /** Deltas that may know TTLs of leases that are missing otherwise: only their lease records are read, and only if needed. */
   leaseDeltas?: readonly DeltaEntry[];
+  /**
+   * `renew` (unless told): every lease has its whole TTL again. `keep`: leases out of the full go on with what a checkpoint
+   * left them, if there was one. `drop`: none is written, and keys that had one stay for ever.
+   */
+  leases?: LeaseMode | undefined;
+  /**
+   * etcdutl's `--bump-revision N --mark-compacted`: the store's revision becomes N higher than what is restored, and all
+   * below counts as compacted, so that no watcher goes on with what it remembers of another history.
+   */
+  bumpRevision?: number | undefined;
   /** Drop alarms: NOSPACE would keep the new cluster read-only. */
   dropAlarms?: boolean;
   /** How many deltas are fetched ahead; 4 unless told. */
@@ -47,6 +57,9 @@ export interface RestoreOptions {
   signal?: AbortSignal | undefined;
   onProgress?: (phase: RestorePhase, bytesDone: number, bytesTotal: number) => void;
 }
+
+export const LEASE_MODES = ['keep', 'renew', 'drop'] as const;
+export type LeaseMode = (typeof LEASE_MODES)[number];
 
 export interface RestoreReport {
   cluster: string;
@@ -64,6 +77,8 @@ export interface RestoreReport {
   bytesFetched: number;
   databaseBytes: number;
   leases: { kept: number; fromDeltas: number; unknown: bigint[] };
+  /** The revision that the store has after the bump, and that counts as compacted. */
+  bumped?: { by: number; revision: Revision };
   hashKv?: { hash: number; revision: Revision; compactRevision: Revision };
   phaseMs: Record<RestorePhase, number>;
   warnings: string[];
@@ -75,6 +90,9 @@ export interface RestoreSettings {
   members: { member: Member; dataDir: string; walDir: string | undefined }[];
   target: EtcdTarget;
   leaseUnknownTtlSeconds: number;
+  leases: LeaseMode;
+  /** The row that a bump writes last, and its compact revision. */
+  bumpedRevision: Revision | undefined;
   fetchersMax: number;
   verify: boolean;
   skipHashCheck: boolean;
@@ -107,6 +125,8 @@ export function settleOptions(options: RestoreOptions): RestoreSettings {
       options.leaseUnknownTtlSeconds ?? 60,
       LEASE_TTL_SECONDS_MAX,
     ),
+    leases: options.leases ?? 'renew',
+    bumpedRevision: bumpedRevision(options),
     fetchersMax: bounded('fetchersMax', options.fetchersMax ?? FETCHERS_DEFAULT, FETCHERS_MAX),
     verify: options.verify ?? true,
     skipHashCheck: options.skipHashCheck ?? false,
@@ -130,6 +150,11 @@ function assertApart(directories: readonly string[]): void {
       }
     }
   });
+}
+
+function bumpedRevision({ bumpRevision, plan }: RestoreOptions): Revision | undefined {
+  if (bumpRevision === undefined) return undefined;
+  return plan.revision + bounded('bumpRevision', bumpRevision, Number.MAX_SAFE_INTEGER - plan.revision);
 }
 
 function bounded(name: string, value: number, max: number): number {

@@ -95,7 +95,7 @@ async function buildMembers(
     cluster: plan.cluster,
     timeline: plan.timeline,
     revision: plan.revision,
-    compactRevision: facts.info.compactRevision,
+    compactRevision: settings.bumpedRevision ?? facts.info.compactRevision,
     target: settings.target,
     clusterId: settings.membership.clusterId,
     members: stages.members.map(({ member, data, wal }) => ({
@@ -112,6 +112,7 @@ async function buildMembers(
     databaseBytes,
     leases: { kept: leases.kept, fromDeltas: leases.fromDeltas, unknown: leases.unknown },
     ...(hash === undefined ? {} : { hashKv: hash }),
+    ...bumpOf(options, settings),
     warnings: [...plan.warnings, ...warnings],
   };
 }
@@ -135,6 +136,11 @@ async function writeMembers(
     options.onBytes(position * options.databaseBytes);
     options.signal?.throwIfAborted();
   }
+}
+
+function bumpOf({ plan }: RestoreOptions, { bumpedRevision }: RestoreSettings): Pick<RestoreReport, 'bumped'> {
+  if (bumpedRevision === undefined) return {};
+  return { bumped: { by: bumpedRevision - plan.revision, revision: bumpedRevision } };
 }
 
 async function hashOf(path: string, signal: AbortSignal | undefined): Promise<NonNullable<RestoreReport['hashKv']>> {
