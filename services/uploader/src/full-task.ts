@@ -104,6 +104,7 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
       bytes: stored.bytes,
       plainBytes: spooled.bytes,
       compared: checked.compared,
+      authRevision: manifest.authRevision,
       ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };
@@ -234,7 +235,8 @@ function manifestOf({
     storedBytes: stored.bytes,
     storedSha256: stored.sha256,
     authRevision: Number(info.authRevision),
-    cause: source.stale ? `${task.cause}, stale: the member had no quorum` : task.cause,
+    cause: task.cause,
+    ...(source.stale ? { stale: true } : {}),
     ...(checked.compared ? { proof: { kind: 'edge' } } : {}),
   };
 }

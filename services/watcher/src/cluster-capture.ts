@@ -1,6 +1,7 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
 import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
+import { followAuth } from './auth-follower.ts';
 import { CaptureMemory } from './capture-memory.ts';
 import { runCaptureSession } from './capture-session.ts';
 import type { WatcherSettings } from './settings.ts';
@@ -42,6 +43,19 @@ export class ClusterCapture {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { spec, context, settings } = this.#options;
+    const stop = new AbortController();
+    const beside = AbortSignal.any([signal, stop.signal]);
+    const auth = followAuth({ spec, context, voice: this.#voice, settings, signal: beside });
+    try {
+      await this.#sessions(signal);
+    } finally {
+      stop.abort();
+      await auth;
+    }
+  }
+
+  async #sessions(signal: AbortSignal): Promise<void> {
     const { context, settings } = this.#options;
     for (let attempt = 1; !signal.aborted; attempt++) {
       const startedMs = context.clock.now();

@@ -9,7 +9,7 @@ export const watcherSettings = z.object({
   /** A frame is closed at the first revision border at or above this. */
   frameBytesTarget: integerSetting({ min: 1, max: 64 * MIB, default: 384 * KIB }),
   /** Rows gathered in memory before the watch is paused. */
-  gatheredBytesMax: integerSetting({ min: KIB, max: 1024 * MIB, default: 16 * MIB }),
+  gatheredBytesMax: integerSetting({ min: KIB, max: 1024 * MIB, default: 8 * MIB }),
   /** Above this mean size of a row, etcd is asked to split its responses (`fragment`). */
   fragmentRowBytesMin: integerSetting({ min: 0, max: 1024 * MIB, default: 4 * KIB }),
   /** Up to so many revisions behind, and so many bytes, one plain watch catches up. */
@@ -41,6 +41,8 @@ export const watcherSettings = z.object({
   anchorWaitMsMax: integerSetting({ min: 100, max: 600_000, default: 30_000 }),
   reconnectDelayMs: integerSetting({ min: 1, max: 60_000, default: 250 }),
   reconnectDelayMsMax: integerSetting({ min: 1, max: 600_000, default: 5_000 }),
+  /** How often the cluster is asked whether users or roles changed. */
+  authPollMs: integerSetting({ min: 100, max: 86_400_000, default: 30_000 }),
   /** How often a busy queue is asked again to take a full snapshot that a new history needs. */
   fullRequestDelayMs: integerSetting({ min: 10, max: 600_000, default: 2_000 }),
   /** At the end, what is gathered gets this long to reach the bus; etcd still has it if not. */

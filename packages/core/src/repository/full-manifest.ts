@@ -39,6 +39,8 @@ export const fullManifestSchema = z
     storedBytes: countField,
     storedSha256: sha256Field,
     authRevision: countField.exactOptional(),
+    /** Taken without a quorum, of a member that could not prove that it was up to date: the cluster may have gone further. */
+    stale: z.literal(true).exactOptional(),
     /** Why it was taken: `schedule`, `start`, `gap`, `fork`, ... */
     cause: textField,
     /** What was proved of it before it was stored. */
