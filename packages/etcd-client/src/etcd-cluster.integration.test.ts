@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { etcdVersions, eventually, freePorts, missingBinary, startEtcd, WatchRows } from '@etcd-ops/test-kit';
+import { etcdVersions, eventually, freePorts, missingBinary, startEtcd, tempDir, WatchRows } from '@etcd-ops/test-kit';
+import type { EtcdOpsError } from '@etcd-ops/core';
 import { EtcdCluster } from './index.ts';
 
 const versions = etcdVersions();
@@ -43,8 +44,9 @@ test.each(versions)('three members of etcd %s', { timeout: 90_000 }, async (vers
   expect(await watch.closed).toMatchObject({ kind: 'error', error: { code: 'ETCD_NO_LEADER' } });
   await expect(cluster.pickForSnapshot({ timeoutMs: 1_000 })).rejects.toThrow(code('ETCD_NO_LEADER'));
   await expect(cluster.pickForWatch({ timeoutMs: 1_000 })).rejects.toThrow(code('ETCD_NO_LEADER'));
-  const last = await cluster.pickForSnapshot({ timeoutMs: 1_000, allowStale: true });
+  const { member: last, stale, headRevision } = await cluster.chooseForSnapshot({ timeoutMs: 1_000, allowStale: true });
   expect(last.endpoint).toBe(leader.endpoint);
+  expect({ stale, headRevision }).toEqual({ stale: true, headRevision: 1 });
   let bytes = 0;
   for await (const chunk of last.snapshot()) bytes += chunk.length;
   expect(bytes % 512).toBe(32);
@@ -64,3 +66,48 @@ test('endpoints of two clusters, and of none', { timeout: 60_000 }, async (conte
   await expect(EtcdCluster.connect({ endpoints: [] })).rejects.toThrow(code('CONFIG_INVALID'));
   await expect(EtcdCluster.connect({ endpoints: ['ftp://a:1'] })).rejects.toThrow(code('CONFIG_INVALID'));
 });
+
+test(
+  'an endpoint that another cluster takes over later is named, and the others go on',
+  { timeout: 60_000 },
+  async (context) => {
+    if (versions.length === 0) context.skip(missingBinary('etcd'));
+    await using dir = tempDir();
+    await using own = await startEtcd({ token: 'own' });
+    const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
+    const endpoint = `http://127.0.0.1:${clientPort}`;
+    const warnings: EtcdOpsError[] = [];
+    const onWarning = (error: EtcdOpsError) => void warnings.push(error);
+    await using cluster = await EtcdCluster.connect({ endpoints: [endpoint, own.endpoint], onWarning });
+    const [other, mine] = cluster.members();
+    await expect(other!.linearizableRead()).rejects.toThrow(code('ETCD_UNREACHABLE'));
+
+    const plan = { name: 'stranger', clientPort, peerPort, dataDir: dir.file('stranger.etcd') };
+    await using stranger = await startEtcd({ token: 'stranger', members: [plan] });
+    await using its = await EtcdCluster.connect({ endpoints: stranger.endpoints });
+    const named = expect.objectContaining({
+      code: 'ETCD_WRONG_CLUSTER',
+      message: `${endpoint} belongs to cluster ${its.clusterId.toString(16)}, but ${own.endpoint} to cluster ${cluster.clusterId.toString(16)}`,
+    });
+    await eventually(async () => {
+      const refused = await other!.linearizableRead().catch((error: unknown) => error);
+      expect(refused).toEqual(named);
+    });
+    for (const call of [
+      () => other!.hashKV(),
+      () => other!.memberList(),
+      () => other!.leases(),
+      () => other!.alarmList(),
+    ]) {
+      await expect(call()).rejects.toThrow(named);
+    }
+    const watched = await other!.watch({ startRevision: 1, sink: new WatchRows() }).closed;
+    expect(watched).toMatchObject({ kind: 'error', error: { code: 'ETCD_WRONG_CLUSTER' } });
+
+    expect((await cluster.chooseForSnapshot()).member.endpoint).toBe(mine!.endpoint);
+    expect((await cluster.pickForWatch()).endpoint).toBe(mine!.endpoint);
+    expect(await cluster.memberList()).toHaveLength(1);
+    expect(warnings).not.toHaveLength(0);
+    expect(warnings.every((warning) => warning.code === 'ETCD_WRONG_CLUSTER')).toBe(true);
+  },
+);

@@ -1,9 +1,9 @@
 import { Metadata, status } from '@grpc/grpc-js';
-import type { EtcdOpsError } from '@etcd-ops/core';
+import { describeError, type EtcdOpsError } from '@etcd-ops/core';
 import { parseEndpoint, REQUEST_TIMEOUT_DEFAULT_MS, type EtcdAccess, type EtcdAuth } from '../access.ts';
 import { encodeAuthenticate } from '../wire/requests.ts';
 import { decodeToken } from '../wire/responses.ts';
-import { credentialFor, credentialsOf, rightNeeded } from './call-rights.ts';
+import { credentialFor, credentialsOf, rightNeeded, type CredentialName } from './call-rights.ts';
 import { cancelled, etcdFailure, isTokenFailure, type CallPlace, type CallStatus } from './etcd-failure.ts';
 import { isPasswordMissing, Login, readPassword } from './login.ts';
 import { RawCall, type RawCallOptions } from './raw-call.ts';
@@ -40,6 +40,11 @@ type StreamOptions = Pick<RawCallOptions, 'onMessage' | 'onEnd'> & {
 
 type Outcome = { ok: true; message: Buffer } | { ok: false; failure: CallStatus };
 
+interface StandIn {
+  user: string;
+  because: string;
+}
+
 /** The right to make a call: what `token` answers. */
 export interface CallToken {
   /** Undefined when etcd's auth is off or no credential is given. */
@@ -60,6 +65,8 @@ export class EtcdConnection implements Disposable {
   readonly #access: EtcdAccess;
   /** By credential: one that serves every call logs in once. */
   readonly #logins = new Map<EtcdAuth, Login>();
+  /** Credentials whose password is not on this host, and who stands in for them. */
+  readonly #standIns = new Map<CredentialName, StandIn>();
   #closed = false;
 
   /** @throws EtcdOpsError CONFIG_INVALID or ETCD_TLS; nothing is connected yet. */
@@ -109,11 +116,14 @@ export class EtcdConnection implements Disposable {
     if (this.#closed) {
       throw this.failure(AUTHENTICATE, { code: status.UNAVAILABLE, details: 'the connection was closed here' });
     }
+    const name = credentialFor(method.name);
     let missing: unknown;
-    for (const auth of credentialsOf(this.#access, credentialFor(method.name))) {
+    for (const auth of credentialsOf(this.#access, name)) {
       const login = this.#loginOf(auth);
       try {
         const value = await login.token();
+        if (missing === undefined) this.#standIns.delete(name);
+        else this.#standIns.set(name, { user: auth.username, because: describeError(missing) });
         if (signal?.aborted === true) throw cancelled(this.#place(AUTHENTICATE), signal.reason);
         return { value, login };
       } catch (error) {
@@ -170,14 +180,11 @@ export class EtcdConnection implements Disposable {
   }
 
   #place(method: RpcMethod): CallPlace {
-    const credential = credentialsOf(this.#access, credentialFor(method.name))[0];
-    const user = credential?.username;
-    return {
-      endpoint: this.endpoint,
-      call: method.name,
-      needs: rightNeeded(method.name),
-      ...(user !== undefined && { user }),
-    };
+    const name = credentialFor(method.name);
+    const standIn = this.#standIns.get(name);
+    const user = standIn?.user ?? credentialsOf(this.#access, name)[0]?.username;
+    const needs = rightNeeded(method.name) + (standIn === undefined ? '' : `. ${standIn.because}`);
+    return { endpoint: this.endpoint, call: method.name, needs, ...(user !== undefined && { user }) };
   }
 
   #attempt(method: RpcMethod, request: Buffer, token: CallToken, options: UnaryOptions): Promise<Outcome> {
