@@ -30,6 +30,8 @@ export {
   taskFilter,
   TASKS_STREAM,
   taskSubject,
+  watcherKey,
+  WATCHERS_PREFIX,
   type TaskAddress,
   type TaskKind,
 } from './names.ts';

@@ -82,6 +82,14 @@ export function clusterKey(cluster: string): string {
   return clusterToken(cluster);
 }
 
+/** Beside the clusters' keys in the bucket of owners: no cluster's token has a dot. */
+export const WATCHERS_PREFIX = 'watcher.';
+
+/** Where a watcher says that it lives. */
+export function watcherKey(watcher: string): string {
+  return `${WATCHERS_PREFIX}${clusterToken(watcher)}`;
+}
+
 export function positionKey(cluster: string): string {
   return `position.${clusterToken(cluster)}`;
 }

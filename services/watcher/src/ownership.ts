@@ -20,6 +20,19 @@ export interface OwnershipOptions {
   logger: Logger;
   signal: AbortSignal;
   random?: () => number;
+  /** How the clusters are spread over watchers; without it whoever comes first keeps what it gets. */
+  spread?: Spread;
+}
+
+export interface Spread {
+  /** Whether this watcher should try to get the cluster now. */
+  mayTake: () => boolean;
+  took: () => void;
+  gave: () => void;
+  /** Whether an owner should give the cluster back, since others have fewer. */
+  mustYield: () => boolean;
+  /** Calls `listener` when another watcher goes: its clusters are free. Returns how to stop that. */
+  onDeparture: (listener: () => void) => () => void;
 }
 
 /**
@@ -27,16 +40,38 @@ export interface OwnershipOptions {
  * fence. So an owner that cannot renew goes on capturing until it sees another one's name, and resolves only at the end.
  */
 export async function holdOwnership(options: OwnershipOptions): Promise<void> {
-  const { key, clock, contendMs, signal, random = Math.random } = options;
+  const { key, clock, contendMs, signal, spread, random = Math.random } = options;
+  // Expiry is invisible to watchers of the bucket, so contenders try; the random part keeps them from trying together.
+  const rest = async (): Promise<void> => {
+    const woken = new AbortController();
+    const forget = spread?.onDeparture(() => woken.abort());
+    const pause = contendMs * (0.8 + 0.4 * random());
+    await clock.sleep(pause, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    forget?.();
+  };
   while (!signal.aborted) {
-    const revision = await key.create().catch((error: unknown) => {
-      options.logger.debug({ reason: describeError(error) }, 'The owners could not be asked');
-      return undefined;
-    });
-    if (revision !== undefined) await own(revision, options);
-    // Expiry is invisible to watchers of the bucket, so contenders try; the spread keeps them from trying together.
-    else await clock.sleep(contendMs * (0.8 + 0.4 * random()), signal).catch(() => undefined);
+    const isWanted = spread?.mayTake() ?? true;
+    const revision = isWanted ? await tryCreate(options, key) : undefined;
+    if (revision === undefined) {
+      await rest();
+      continue;
+    }
+    spread?.took();
+    try {
+      await own(revision, options);
+    } finally {
+      spread?.gave();
+    }
+    // Given back to whoever has fewer: not taken again in the same moment.
+    if (!signal.aborted && spread !== undefined) await rest();
   }
+}
+
+async function tryCreate({ logger }: OwnershipOptions, key: OwnerKey): Promise<number | undefined> {
+  return await key.create().catch((error: unknown) => {
+    logger.debug({ reason: describeError(error) }, 'The owners could not be asked');
+    return undefined;
+  });
 }
 
 async function own(firstRevision: number, options: OwnershipOptions): Promise<void> {
@@ -55,6 +90,11 @@ async function own(firstRevision: number, options: OwnershipOptions): Promise<vo
   while (!ending.aborted) {
     await clock.sleep(renewMs, ending).catch(() => undefined);
     if (ending.aborted) break;
+    if (options.spread?.mustYield() === true) {
+      options.logger.info({}, 'Given back, for another watcher has fewer clusters');
+      lost.abort();
+      break;
+    }
     try {
       revision = (revision === undefined ? undefined : await key.renew(revision)) ?? (await key.create());
       if (revision === undefined) {

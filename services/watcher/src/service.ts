@@ -1,10 +1,18 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
 import { runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import { ClusterCapture } from './cluster-capture.ts';
+import { FairShare } from './fair-share.ts';
+import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
 import { createCaptureMetrics } from './metrics.ts';
 import { createOwnerKey } from './owner-key.ts';
 import { holdOwnership } from './ownership.ts';
+
+/** One cluster given back after the other, so that those who have too few are counted in between. */
+const YIELD_PAUSE_MS = 2_000;
+/** Above the time in which a watcher that vanished is missed. */
+const PATIENCE_MS = 8_000;
 
 /** Captures every change of the clusters that this process owns into their event streams. Any number of replicas. */
 export function createWatcherService(context: ServiceContext, settings: WatcherSettings): Service {
@@ -14,13 +22,21 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
     name: 'watcher',
     async run(signal) {
       const metrics = createCaptureMetrics(context.metrics);
+      const { bus, clock, clusters, logger } = context;
+      const fleet = new Fleet({ bus, watcher, renewMs: settings.ownerRenewMs, clock, logger });
+      const share = new FairShare({
+        clusters: () => clusters.all().filter(isCaptured).length,
+        watchers: () => fleet.size,
+        yieldPauseMs: YIELD_PAUSE_MS,
+        patienceMs: PATIENCE_MS,
+      });
+      const living = fleet.run(signal);
       await runClusterJobs({
         registry: context.clusters,
         logger: context.logger,
         clock: context.clock,
         signal,
-        // Without deltas nobody would drain the stream.
-        accepts: ({ snapshots }) => snapshots.deltaPeriodMs > 0,
+        accepts: isCaptured,
         job: (spec, jobSignal) =>
           holdOwnership({
             key: createOwnerKey({ bus: context.bus, cluster: spec.name, watcher, now: () => context.clock.now() }),
@@ -29,6 +45,13 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
             clock: context.clock,
             logger: context.logger.child({ cluster: spec.name }),
             signal: jobSignal,
+            spread: {
+              mayTake: () => share.mayTake(spec.name),
+              took: () => share.took(spec.name),
+              gave: () => share.gave(spec.name),
+              mustYield: () => share.mustYield(),
+              onDeparture: (listener) => fleet.onDeparture(listener),
+            },
             async whileOwned(ownedSignal) {
               const capture = new ClusterCapture({ spec, context, settings, metrics });
               captures.set(spec.name, capture);
@@ -40,9 +63,17 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
             },
           }),
       });
+      // All clusters were given back: the others need not find that out by themselves.
+      await fleet.depart();
+      await living;
     },
     health: () => healthOf(captures),
   };
+}
+
+/** Without deltas nobody would drain the stream. */
+function isCaptured({ snapshots }: ClusterSpec): boolean {
+  return snapshots.deltaPeriodMs > 0;
 }
 
 /** Ready: every cluster that it owns is being watched. One that owns none stands by, and is ready too. */
