@@ -13,7 +13,8 @@ export type DeltaDecision = { kind: 'idle' } | { kind: 'dispatch'; cutSequence: 
 /** A delta is asked for only where the head has moved: by the period, or early when much waits. */
 export function decideDelta(state: StreamState, options: { periodIsOver: boolean; bytesMax: number }): DeltaDecision {
   const { headSequence, recordedSequence, bytes } = state;
-  if (headSequence <= recordedSequence) return { kind: 'idle' };
+  // A server that lost the newest bytes of the stream gives sequences out again: its head may lie below what is recorded.
+  if (headSequence === 0 || headSequence === recordedSequence) return { kind: 'idle' };
   if (options.periodIsOver) return { kind: 'dispatch', cutSequence: headSequence, cause: 'period' };
   if (bytes >= options.bytesMax) return { kind: 'dispatch', cutSequence: headSequence, cause: 'bytes' };
   return { kind: 'idle' };

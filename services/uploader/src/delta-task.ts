@@ -77,7 +77,7 @@ async function cutOnce(
   let trimmed = false;
   // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
   // What is durable already is clipped by its revision.
-  const { firstSequence } = await streamFacts(bus, cluster);
+  const { firstSequence, lastSequence } = await streamFacts(bus, cluster);
   const position = await provenPosition(recorded, firstSequence, cluster, options);
   const expected = await expectation(cluster, position, options.store);
   const read = readEvents(bus, cluster, {
@@ -106,6 +106,10 @@ async function cutOnce(
       if (revision === undefined) return 'overtaken';
       await trimEvents(bus, cluster, step.position.sequence);
       noteStep(step, cluster, summary, options);
+    }
+    const isUntouched = revision === recorded.revision;
+    if (isUntouched && position !== undefined && lastSequence < position.sequence) {
+      await forgetSequence(position, lastSequence, { cluster, revision }, options);
     }
     return 'done';
   } catch (error) {
@@ -161,6 +165,18 @@ async function makeDurable(step: CutStep, cluster: string, { store, signal }: De
       ? {}
       : { previous: { timeline: previousTimeline, revision: after } }),
   });
+}
+
+/** A stream that lost its tail will give these sequences out again: with the old one recorded, the next events would seem to be stored. */
+async function forgetSequence(
+  position: CutPosition,
+  sequence: number,
+  { cluster, revision }: { cluster: string; revision: number | undefined },
+  { bus, clock }: DeltaTaskOptions,
+): Promise<void> {
+  if (revision === undefined) return;
+  const updatedAt = new Date(clock.now()).toISOString();
+  await positions(bus).update(positionKey(cluster), { version: 1, ...position, sequence, updatedAt }, revision);
 }
 
 /** The new revision of the position; undefined when somebody else moved it. */

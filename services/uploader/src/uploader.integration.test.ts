@@ -380,6 +380,21 @@ describe('a position that was lost', () => {
     timeline!.deltas.reduce((previous, delta) => (expect(delta.first).toBe(previous.last + 1), delta));
     expect(timeline!.deltas.at(-1)!.last).toBe(35);
   });
+
+  it('forgets the sequences of a tail that the stream lost', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 5);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    const recorded = (await positions(world.bus).get(positionKey(CLUSTER)))!.value;
+    await positions(world.bus).put(positionKey(CLUSTER), { ...recorded, sequence: lastSequence + 9 });
+    await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value).toMatchObject({
+      revision: recorded.revision,
+      sequence: lastSequence,
+    });
+  });
 });
 
 /** The same object, with some of its methods replaced. */
