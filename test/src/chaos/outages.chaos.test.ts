@@ -97,7 +97,7 @@ test('two uploaders at work on one delta task make one object of each revision',
   const load = new StormLoad(world, { seed: seed + 3, compact: false });
   // Whoever has the task sleeps over its time in the middle of a slow write; the other one gets it, and then both are at it.
   for (const uploader of uploaders) await uploader.setFaults({ ...NO_FAULTS, diskDelayMs: 300 });
-  for (const sleeper of [...uploaders, ...uploaders]) {
+  for (const sleeper of uploaders) {
     await delay(400);
     sleeper.pause();
     await delay(3_500);

@@ -4,7 +4,7 @@ import { runStorm } from './storm.ts';
 import { chaosSeed } from './world/chaos-env.ts';
 
 /** The long form is `bin/chaos --rounds 1000`. */
-const ROUNDS = 12;
+const ROUNDS = 11;
 const TIMEOUT_MS = 600_000;
 const seed = chaosSeed();
 

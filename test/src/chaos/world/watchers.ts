@@ -3,12 +3,22 @@ import type { ServiceProcess } from './service-process.ts';
 
 /** How many clusters a watcher captures now, as its own health tells; 0 while it does not answer. */
 export async function clustersOf(watcher: ServiceProcess): Promise<number> {
+  return Number(/watching (\d+) clusters/.exec(await readiness(watcher))?.[1] ?? 0);
+}
+
+/** Whether every watcher is up, with or without clusters. */
+export async function readyWatchers(world: ChaosWorld): Promise<boolean> {
+  const answers = await Promise.all(world.servicesOf('watcher').map(readiness));
+  return answers.every((answer) => answer.includes('watching'));
+}
+
+async function readiness(watcher: ServiceProcess): Promise<string> {
   const port = /"port":(\d+),"msg":"Health and metrics are served"(?![\s\S]*Health and metrics are served)/.exec(
     watcher.log(),
   )?.[1];
-  if (port === undefined || !watcher.running || watcher.paused) return 0;
+  if (port === undefined || !watcher.running || watcher.paused) return '';
   const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
-  return Number(/watching (\d+) clusters/.exec(await answer.text())?.[1] ?? 0);
+  return await answer.text();
 }
 
 /** The watcher that captures the one cluster of a world. @throws while there is none. */
