@@ -79,7 +79,7 @@ describe.for(['3.4', '3.5'])('three members for etcd %s', (release) => {
       const facts = await Promise.all(
         endpoints.map((endpoint) =>
           eventually(async () => {
-            const found = await factsOf({ version }, endpoint);
+            const found = await factsOf({ version, endpoints }, endpoint);
             expect(found.revision).toBe(before.revision + 1);
             return found;
           }),
@@ -107,7 +107,7 @@ async function record(version: string, repository: string[]): Promise<{ revision
   await hardLoad({ ...load, seed: 32, operations: 120 });
   const second = await runEtcdOps(...once);
   expect(second.exitCode, second.stderr).toBe(0);
-  const { revision, keys } = await factsOf({ version }, etcd.endpoint);
+  const { revision, keys } = await factsOf(etcd, etcd.endpoint);
   // The newest full alone would do: the deltas are what is on trial.
   const { stdout } = await runEtcdOps('list', ...repository, '-o', 'json');
   const list = JSON.parse(stdout) as { timelines: { fulls: { key: string }[] }[] };

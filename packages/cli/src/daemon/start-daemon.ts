@@ -26,6 +26,7 @@ import { applyClusters, type ClusterChanges } from './apply-clusters.ts';
 import { createFinalDelta } from './final-delta.ts';
 
 const DRAIN_TIMEOUT_MS = 30_000;
+const ONCE_ATTEMPTS_MAX = 2;
 
 /** `capture`: what one backup needs; `full`: without a watch, where there is no quorum that could answer one. */
 export type ServiceSet = 'all' | 'capture' | 'full';
@@ -103,8 +104,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** In the order of the flow of data; stopped in reverse, so that nobody waits for one who has gone. */
 function servicesOf(context: ServiceContext, finalDelta: Service, options: DaemonOptions): Service[] {
-  const uploader = createUploaderService(context, uploaderSettings.parse({}));
   const { services = 'all', restoreRoots } = options;
+  const settings = uploaderSettings.parse({});
+  // Somebody waits for a single backup: after one repetition he hears why it failed.
+  const attempts = services === 'all' ? settings.taskAttemptsMax : ONCE_ATTEMPTS_MAX;
+  const uploader = createUploaderService(context, { ...settings, taskAttemptsMax: attempts });
   if (services === 'full') return [uploader, finalDelta];
   const watcher = createWatcherService(context, watcherSettings.parse({}));
   if (services === 'capture') return [uploader, finalDelta, watcher];
