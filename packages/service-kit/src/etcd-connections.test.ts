@@ -1,7 +1,7 @@
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
 import type { EtcdAccess, EtcdCluster } from '@etcd-ops/etcd-client';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { etcdAccess, EtcdConnections } from './etcd-connections.ts';
 import { createLogger } from './logger.ts';
 
@@ -92,12 +92,41 @@ describe('EtcdConnections', () => {
     expect(made).toHaveLength(1);
   });
 
+  it('says which rights are missing, and what a connection warns of', async () => {
+    const lines: string[] = [];
+    const stream = { write: (line: string) => void lines.push(line) };
+    const error = new EtcdOpsError('ETCD_AUTH', { message: 'the user reader may not do this' });
+    let warn: EtcdAccess['onWarning'];
+    await using connections = new EtcdConnections({
+      logger: createLogger({ level: 'info', name: 'test', stream }),
+      connect: (access) => {
+        warn = access.onWarning;
+        const missing = [{ credential: 'maintenance', calls: ['Snapshot'], error }];
+        return Promise.resolve({
+          checkRights: () => Promise.resolve(missing),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        } as unknown as EtcdCluster);
+      },
+    });
+    await connections.borrow(makeSpec());
+    warn!(new EtcdOpsError('ETCD_TLS', { message: 'The new TLS files are not used' }));
+    warn!(new EtcdOpsError('ETCD_TLS', { message: 'The new TLS files are not used' }));
+    await vi.waitFor(() => expect(lines).toHaveLength(2));
+    expect(lines.join('')).toContain('the user reader may not do this');
+    expect(lines.join('')).toContain('The new TLS files are not used');
+  });
+
   it('passes a password on as its file only', () => {
     expect(etcdAccess(makeSpec())).toEqual({
       endpoints: ['a:1'],
       connectTimeoutMs: 10_000,
       requestTimeoutMs: 10_000,
       auth: { username: 'root', passwordFile: '/secret' },
+    });
+    const maintenanceAuth = { username: 'keeper', passwordFile: '/other' };
+    expect(etcdAccess({ ...makeSpec(), maintenanceAuth })).toMatchObject({
+      auth: { username: 'root' },
+      maintenanceAuth,
     });
   });
 });

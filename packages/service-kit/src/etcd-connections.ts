@@ -47,8 +47,7 @@ export class EtcdConnections implements AsyncDisposable {
     if (entry === undefined || entry.fingerprint !== fingerprint) {
       if (entry !== undefined) this.#retire(spec.name, entry);
       const logger = this.#logger.child({ cluster: spec.name });
-      const onWarning = (error: EtcdOpsError): void => logger.warn({ error }, 'etcd is reached, but not all is well');
-      const connecting = this.#connect({ ...access, onWarning });
+      const connecting = this.#connect({ ...access, onWarning: warnOnce(logger) });
       entry = { fingerprint, connecting, loans: 0, retired: false };
       void this.#tellMissingRights(connecting, logger);
       this.#entries.set(spec.name, entry);
@@ -127,6 +126,15 @@ export class EtcdConnections implements AsyncDisposable {
       this.#logger.debug({ error }, 'A connection to etcd did not close cleanly');
     }
   }
+}
+
+/** The same trouble is met again by each call; it is told when it is new. */
+function warnOnce(logger: Logger): (error: EtcdOpsError) => void {
+  let said = '';
+  return (error) => {
+    logger[error.message === said ? 'debug' : 'warn']({ error }, 'etcd is reached, but not all is well');
+    said = error.message;
+  };
 }
 
 /** Loaded with the first cluster: a scheduler never speaks to etcd, and gRPC takes tens of megabytes. */

@@ -65,7 +65,13 @@ export class World implements AsyncDisposable {
 
   static async open(
     etcd: Pick<TestEtcd, 'endpoints'>,
-    options: { eventBytesMax?: number; natsVersion?: string; snapshots?: ClusterSpecInput['snapshots'] } = {},
+    options: {
+      eventBytesMax?: number;
+      natsVersion?: string;
+      snapshots?: ClusterSpecInput['snapshots'];
+      /** Credentials, TLS. */
+      access?: Pick<ClusterSpecInput, 'auth' | 'maintenanceAuth' | 'tls'>;
+    } = {},
   ): Promise<World> {
     await using stack = new AsyncDisposableStack();
     const dir = stack.use(tempDir());
@@ -78,6 +84,7 @@ export class World implements AsyncDisposable {
       name: CLUSTER,
       endpoints: etcd.endpoints,
       store: { provider: 'Local', bucket: dir.file('store') },
+      ...options.access,
       ...(options.snapshots === undefined ? {} : { snapshots: options.snapshots }),
     });
     await clusterSpecs(bus).create(clusterKey(CLUSTER), spec);
