@@ -3,7 +3,10 @@ import { bucketStream, CLUSTERS_BUCKET } from '@etcd-ops/bus';
 import { cutTail, type FaultProxy, type Random } from '@etcd-ops/test-kit';
 
 const isEvents = (stream: string): boolean => stream.startsWith('ETCDOPS_EVENTS_');
-const isSpecs = (stream: string): boolean => stream === bucketStream(CLUSTERS_BUCKET);
+/** The specs of the clusters are an operator's, written and synced long ago. */
+const isDocuments = (stream: string): boolean => !isEvents(stream) && stream !== bucketStream(CLUSTERS_BUCKET);
+/** The newest few of the small ones. */
+const DOCUMENT_BYTES = 600;
 
 const killNats: FaultMaker = (random, world) => {
   const index = random.integer(0, world.natsServers.length - 1);
@@ -21,9 +24,7 @@ const cutNatsTail: FaultMaker = (random, world) => {
     begin: async () => {
       await server.kill();
       await cutTail(server.storeDir, bytes, isEvents);
-      // Small documents: of these it takes the newest few. The specs of the clusters are an operator's, written and synced long ago.
-      if (which === 'all')
-        await cutTail(server.storeDir, Math.min(bytes, 600), (name) => !isEvents(name) && !isSpecs(name));
+      if (which === 'all') await cutTail(server.storeDir, Math.min(bytes, DOCUMENT_BYTES), isDocuments);
     },
     end: async ({ audit, ticks }) => {
       await server.start();
@@ -49,7 +50,7 @@ const killEtcd: FaultMaker = (random, world) => {
     text: `kill etcd ${victims.map(({ name }) => name).join(', ')}`,
     begin: async () => void (await Promise.all(victims.map((member) => member.kill()))),
     end: async () => {
-      await Promise.all(victims.map((member) => (member.running ? undefined : member.spawn())));
+      await Promise.all(victims.filter(({ running }) => !running).map((member) => member.spawn()));
       await Promise.all(victims.map((member) => member.ready()));
     },
   };
@@ -64,6 +65,8 @@ const pauseEtcd: FaultMaker = (random, world) => {
     end: () => member.signal('SIGCONT'),
   };
 };
+
+const NO_LINK_FAULTS = { delayMs: 0, bytesPerSecondMax: 0, blackHole: false, refuse: false };
 
 /** What may happen to connections. */
 const LINK_FAULTS: Record<string, (proxy: FaultProxy, random: Random) => void> = {
@@ -90,8 +93,7 @@ const breakLinks: FaultMaker = (random, world) => {
     text: `${kind} ${isAll ? 'all' : 'one'} of the links to ${where}`,
     begin: () => proxies.forEach((proxy) => LINK_FAULTS[kind]!(proxy, random)),
     end: () => {
-      for (const { faults } of proxies)
-        Object.assign(faults, { delayMs: 0, bytesPerSecondMax: 0, blackHole: false, refuse: false });
+      for (const { faults } of proxies) Object.assign(faults, NO_LINK_FAULTS);
     },
   };
 };
