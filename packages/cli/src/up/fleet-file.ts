@@ -56,6 +56,12 @@ function problem(name: string, line: number, said: string, remedy: string): Usag
   return { message: `${name}, line ${line}: ${said}`, remedy };
 }
 
+/** From top to bottom, as they are going to be corrected. */
+function byLine(problems: readonly UsageProblem[]): UsageProblem[] {
+  const line = ({ message }: UsageProblem): number => Number(/, line (\d+): /.exec(message)?.[1] ?? 0);
+  return problems.toSorted((left, right) => line(left) - line(right));
+}
+
 class FleetReader {
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
@@ -73,12 +79,12 @@ class FleetReader {
     const parsed = fleetFileSchema.safeParse(value);
     if (!parsed.success) {
       this.#addIssues(parsed.error.issues, []);
-      throw new UsageError(this.#problems);
+      throw new UsageError(byLine(this.#problems));
     }
     const { clusters: written, defaults, ...settings } = parsed.data;
     const clusters = written.flatMap((cluster, index) => this.#cluster(cluster, defaults, index));
     this.#addTwins(written);
-    if (this.#problems.length > 0) throw new UsageError(this.#problems);
+    if (this.#problems.length > 0) throw new UsageError(byLine(this.#problems));
     return { settings: resolveSettings(settings, this.#place.directory), clusters };
   }
 

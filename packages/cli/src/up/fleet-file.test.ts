@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { UsageError } from '../options/usage-error.ts';
+import { parseFleet, type Fleet } from './fleet-file.ts';
+
+const read = (text: string): Fleet => parseFleet(text, { name: 'fleet.yaml', directory: '/etc/etcd-ops' });
+
+function problems(text: string): string[] {
+  try {
+    read(text);
+  } catch (error) {
+    if (error instanceof UsageError) return error.problems.map(({ message }) => message);
+    throw error;
+  }
+  return [];
+}
+
+const GOOD = `
+stateDir: state
+defaults:
+  store: { provider: Local, bucket: backups }
+  snapshots:
+    schedule: '*/10 * * * *'
+    codec: zstd
+  tls: { caFile: pki/ca.crt }
+clusters:
+  - name: prod
+    endpoints: [https://10.0.0.1:2379]
+    snapshots: { codec: none }
+  - name: test
+    endpoints: [10.0.1.1:2379, 10.0.1.2:2379]
+    auth: { username: root, passwordFile: /run/password }
+`;
+
+test('clusters take what they do not say from the defaults, paths are meant from the file', () => {
+  const { clusters, settings } = read(GOOD);
+  expect(settings).toMatchObject({ stateDir: '/etc/etcd-ops/state' });
+  expect(clusters).toMatchObject([
+    {
+      version: 1,
+      name: 'prod',
+      store: { provider: 'Local', bucket: '/etc/etcd-ops/backups' },
+      snapshots: { schedule: '*/10 * * * *', codec: 'none', deltaPeriodMs: 10_000 },
+      tls: { caFile: '/etc/etcd-ops/pki/ca.crt' },
+    },
+    { name: 'test', snapshots: { codec: 'zstd' }, auth: { passwordFile: '/run/password' } },
+  ]);
+});
+
+describe('everything that is wrong is told at once, with its line', () => {
+  test('in clusters and in defaults', () => {
+    const text = GOOD.replace('schedule:', 'shedule:')
+      .replace('endpoints: [https://10.0.0.1:2379]', 'endpoint: https://10.0.0.1:2379')
+      .replace('name: test', 'name: prod')
+      .replace('username: root, ', '');
+    expect(problems(text)).toEqual([
+      "fleet.yaml, line 6: the cluster prod: there is no setting 'snapshots.shedule'",
+      'fleet.yaml, line 10: the cluster prod: endpoints is missing',
+      "fleet.yaml, line 11: the cluster prod: there is no setting 'endpoint'",
+      'fleet.yaml, line 13: the cluster prod is there already, in line 10',
+      'fleet.yaml, line 15: the cluster prod: auth.username is missing',
+    ]);
+  });
+
+  test('in the file itself', () => {
+    expect(problems('clusters: []\nstatedir: x\n')).toEqual([
+      expect.stringMatching(/line 1: clusters: /),
+      "fleet.yaml, line 2: there is no setting 'statedir'",
+    ]);
+    expect(problems('')).toEqual([expect.stringMatching(/clusters is missing/)]);
+    expect(problems('clusters:\n  - name: [\n')[0]).toMatch(/^fleet\.yaml, line \d: /);
+    expect(problems('a: 1\na: 2\n')[0]).toMatch(/line 2: .*unique/i);
+  });
+
+  test('a value that is out of range', () => {
+    expect(problems(GOOD.replace('codec: none', 'deltaPeriodMs: 5'))).toEqual([
+      expect.stringMatching(/line 12: the cluster prod: snapshots\.deltaPeriodMs: /),
+    ]);
+  });
+});
