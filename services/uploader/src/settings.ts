@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 /** The uploader's own settings. */
 export const uploaderSettings = z.object({
   /** A delta object is closed before it grows above this; it is built in memory and stored with one conditional put. */
-  deltaObjectBytesMax: integerSetting({ min: 1, max: 1024 * MIB, default: 32 * MIB }),
+  deltaObjectBytesMax: integerSetting({ min: 1, max: 1024 * MIB, default: 16 * MIB }),
   deltaConcurrencyMax: integerSetting({ min: 1, max: 256, default: 4 }),
   fullConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
   /** Bytes that one full snapshot may take in the spool directory. */

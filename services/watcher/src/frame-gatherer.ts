@@ -9,6 +9,8 @@ export interface Frame {
   rowBlock: Buffer;
   /** When the watch delivered `last`, in milliseconds since the epoch. */
   observedMs: number;
+  /** When the first of its revisions was whole, on the clock of `performance`. */
+  gatheredAtMs: number;
   /** RevisionDigest of the rows of `last`. */
   digest: string | null;
   digestRows: number;
@@ -36,6 +38,7 @@ export class FrameGatherer implements RevisionTarget {
   #lastRevisionRow = 0;
   #partRow = -1;
   #observedMs = 0;
+  #gatheredAtMs = 0;
   #closedBytes = 0;
   #paused = false;
   #wake: (() => void) | undefined;
@@ -66,7 +69,10 @@ export class FrameGatherer implements RevisionTarget {
   }
 
   completed(main: Revision): void {
-    if (this.#first === 0) this.#first = main;
+    if (this.#first === 0) {
+      this.#first = main;
+      this.#gatheredAtMs = performance.now();
+    }
     this.#last = main;
     this.#lastRevisionRow = this.#partRow;
     this.#partRow = -1;
@@ -129,6 +135,7 @@ export class FrameGatherer implements RevisionTarget {
       rowCount: block.rowCount,
       rowBlock,
       observedMs: this.#observedMs,
+      gatheredAtMs: this.#gatheredAtMs,
       digestRows: digest.rowCount,
       digest: digest.hex(),
     });

@@ -95,6 +95,9 @@ export class FramePublisher {
     const labels = { cluster: voice.cluster };
     voice.metrics.capturedRevision.set(labels, last);
     voice.metrics.frames.add(labels);
+    if (frame.rowCount > 0) {
+      voice.metrics.acknowledgedSeconds.observe(labels, (performance.now() - frame.gatheredAtMs) / 1_000);
+    }
     voice.metrics.rows.add(labels, frame.rowCount);
     voice.metrics.bytes.add(labels, rowBlock.length);
     trigger.published(rowBlock.length, sequence);
@@ -116,6 +119,7 @@ export class FramePublisher {
       rowCount: 0,
       rowBlock,
       observedMs: this.#options.clock.now(),
+      gatheredAtMs: performance.now(),
       digest,
       digestRows,
     };

@@ -45,6 +45,12 @@ export function createCaptureMetrics(metrics: Metrics) {
       help: 'Time that the watch was paused because the bus did not keep up.',
       labels,
     }),
+    acknowledgedSeconds: metrics.histogram({
+      name: 'watcher_acknowledged_seconds',
+      help: 'From the receipt of the oldest row of a message to its acknowledgement by the bus.',
+      labels,
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 5, 30],
+    }),
     catchUps: metrics.counter({
       name: 'watcher_catch_ups_total',
       help: 'Times that capture was opened, by the way in which it caught up.',
