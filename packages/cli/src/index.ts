@@ -1,1 +1,2 @@
+export { undescribedPaths } from './docs/json-fields.ts';
 export { runProgram } from './program.ts';

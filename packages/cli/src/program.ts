@@ -37,7 +37,12 @@ async function dispatch(args: readonly string[], context: ProgramContext): Promi
   const line = await readCommandLine(command, rest, context.environment);
   if (line.kind === 'help') return void context.stdout.write(pageOf(command));
   for (const note of line.notes) context.stderr.write(`etcd-ops: ${note}\n`);
-  await command.run(line.options, line.argument);
+  try {
+    await command.run(line.options, line.argument);
+  } catch (error) {
+    const { explainFailure } = await import('./output/explain-failure.ts');
+    throw explainFailure(error, line.options);
+  }
 }
 
 async function findCommand(name: string): Promise<Command> {

@@ -41,6 +41,8 @@ const RESTORED = {
   'leases.kept': 'leases that the full holds',
   'leases.fromDeltas': 'leases that the deltas brought',
   'leases.unknown[]': 'leases whose TTL nobody recorded; they got 60 s',
+  'bumped.by': 'by how many revisions the store was raised, if that was asked for',
+  'bumped.revision': 'its revision since then',
   'hashKv.hash': "etcd's own hash of the restored state",
   'hashKv.revision': 'at this revision',
   'hashKv.compactRevision': 'compacted up to this one',
@@ -156,6 +158,47 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     { title: '`--plan -o json`', fields: PLAN },
   ],
   list: [{ title: '`-o json`', fields: LIST }],
+  snapshot: [
+    {
+      title: '`--once -o json`',
+      fields: {
+        cluster: 'the repository',
+        'full.*':
+          'the full that was stored: `key`, `timeline`, `revision`, `compactRevision`, `bytes`, `plainBytes`, ...',
+      },
+    },
+  ],
+  info: [
+    {
+      title: '`-o json` of a repository',
+      fields: {
+        kind: '`repository`',
+        cluster: 'its name',
+        store: 'the store that it lies in',
+        clusterId: 'id of the etcd cluster that gave the newest full',
+        etcdVersion: 'and its version',
+        timelines: 'how many',
+        fulls: 'how many',
+        fullBytes: 'their bytes',
+        deltas: 'how many',
+        deltaBytes: 'their bytes',
+        headRevision: 'the newest restorable revision',
+        newestTime: 'when it was captured',
+        newestFull: 'key of the newest full',
+        incomplete: 'how many objects lack their other half',
+        damaged: 'how many objects cannot be read',
+        foreign: 'how many files are of somebody else',
+      },
+    },
+    {
+      title: '`-o json` of an object',
+      fields: {
+        kind: '`full` or `delta`',
+        key: 'its key',
+        '*': 'its manifest, or the facts in its footer; see FORMAT.md',
+      },
+    },
+  ],
   status: [{ title: '`-o json`', fields: STATUS }],
   compact: [
     {

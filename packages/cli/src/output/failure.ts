@@ -13,11 +13,43 @@ export function reportFailure(error: unknown, output: { write(text: string): unk
     output.write(unexpectedText(error));
     return UNEXPECTED_EXIT_CODE;
   }
-  const reason = error.cause === undefined ? ERROR_CODES[error.code].cause : describeError(error.cause);
-  output.write(
-    `etcd-ops: ${error.message}\n  why: ${reason}\n  do:  ${error.remedy}\n  (${error.code}, exit code ${error.exitCode})\n`,
-  );
+  const lines = [
+    `etcd-ops: ${oneLine(error.message)}`,
+    `  why: ${oneLine(reasonOf(error))}`,
+    `  do:  ${sentence(oneLine(error.remedy))}`,
+    `  (${error.code}, exit code ${error.exitCode})`,
+  ];
+  output.write(`${lines.join('\n')}\n`);
   return error.exitCode;
+}
+
+/** The innermost cause that the message does not tell already; else what the code generally means. */
+function reasonOf(error: EtcdOpsError): string {
+  const told = oneLine(error.message);
+  const reasons: string[] = [];
+  for (let cause = error.cause; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) {
+    reasons.push(oneLine(cause instanceof Error ? cause.message : describeError(cause)));
+  }
+  return (
+    reasons.findLast((reason) => reason !== '' && !told.includes(reason) && !OPENSSL_LINE.test(reason)) ??
+    ERROR_CODES[error.code].cause
+  );
+}
+
+/** `40CDC992F17F0000:error:0A00045C:SSL routines:...`: whoever wrote the message has translated it. */
+const OPENSSL_LINE = /^[0-9A-F]+:error:/;
+
+/** Libraries break lines and add what only they understand. */
+function oneLine(text: string): string {
+  return text
+    .replaceAll(/No connection established\. Last error: (Error: )?/g, '')
+    .replaceAll(/\. Resolution note: (?=[;)]|$)/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function usageText(problems: readonly UsageProblem[]): string {

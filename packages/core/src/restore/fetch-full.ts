@@ -51,7 +51,9 @@ async function copyLocalFull(
   if (size !== full.manifest.storedBytes) throw wrongSize(options, size);
   const cloned = await tryClone(local, path);
   // What is hashed are the very bytes that the new file gets: a clone is read back, a copy is hashed on its way.
-  await using source = await openForReading(cloned ? path : local);
+  await using source = cloned
+    ? await openForReading(path)
+    : await openForReading(local).catch((error: unknown) => missing(options, error));
   await using target = cloned ? undefined : await WriteBehind.create(path, { syncBehind: true });
   const hasher = new SnapshotHasher(size);
   const hashing = options.verify || !options.skipHashCheck;
