@@ -108,6 +108,7 @@ export {
   type RestorePhase,
   type RestoreReport,
 } from './restore/restore-options.ts';
+export { findDeletion, type FindDeletionOptions, type FoundDeletion } from './restore/find-deletion.ts';
 export { planSafeBump, type SafeBump, type SafeBumpOptions } from './restore/safe-bump.ts';
 export { restore } from './restore/restore.ts';
 export {

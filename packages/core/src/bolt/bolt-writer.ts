@@ -179,7 +179,7 @@ export class BoltWriter implements Disposable {
     }
   }
 
-  /** With `writeBehind`: waits until at most `flightsMax` windows of 2 MiB are being written. @throws EtcdOpsError DISK_FAILED */
+  /** With `writeBehind`: waits until at most `flightsMax` windows of 1 MiB are being written. @throws EtcdOpsError DISK_FAILED */
   async settle(flightsMax = 0): Promise<void> {
     await this.#pages.settle(flightsMax);
   }

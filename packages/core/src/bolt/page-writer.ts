@@ -6,8 +6,8 @@ import { PAGE_HEADER_BYTES, writeUint64 } from './format.ts';
 import { WindowFlights, type Window } from './window-flights.ts';
 import type { Page } from './page.ts';
 
-/** Pages are gathered to this many bytes, so that a long append is a few large writes. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
+/** Pages are gathered to this many bytes. Larger writes are slower: the kernel looks for larger pieces of memory. */
+const WINDOW_BYTES = 1024 * 1024;
 const READ_CACHE_BYTES = 1024 * 1024;
 
 /** Room for one new page: fill everything from `base + 16` to `base + byteLength`. */

@@ -7,6 +7,9 @@ export interface PhaseProgressOptions {
   settle?: (() => Promise<void>) | undefined;
 }
 
+/** Work between two turns, and so about what waits to be written. */
+const BYTES_BETWEEN = 2 * 1024 * 1024;
+
 /** Counts the work of a phase in bytes: reports it, and gives the event loop its turns. */
 export class PhaseProgress {
   readonly signal: AbortSignal | undefined;
@@ -19,7 +22,7 @@ export class PhaseProgress {
     this.signal = options.signal;
     this.#onBytes = options.onBytes;
     this.#settle = options.settle;
-    this.#yielder = new Yielder({ signal: options.signal });
+    this.#yielder = new Yielder({ signal: options.signal, bytesBetween: BYTES_BETWEEN });
     this.#yielder.throwIfCancelled();
     this.#onBytes?.(0);
   }

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
 
-const READ_BYTES_DEFAULT = 1024 * 1024;
+const READ_BYTES_DEFAULT = 512 * 1024;
 /** One being read, one being hashed and written, one whose write is awaited, one spare. */
 const READ_BUFFERS = 4;
 /** So much is written before the disk is asked to take it. */
