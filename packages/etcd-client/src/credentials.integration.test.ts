@@ -1,7 +1,16 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { etcdVersions, eventually, startEtcd, tempDir, WatchRows, type TestEtcd } from '@etcd-ops/test-kit';
+import {
+  etcdVersions,
+  eventually,
+  startEtcd,
+  tempDir,
+  WatchRows,
+  type TempDir,
+  type TestEtcd,
+} from '@etcd-ops/test-kit';
 import { EtcdCluster, EtcdMember, type EtcdAuth } from './index.ts';
 
 const ROOT: EtcdAuth = { username: 'root', password: 'geheim' };
@@ -18,6 +27,18 @@ async function enableAuth(etcd: TestEtcd): Promise<(...args: string[]) => Promis
   await etcd.etcdctl('user', 'grant-role', 'reader', 'reader');
   await etcd.etcdctl('auth', 'enable');
   return (...args) => etcd.etcdctl('--user=root:geheim', ...args);
+}
+
+/** Tokens that etcd does not keep: they end by the clock, and with each change of users. */
+async function jwtOf(dir: TempDir): Promise<string> {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2_048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  await writeFile(dir.file('public.pem'), publicKey);
+  await writeFile(dir.file('private.pem'), privateKey);
+  return `jwt,pub-key=${dir.file('public.pem')},priv-key=${dir.file('private.pem')},sign-method=RS256,ttl=1s`;
 }
 
 /** A watch from revision 1 that must go on. */
@@ -101,8 +122,10 @@ describe.each(etcdVersions())('credentials at etcd %s', (version) => {
     await uploader.chooseForSnapshot();
   });
 
-  test('tokens run out under a watch and a snapshot', { timeout: 60_000 }, async () => {
-    await using etcd = await startEtcd({ version, extraFlags: ['--auth-token-ttl=1'] });
+  test.each(['simple', 'jwt'])('%s tokens run out under a watch and a snapshot', { timeout: 60_000 }, async (kind) => {
+    await using dir = tempDir();
+    const flag = kind === 'simple' ? '--auth-token-ttl=1' : `--auth-token=${await jwtOf(dir)}`;
+    await using etcd = await startEtcd({ version, extraFlags: [flag] });
     await etcd.etcdctl('put', 'a', 'x'.repeat(100_000));
     const asRoot = await enableAuth(etcd);
     using member = new EtcdMember(etcd.endpoint, { endpoints: etcd.endpoints, auth: READER, maintenanceAuth: ROOT });
@@ -117,6 +140,8 @@ describe.each(etcdVersions())('credentials at etcd %s', (version) => {
     expect(bytes % 512).toBe(32);
     expect(ended()).toBeUndefined();
     cancel();
+    // A JWT is bound to the auth revision, too.
+    await asRoot('user', 'add', 'somebody:else');
     await Promise.all([
       member.linearizableRead(),
       member.hashKV(),

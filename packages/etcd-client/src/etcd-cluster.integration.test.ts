@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { etcdVersions, eventually, freePorts, missingBinary, startEtcd, tempDir, WatchRows } from '@etcd-ops/test-kit';
 import type { EtcdOpsError } from '@etcd-ops/core';
 import { EtcdCluster } from './index.ts';
+import { orderForSnapshot } from './snapshot-choice.ts';
 
 const versions = etcdVersions();
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -109,5 +110,31 @@ test(
     expect(await cluster.memberList()).toHaveLength(1);
     expect(warnings).not.toHaveLength(0);
     expect(warnings.every((warning) => warning.code === 'ETCD_WRONG_CLUSTER')).toBe(true);
+  },
+);
+
+test.each(versions)(
+  'a member of etcd %s without space serves snapshots only if no other is well',
+  { timeout: 60_000 },
+  async (version) => {
+    await using etcd = await startEtcd({ version, extraFlags: [`--quota-backend-bytes=${2 * 1024 * 1024}`] });
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const value = 'x'.repeat(100_000);
+    await eventually(
+      () =>
+        etcd.etcdctl('put', 'a', value).then(
+          () => false,
+          () => true,
+        ),
+      { intervalMs: 1 },
+    );
+    const { member, status } = await cluster.chooseForSnapshot();
+    expect(status.errors.join()).toContain(`memberID:${status.memberId} alarm:NOSPACE`);
+    // Another one that is well goes before it, although this one leads.
+    const other = { member, status: { ...status, memberId: 1n } };
+    expect(orderForSnapshot([{ member, status }, other]).map((one) => one.status.memberId)).toEqual([
+      1n,
+      status.memberId,
+    ]);
   },
 );

@@ -100,8 +100,7 @@ export class EtcdCluster implements AsyncDisposable {
         }
       }),
     );
-    const alarms = await this.alarms(options).catch(() => []);
-    const candidates = orderForSnapshot(answers.flat(), alarms);
+    const candidates = orderForSnapshot(answers.flat());
     for (const { member, status } of candidates) {
       try {
         const { revision } = await member.linearizableRead(callOptions);

@@ -1,5 +1,5 @@
 import type { EtcdMember, MemberStatus } from './etcd-member.ts';
-import type { EtcdAlarm } from './wire/responses.ts';
+import type { AlarmKind } from './wire/responses.ts';
 
 export interface SnapshotCandidate {
   member: EtcdMember;
@@ -14,13 +14,21 @@ export interface SnapshotChoice extends SnapshotCandidate {
   stale: boolean;
 }
 
-/** Those that may serve, best first. Each member names the alarms of all, so whose they are must be looked up. */
-export function orderForSnapshot(
-  candidates: readonly SnapshotCandidate[],
-  alarms: readonly EtcdAlarm[],
-): SnapshotCandidate[] {
-  const isAlarmed = ({ status }: SnapshotCandidate, kind: EtcdAlarm['kind']): boolean =>
-    alarms.some((alarm) => alarm.kind === kind && alarm.memberId === status.memberId);
+/** `memberID:8211 alarm:CORRUPT`: how Status tells of an alarm, in any version. Source: server/etcdserver/api/v3rpc/maintenance.go. */
+const ALARM_TEXT = /memberID:(\d+) alarm:(\w+)/;
+
+/**
+ * Those that may serve, best first. The alarms are read from the answers, since a question about alarms goes through raft and has no
+ * answer without a quorum. Each member names the alarms of all, so whose they are decides.
+ */
+export function orderForSnapshot(candidates: readonly SnapshotCandidate[]): SnapshotCandidate[] {
+  const alarms = new Set(
+    candidates
+      .flatMap(({ status }) => status.errors)
+      .flatMap((error) => ALARM_TEXT.exec(error)?.slice(1).join(' ') ?? []),
+  );
+  const isAlarmed = ({ status }: SnapshotCandidate, kind: AlarmKind): boolean =>
+    alarms.has(`${status.memberId} ${kind}`);
   const rank = (candidate: SnapshotCandidate): number =>
     (candidate.status.isLeader ? 1 : 0) + (isAlarmed(candidate, 'NOSPACE') ? 2 : 0);
   return candidates
