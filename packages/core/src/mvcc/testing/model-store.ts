@@ -51,9 +51,9 @@ export function rowsOfHistory(history: readonly (readonly Operation[])[]): Model
 export function writeModelStore(
   path: string,
   rows: readonly ModelRow[],
-  meta: { scheduled?: number; finished?: number } = {},
+  meta: { scheduled?: number; finished?: number; pageSize?: number } = {},
 ): void {
-  using writer = BoltWriter.create(path, { pageSize: 512 });
+  using writer = BoltWriter.create(path, { pageSize: meta.pageSize ?? 512 });
   const edge = writer.rightEdge('key');
   for (const { key, value } of rows) edge.append(key, value);
   edge.finish();
