@@ -103,7 +103,7 @@ describe.skipIf(reason !== undefined)('snapshot', () => {
     {
       what: 'https:// to a server without TLS',
       args: () => ['--endpoints', plain.endpoint.replace('http', 'https')],
-      code: 'ETCD_TLS',
+      code: 'ETCD_UNREACHABLE',
       exitCode: 8,
       says: /use http:/,
     },
@@ -233,6 +233,25 @@ describe.skipIf(reason !== undefined)('snapshot', () => {
     writeFileSync(file, 'mine');
     const result = await snapshot(['--once', '--endpoints', plain.endpoint, '--state-dir', file]);
     expectFailure(result, { code: 'DISK_FAILED', exitCode: 12, says: /occupied/ });
+  });
+
+  test('a daemon that was killed leaves nothing that hinders the next one', async () => {
+    const place = ['--bucket', bucket(), '--cluster-name', 'killed'];
+    {
+      await using daemon = startEtcdOps('snapshot', ...place, '--endpoints', plain.endpoint);
+      await eventually(() => daemon.errors().includes('Backing up'), { timeoutMs: 30_000 });
+      const second = await runCli(['snapshot', ...place, '--endpoints', plain.endpoint, '--log-level', 'error']);
+      expectFailure(second, { code: 'STATE_DIR_LOCKED', exitCode: 12, remedy: /--state-dir/ });
+    }
+    const status = await eventually(async () => {
+      const result = await runCli(['status', ...place]);
+      return result.exitCode === 10 ? result : false;
+    });
+    expectFailure(status, { code: 'BUS_UNREACHABLE', exitCode: 10 });
+    await using again = startEtcdOps('snapshot', ...place, '--endpoints', plain.endpoint);
+    await eventually(() => again.errors().includes('Backing up'), { timeoutMs: 30_000 });
+    again.child.kill('SIGTERM');
+    expect((await again.result).exitCode, again.errors()).toBe(0);
   });
 
   // Last, for it takes the quorum away.

@@ -1,6 +1,8 @@
 import { surviveClosedTerminal } from './output/closed-terminal.ts';
 import { runProgram } from './program.ts';
 
+// Told by libraries to whoever writes programs; who runs this one can do nothing about it.
+Object.assign(process, { noDeprecation: true });
 surviveClosedTerminal(process);
 process.exitCode = await runProgram(process.argv.slice(2), {
   environment: process.env,
