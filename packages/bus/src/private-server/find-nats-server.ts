@@ -46,6 +46,6 @@ function missing(message: string): EtcdOpsError {
   return new EtcdOpsError('BINARY_MISSING', {
     message,
     remedy:
-      'Install nats-server 2.9 or newer (Debian: apt install nats-server), name it in ETCD_OPS_NATS_SERVER, or use a running one with --nats-url.',
+      'Install nats-server 2.9 or newer (Debian: apt install nats-server), name it in ETCD_OPS_NATS_SERVER, or use a running one with --nats.',
   });
 }

@@ -5,8 +5,8 @@ import { readArguments, type ReadArguments } from './read-arguments.ts';
 import { type FileValue, resolveOptions, type ResolvedOptions, variablesOf } from './resolve-options.ts';
 import { UsageError, type UsageProblem } from './usage-error.ts';
 
-/** Set by bin/etcd-ops. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['ETCD_OPS_TOOLS_DIR']);
+/** Set by bin/etcd-ops, and the path of a nats-server. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['ETCD_OPS_TOOLS_DIR', 'ETCD_OPS_NATS_SERVER']);
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
