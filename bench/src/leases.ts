@@ -1,50 +1,54 @@
 /**
  * What learning leases costs another client of the same etcd, on each etcd that can be found:
  *
- *     node bench/src/leases.ts [--leases 100000] [--puts 500] [--versions 3.4,3.5]
+ *     node bench/src/leases.ts [--leases 100000] [--puts 500] [--rounds 10] [--versions 3.4,3.5]
  *
- * A second thread puts at a steady rate. Phases: nothing else (again between the others: a busy
- * machine shows there); a listing of all leases each 5 s; 64 questions at a time without a
- * limit, as a plain client would ask; the watcher's LeaseTracker with its default settings, which sees all leases at once. Writes the
- * table to bench/results/leases-<date>.txt as well.
+ * A second thread puts at a steady rate. Slices of 3 s with a pause between them take turns, so that a busy machine is the same for all: nothing else; a listing of
+ * all leases; 64 questions at a time without a pace, as a plain client would ask; the watcher's LeaseTracker with its default
+ * settings, which has seen all leases at once. Then the tracker learns all of them. Appends to bench/results/leases-<date>.txt.
  */
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { EtcdMember, openEtcd3 } from '@etcd-ops/etcd-client';
 import { etcdVersions, startEtcd } from '@etcd-ops/local-servers';
 import { LeaseTracker, watcherSettings } from '@etcd-ops/watcher';
-import type { PutLoadOptions, PutLoadReport } from './put-load.ts';
+import type { PutLoadOptions } from './put-load.ts';
 
 const { values } = parseArgs({
   options: {
     leases: { type: 'string', default: '100000' },
     puts: { type: 'string', default: '500' },
+    rounds: { type: 'string', default: '10' },
     versions: { type: 'string', default: '3.4,3.5' },
   },
 });
 const leaseCount = Number(values.leases);
 const putsPerSecond = Number(values.puts);
-const QUIET_SECONDS = 15;
+const SLICE_MS = 3_000;
+const SETTLE_MS = 1_000;
 const LEASE_TTL_SECONDS = 86_400;
-const lines: string[] = [];
+const GRANTERS = 128;
+const ASKERS = 64;
 
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 const date = new Date().toISOString().slice(0, 10);
-say(
+const out = join(import.meta.dirname, '..', 'results', `leases-${date}.txt`);
+await mkdir(join(out, '..'), { recursive: true });
+await say(
   `${date}: ${leaseCount} leases, ${putsPerSecond} puts/s by another client; ${cpus().length} cores, node ${process.version}`,
 );
-for (const version of etcdVersions().filter((one) =>
-  values.versions.split(',').some((wanted) => one.startsWith(wanted)),
-)) {
+const wanted = values.versions.split(',');
+for (const version of etcdVersions().filter((one) => wanted.some((prefix) => one.startsWith(prefix)))) {
   await measureVersion(version);
 }
-const directory = join(import.meta.dirname, '..', 'results');
-await mkdir(directory, { recursive: true });
-await writeFile(join(directory, `leases-${date}.txt`), `${lines.join('\n')}\n`);
 
 async function measureVersion(version: string): Promise<void> {
   await using etcd = await startEtcd({ version });
@@ -52,29 +56,47 @@ async function measureVersion(version: string): Promise<void> {
   const ids = await grantLeases(etcd.endpoint);
   const data: PutLoadOptions = { endpoint: etcd.endpoint, putsPerSecond };
   const load = new Worker(new URL('put-load.ts', import.meta.url), { workerData: data });
-  const phase = async (name: string, work: () => Promise<string>): Promise<void> => {
-    await delay(2_000);
-    await report(load);
-    const begin = performance.now();
-    const cpuBefore = process.cpuUsage();
-    const said = await work();
-    const seconds = (performance.now() - begin) / 1_000;
-    const { user, system } = process.cpuUsage(cpuBefore);
-    const { p50Ms, p99Ms, maxMs, failed } = await report(load);
-    const puts = `put p50 ${p50Ms.toFixed(1)} p99 ${p99Ms.toFixed(1)} max ${maxMs.toFixed(0)} ms, ${failed} failed`;
-    const cpu = `CPU of all threads here ${((user + system) / 1e6 / seconds).toFixed(2)} cores`;
-    say(
-      `etcd ${version} | ${name} | ${seconds.toFixed(1)} s | ${puts} | ${said} | ${cpu}, load average ${loadavg()[0]!.toFixed(1)}`,
-    );
+  let asked = 0;
+  let listedMs = 0;
+  const modes = {
+    'nothing else': () => delay(SLICE_MS),
+    'one listing of all leases': async () => {
+      const begin = performance.now();
+      await member.leases();
+      listedMs = Math.max(listedMs, performance.now() - begin);
+      await delay(SLICE_MS - (performance.now() - begin));
+    },
+    [`${ASKERS} questions at a time`]: async () => void (asked += await askPlainly(member, ids)),
+    LeaseTracker: async () => void (asked += await learn(member, ids, SLICE_MS)),
   };
-  const quiet = () => phase('nothing else', () => delay(QUIET_SECONDS * 1_000, 'nothing asked'));
-  await quiet();
-  await phase('a listing of all leases each 5 s', () => listings(member));
-  await quiet();
-  await phase('64 questions at a time, no pace', () => askPlainly(member, ids));
-  await quiet();
-  await phase('LeaseTracker', () => learn(member, ids));
-  await quiet();
+  const seen = new Map<string, { latencies: number[]; asked: number }>();
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const [name, run] of Object.entries(modes)) {
+      asked = 0;
+      // What the slice before left behind is nobody's.
+      await delay(SETTLE_MS);
+      await latenciesOf(load);
+      await run();
+      const all = seen.get(name) ?? { latencies: [], asked: 0 };
+      all.latencies.push(...(await latenciesOf(load)));
+      all.asked += asked;
+      seen.set(name, all);
+    }
+  }
+  for (const [name, { latencies, asked: questions }] of seen) {
+    const rate = Math.round((questions * 1_000) / (Number(values.rounds) * SLICE_MS));
+    await say(`etcd ${version} | ${name.padEnd(26)} | ${putsOf(latencies)} | ${rate} questions/s`);
+  }
+  await say(`etcd ${version} | the slowest listing took ${listedMs.toFixed(0)} ms`);
+  await delay(SETTLE_MS);
+  await latenciesOf(load);
+  const begin = performance.now();
+  const learned = await learn(member, ids);
+  const seconds = (performance.now() - begin) / 1_000;
+  const rest = `${Math.round(learned / seconds)}/s, load average ${loadavg()[0]!.toFixed(1)}`;
+  await say(
+    `etcd ${version} | all ${learned} learned in ${seconds.toFixed(0)} s | ${putsOf(await latenciesOf(load))} | ${rest}`,
+  );
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   load.postMessage('end');
   await once(load, 'exit');
@@ -91,7 +113,7 @@ async function grantLeases(endpoint: string): Promise<bigint[]> {
       ids.push(BigInt(id));
     }
   };
-  await Promise.all(Array.from({ length: 128 }, granter));
+  await Promise.all(Array.from({ length: GRANTERS }, granter));
   for (let first = 0; first < ids.length; first += 100) {
     const success = ids.slice(first, first + 100).map((id) => {
       return { request_put: { key: Buffer.from(`leased/${id}`), value: Buffer.from('v'), lease: String(id) } };
@@ -102,63 +124,61 @@ async function grantLeases(endpoint: string): Promise<bigint[]> {
   return ids;
 }
 
-async function listings(member: EtcdMember): Promise<string> {
-  const took: number[] = [];
-  for (let count = 0; count < 3; count++) {
-    await delay(5_000);
-    const begin = performance.now();
-    await member.leases();
-    took.push(Math.round(performance.now() - begin));
-  }
-  return `listings took ${took.join(', ')} ms`;
-}
-
-async function askPlainly(member: EtcdMember, ids: readonly bigint[]): Promise<string> {
+/** For one slice; answers how many were asked. */
+async function askPlainly(member: EtcdMember, ids: readonly bigint[]): Promise<number> {
   let next = 0;
-  const begin = performance.now();
+  const end = performance.now() + SLICE_MS;
   const asker = async (): Promise<void> => {
-    for (let id = ids[next++]; id !== undefined; id = ids[next++]) await member.leaseTimeToLive(id);
+    while (performance.now() < end) await member.leaseTimeToLive(ids[next++ % ids.length]!);
   };
-  await Promise.all(Array.from({ length: 64 }, asker));
-  return rate(ids.length, begin);
+  await Promise.all(Array.from({ length: ASKERS }, asker));
+  return next;
 }
 
-async function learn(member: EtcdMember, ids: readonly bigint[]): Promise<string> {
+/** For a time, or until all are learned; answers how many were. */
+async function learn(member: EtcdMember, ids: readonly bigint[], durationMs = Infinity): Promise<number> {
   const settings = watcherSettings.parse({});
-  let errors = 0;
+  if (durationMs === Infinity) collectGarbage();
+  const heapBefore = process.memoryUsage().heapUsed;
   const tracker = new LeaseTracker({
     ...settings,
     leaseListPeriodMs: 10_000,
     source: member,
     now: () => Date.now(),
     onRecord: () => {},
-    onError: () => errors++,
+    onError: () => {},
   });
-  const begin = performance.now();
+  const end = performance.now() + durationMs;
   for (const id of ids) tracker.sight(id);
   let learned = 0;
-  while (learned < ids.length) {
-    await delay(50);
+  while (learned < ids.length && performance.now() < end) {
+    await delay(20);
     learned += tracker.take(settings.leaseRecordsPerFrameMax).filter(({ source }) => source === 'ttl').length;
   }
+  if (durationMs === Infinity) {
+    collectGarbage();
+    const heapMib = (process.memoryUsage().heapUsed - heapBefore) / 2 ** 20;
+    await say(`heap of a tracker that knows ${learned} leases: ${heapMib.toFixed(1)} MiB`);
+  }
   tracker.stop();
-  const rss = Math.round(process.memoryUsage.rss() / 2 ** 20);
-  return `${rate(ids.length, begin)}, ${errors} errors, RSS ${rss} MB with the load's thread`;
+  return learned;
 }
 
-function rate(count: number, beginMs: number): string {
-  const seconds = (performance.now() - beginMs) / 1_000;
-  return `${count} asked, ${Math.round(count / seconds)}/s`;
-}
-
-async function report(load: Worker): Promise<PutLoadReport> {
+async function latenciesOf(load: Worker): Promise<number[]> {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   load.postMessage('report');
-  const [answer] = (await once(load, 'message')) as [PutLoadReport];
-  return answer;
+  const [latencies] = (await once(load, 'message')) as [number[]];
+  return latencies;
 }
 
-function say(line: string): void {
-  lines.push(line);
+function putsOf(latencies: readonly number[]): string {
+  const sorted = latencies.toSorted((left, right) => left - right);
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN).toFixed(1);
+  return `${sorted.length} puts: p50 ${at(0.5)} p90 ${at(0.9)} p99 ${at(0.99)} max ${at(1)} ms`;
+}
+
+async function say(line: string): Promise<void> {
   process.stdout.write(`${line}\n`);
+  await appendFile(out, `${line}\n`);
 }
