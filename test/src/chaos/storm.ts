@@ -62,7 +62,9 @@ export async function runStorm({ seed, rounds, world: options = {}, onRound }: S
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       const plan = faults.map(described).join('; ');
-      throw new Error(`Storm of seed ${seed}, round ${round} (${plan}): ${what}\n${world.logs()}`, { cause: error });
+      const facts = await world.facts().catch((failure: unknown) => String(failure));
+      const message = `Storm of seed ${seed}, round ${round} (${plan}): ${what}\n${facts}\n${world.logs()}`;
+      throw new Error(message, { cause: error });
     }
   }
   const { rssBytesMax } = storm.processes;

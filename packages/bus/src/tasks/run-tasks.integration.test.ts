@@ -306,36 +306,43 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect((await history(bus)).map(({ cluster }) => cluster)).toEqual(['a']);
   });
 
-  test('a server that lost the tail of its queue blocks no subject', async (context) => {
-    const { server, bus, work } = await setUp(context);
-    const done: string[] = [];
-    const { end } = work({ handler: async ({ id }) => (done.push(id), {}) });
-    // Nobody works on it: with it the queue's file stays.
-    const waiting = {
-      version: 1,
-      id: 'full',
-      kind: 'full',
-      cluster: 'a',
-      createdAt: new Date().toISOString(),
-    } as const;
-    await dispatchTask(bus, { ...waiting, cause: 'request' });
-    for (let n = 1; n <= 5; n++) {
-      await dispatchTask(bus, gcTask('a', { id: `before-${n}` }));
+  test.for([{ atWork: false }, { atWork: true }])(
+    'a server that lost the tail of its queue blocks no subject (a task at work: $atWork)',
+    async ({ atWork }, context) => {
+      const { server, bus, work } = await setUp(context);
+      const done: string[] = [];
+      const go = Promise.withResolvers<void>();
+      const { end, count } = work({
+        handler: async ({ id }) => {
+          if (id === 'slow') await go.promise;
+          done.push(id);
+          return {};
+        },
+      });
+      // Nobody works on it: with it the queue's file stays.
+      const createdAt = new Date().toISOString();
+      await dispatchTask(bus, { version: 1, id: 'full', kind: 'full', cluster: 'a', createdAt, cause: 'request' });
+      for (let n = 1; n <= 5; n++) {
+        await dispatchTask(bus, gcTask('a', { id: `before-${n}` }));
+        await eventually(async () => (await queued(bus)) === 1);
+      }
+      if (atWork) await dispatchTask(bus, gcTask('b', { id: 'slow' }));
+      await eventually(() => count('started') === (atWork ? 6 : 5));
+      const lastSequence = async () => (await (await bus.jsm()).streams.info(TASKS_STREAM)).state.last_seq;
+      const before = await lastSequence();
+      await server.kill();
+      expect(await cutTail(server.storeDir, atWork ? 600 : 100, (stream) => stream === TASKS_STREAM)).toBe(1);
+      await server.start();
+      await eventually(() => bus.connected);
+      // Its sequence is one that the consumer has delivered before. An answer may be lost, then the repetition is a duplicate.
+      await eventually(async () => (await dispatchTask(bus, gcTask('a', { id: 'after' }))) !== 'busy');
+      expect(await lastSequence()).toBeLessThanOrEqual(before);
+      await eventually(() => done.includes('after'), { timeoutMs: 20_000 });
+      go.resolve();
       await eventually(async () => (await queued(bus)) === 1);
-    }
-    const lastSequence = async () => (await (await bus.jsm()).streams.info(TASKS_STREAM)).state.last_seq;
-    const before = await lastSequence();
-    await server.kill();
-    expect(await cutTail(server.storeDir, 100, (stream) => stream === TASKS_STREAM)).toBe(1);
-    await server.start();
-    await eventually(() => bus.connected);
-    // Its sequence is one that the consumer has delivered before. An answer may be lost, then the repetition is a duplicate.
-    await eventually(async () => (await dispatchTask(bus, gcTask('a', { id: 'after' }))) !== 'busy');
-    expect(await lastSequence()).toBeLessThanOrEqual(before);
-    await eventually(() => done.includes('after'), { timeoutMs: 20_000 });
-    await eventually(async () => (await queued(bus)) === 1);
-    await end();
-  });
+      await end();
+    },
+  );
 });
 
 async function stored<T>(bus: Bus, stream: string, parse: (json: unknown) => T): Promise<T[]> {

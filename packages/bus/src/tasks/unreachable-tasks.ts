@@ -1,3 +1,4 @@
+import type { SeqMsgRequest } from 'nats';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus } from '../connection.ts';
 import { TASKS_STREAM } from '../names.ts';
@@ -23,10 +24,16 @@ export async function hasUnreachableTasks(bus: Bus, consumer: { durable: string;
 
 async function forgottenTasks(bus: Bus, { durable, filter }: { durable: string; filter: string }): Promise<number> {
   const jsm = await bus.jsm();
-  const [{ state }, { num_pending: due, num_ack_pending: delivered }] = await Promise.all([
+  const [{ state }, info] = await Promise.all([
     jsm.streams.info(TASKS_STREAM, { subjects_filter: filter }),
     jsm.consumers.info(TASKS_STREAM, durable),
   ]);
+  const { num_pending: due, num_ack_pending: delivered } = info;
   const stored = Object.values(state.subjects ?? {}).reduce((sum, messages) => sum + messages, 0);
+  if (stored === 0) return 0;
+  // What it delivered and nobody acknowledged may have been lost with the tail and still be counted: so the numbers alone can deceive.
+  if (info.delivered.stream_seq > state.last_seq) return stored;
+  const oldest = await jsm.streams.getMessage(TASKS_STREAM, { seq: 1, next_by_subj: filter } as SeqMsgRequest);
+  if (oldest.seq <= info.ack_floor.stream_seq) return 1;
   return stored - due - delivered;
 }

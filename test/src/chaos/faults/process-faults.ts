@@ -2,6 +2,7 @@ import { NO_FAULTS } from '../world/process-faults.ts';
 import type { ChaosWorld } from '../world/chaos-world.ts';
 import { SERVICE_NAMES, type ServiceName, type ServiceProcess } from '../world/service-process.ts';
 import type { Random } from '@etcd-ops/test-kit';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultMaker } from './fault.ts';
 
 /** Those that move data are hit more often. */
@@ -68,6 +69,21 @@ const fillDisk: FaultMaker = (random, world) => {
   };
 };
 
+/** Between the moment when a write began and the one when it is durable. */
+const killWriter: FaultMaker = (random, world) => {
+  const writers = world.servicesOf('uploader');
+  const killAfterMs = random.integer(100, 600);
+  return {
+    text: `kill every uploader after ${killAfterMs} ms of slow writes`,
+    begin: async () => {
+      for (const writer of writers) await writer.setFaults({ ...NO_FAULTS, diskDelayMs: 250 });
+      await delay(killAfterMs);
+      await Promise.all(writers.map((writer) => writer.kill()));
+    },
+    end: async () => void (await Promise.all(writers.map((writer) => writer.start()))),
+  };
+};
+
 const slowDisk: FaultMaker = (random, world) => {
   const diskDelayMs = random.integer(20, 400);
   return {
@@ -100,7 +116,8 @@ export const PROCESS_FAULTS: readonly (readonly [FaultMaker, number])[] = [
   [killAll, 2],
   [pauseService, 4],
   [drainService, 2],
-  [fillDisk, 2],
+  [fillDisk, 3],
+  [killWriter, 3],
   [slowDisk, 2],
   [stepClock, 2],
 ];

@@ -5,6 +5,10 @@ import {
   connectBus,
   ensureEventStream,
   ensureTopology,
+  positionKey,
+  positions,
+  streamFacts,
+  TASKS_STREAM,
   type Bus,
   type ClusterSpecInput,
 } from '@etcd-ops/bus';
@@ -144,6 +148,21 @@ export class ChaosWorld implements AsyncDisposable {
       }),
     ]);
     await eventually(() => this.#bus.connected, { timeoutMs: 20_000 });
+  }
+
+  /** What NATS knows of tasks, events and positions: for a failure's message. */
+  async facts(): Promise<string> {
+    const jsm = await this.#bus.jsm();
+    const [tasks, consumers, events, position] = await Promise.all([
+      jsm.streams.info(TASKS_STREAM, { subjects_filter: '>' }).then(({ state }) => state),
+      jsm.consumers.list(TASKS_STREAM).next(),
+      streamFacts(this.#bus, this.cluster),
+      positions(this.#bus).get(positionKey(this.cluster)),
+    ]);
+    const delivered = consumers.map(({ name, delivered: last, ack_floor, num_ack_pending, num_pending }) => {
+      return { name, last: last.stream_seq, floor: ack_floor.stream_seq, num_ack_pending, num_pending };
+    });
+    return JSON.stringify({ tasks, consumers: delivered, events, position: position?.value });
   }
 
   /** The end of what every process wrote: for a failure's message. */
