@@ -278,7 +278,7 @@ export const compact = async (etcd: TestEtcd, revision: number): Promise<void> =
   await cluster.members()[0]!.compact(revision, { physical: true });
 };
 
-export const headOf = async (etcd: TestEtcd): Promise<number> => {
+export const headOf = async (etcd: Pick<TestEtcd, 'endpoints'>): Promise<number> => {
   await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
   return (await cluster.members()[0]!.linearizableRead()).revision;
 };
