@@ -28,7 +28,13 @@ export const demoCommand = defineCommand({
     seed: count({ value: 'number', default: 20_261_120, en: 'seed of the load', zh: '负载的随机种子' }),
     ...outputFlags,
   },
-  examples: [{ command: 'etcd-ops demo --keep', en: 'and then look around', zh: '演示后保留现场' }],
+  examples: [
+    {
+      command: 'etcd-ops demo --keep',
+      en: 'see it work, and keep everything running to play with',
+      zh: '演示后保留现场',
+    },
+  ],
   exitCodes: [11, 12],
   run: async (options) => {
     const { runDemo } = await import('../demo/run-demo.ts');

@@ -13,11 +13,15 @@ export const listCommand = defineCommand({
   },
   flags: { ...repositoryFlags, ...outputFlags },
   examples: [
-    { command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod', en: 'for people', zh: '表格输出' },
+    {
+      command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod',
+      en: 'which moments can be restored?',
+      zh: '可以恢复到哪些时刻？',
+    },
     {
       command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod -o json',
-      en: 'for programs',
-      zh: 'JSON 输出',
+      en: 'the same for programs',
+      zh: '同上，JSON 输出',
     },
   ],
   exitCodes: [6, 9],

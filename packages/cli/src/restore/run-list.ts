@@ -12,12 +12,17 @@ export async function runList(options: RepositoryOptions & { output: 'table' | '
   const store = await openStore(storeSpec(options));
   const inventory = await readInventory(store, options.clusterName);
   if (options.output === 'json') emitJson(describe(inventory));
-  else emitText(render(inventory));
+  // Empty tables would only hide what is said below.
+  else if (holdsAnything(inventory)) emitText(render(inventory));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
     throw new EtcdOpsError('NO_BACKUP', {
       message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}`,
     });
   }
+}
+
+function holdsAnything({ timelines, incomplete, damaged, foreign }: Inventory): boolean {
+  return timelines.length + incomplete.length + damaged.length + foreign.length > 0;
 }
 
 function describe(inventory: Inventory): unknown {
@@ -87,7 +92,7 @@ function render(inventory: Inventory): string {
     ...gaps(inventory).map(sayGap),
     ...inventory.incomplete.map(({ key, missing }) => `Incomplete: ${key} has no ${missing}`),
     ...inventory.damaged.map(({ key, reason }) => `Damaged: ${key}: ${reason}`),
-    ...(inventory.foreign.length === 0 ? [] : [`${inventory.foreign.length} files of somebody else are left alone`]),
+    ...(inventory.foreign.length === 0 ? [] : [`Files of somebody else, left alone: ${inventory.foreign.length}`]),
   ].join('\n');
 }
 
