@@ -4,10 +4,14 @@ const GENERATION_ANSWERS = 2_000;
 const BUSY_FACTOR = 2;
 const BUSY_SLACK_MS = 1;
 const BACK_OFF = 0.7;
+/** Below one question at a time it rests between them: a hundredth of the time is spent asking, at least. */
+const SHARE_MIN = 0.01;
+const RECOVERY = 1.5;
+const REST_MS_MAX = 1_000;
 
 /**
  * How many questions may be open at a time, by how long the answers take: one more after each round that went well, a third less after
- * one in which they took clearly longer than they can. What makes etcd slow for us makes it slow for its clients.
+ * one in which they took clearly longer than they can; less than one means rests between single questions. What makes etcd slow for us makes it slow for its clients.
  */
 export class AdaptiveLimit {
   readonly #max: number;
@@ -22,7 +26,12 @@ export class AdaptiveLimit {
   }
 
   get current(): number {
-    return Math.floor(this.#limit);
+    return Math.max(1, Math.floor(this.#limit));
+  }
+
+  /** How long to ask nothing after an answer that took so long. */
+  restMs(latencyMs: number): number {
+    return this.#limit >= 1 ? 0 : Math.min(REST_MS_MAX, latencyMs * (1 / this.#limit - 1));
   }
 
   answered(latencyMs: number): void {
@@ -33,13 +42,13 @@ export class AdaptiveLimit {
     const meanMs = this.#roundMs / this.#roundAnswers;
     this.#limit =
       meanMs > this.#shortestMs * BUSY_FACTOR + BUSY_SLACK_MS
-        ? Math.max(1, this.#limit * BACK_OFF)
-        : Math.min(this.#max, this.#limit + 1);
+        ? Math.max(SHARE_MIN, this.#limit * BACK_OFF)
+        : Math.min(this.#max, this.#limit < 1 ? this.#limit * RECOVERY : this.#limit + 1);
     this.#endRound();
   }
 
   failed(): void {
-    this.#limit = 1;
+    this.#limit = Math.min(1, this.#limit * BACK_OFF);
     this.#endRound();
   }
 
@@ -51,7 +60,7 @@ export class AdaptiveLimit {
   #beginGeneration(): void {
     this.#generationAnswers = 0;
     this.#shortestMs = Infinity;
-    this.#limit = 1;
+    this.#limit = Math.min(1, this.#limit);
     this.#endRound();
   }
 }

@@ -57,6 +57,8 @@ export class LeaseTracker {
   #allowance: number;
   #allowedAtMs: number;
   #pace: NodeJS.Timeout | undefined;
+  /** Of the monotonic clock that latencies are measured with. */
+  #restUntilMs = 0;
   #epoch = 0;
   #tombstonesSeen = false;
   #nextListingMs: number;
@@ -182,12 +184,14 @@ export class LeaseTracker {
     const earned = (Math.max(0, nowMs - this.#allowedAtMs) / 1_000) * this.#limits.leaseAsksPerSecondMax;
     this.#allowance = Math.min(this.#burst, this.#allowance + earned);
     this.#allowedAtMs = nowMs;
-    if (this.#allowance >= 1) return true;
+    const restMs = this.#restUntilMs - performance.now();
+    if (this.#allowance >= 1 && restMs <= 0) return true;
     if (this.#pace === undefined) {
-      this.#pace = setTimeout(() => {
+      const again = (): void => {
         this.#pace = undefined;
         this.#askNext();
-      }, PACE_MS);
+      };
+      this.#pace = setTimeout(again, Math.max(PACE_MS, restMs));
     }
     return false;
   }
@@ -197,7 +201,9 @@ export class LeaseTracker {
       const askedMs = performance.now();
       try {
         const answer = await this.#source.leaseTimeToLive(id);
-        this.#concurrency.answered(performance.now() - askedMs);
+        const answeredMs = performance.now();
+        this.#concurrency.answered(answeredMs - askedMs);
+        this.#restUntilMs = answeredMs + this.#concurrency.restMs(answeredMs - askedMs);
         this.#answered(id, answer);
         return;
       } catch (error) {

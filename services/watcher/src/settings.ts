@@ -32,7 +32,7 @@ export const watcherSettings = z.object({
   catchUpPollMs: integerSetting({ min: 10, max: 60_000, default: 500 }),
   catchUpGraceMs: integerSetting({ min: 1_000, max: 3_600_000, default: 120_000 }),
   leaseAsksMax: integerSetting({ min: 1, max: 1_000, default: 32 }),
-  leaseAsksPerSecondMax: integerSetting({ min: 1, max: 100_000, default: 1_000 }),
+  leaseAsksPerSecondMax: integerSetting({ min: 1, max: 100_000, default: 500 }),
   leasesKnownMax: integerSetting({ min: 1, max: 10_000_000, default: 200_000 }),
   leaseRecordsPerFrameMax: integerSetting({ min: 1, max: 16_384, default: 4_096 }),
   /** How long the first rows of a watch may take before the compact revision is asked for. */
