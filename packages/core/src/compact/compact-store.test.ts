@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
@@ -128,6 +128,25 @@ describe('compactStore', () => {
     await expect(compactStore(source, target)).rejects.toMatchObject({ code: 'TARGET_OCCUPIED' });
     expect(readFileSync(target, 'utf8')).toBe('taken');
     expect(readdirSync(dirname(target)).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  test('removes what a killed run left, but not the work of one that is alive, nor anything else', async () => {
+    const [source, target] = [scratch.file(), scratch.file()];
+    writeModelStore(source, rowsOfHistory([[{ key: 'a' }]]), {});
+    const beside = ['999999999-1.part', '1-1.part', 'other'].map((name) => `${target}.${name}`);
+    for (const path of beside) writeFileSync(path, 'x');
+    await compactStore(source, target);
+    expect(beside.map((path) => existsSync(path))).toEqual([false, true, true]);
+    for (const path of beside.slice(1)) rmSync(path);
+  });
+
+  test('two runs for one target: one publishes a whole file, the other is refused', async () => {
+    const [source, target] = [scratch.file(), scratch.file()];
+    writeModelStore(source, rowsOfHistory(Array.from({ length: 300 }, (_, index) => [{ key: `k${index}` }])), {});
+    const outcomes = await Promise.allSettled([compactStore(source, target), compactStore(source, target)]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    using file = BoltFile.open(target);
+    expect(await checkBoltFile(file)).toMatchObject({ entries: 300 + 3 + 2 });
   });
 
   test('a snapshot with a wrong hash is refused unless told', async () => {
