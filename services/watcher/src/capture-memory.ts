@@ -23,6 +23,10 @@ export class CaptureMemory {
   #revisionBytesHint: number | undefined;
   #fragmentAlways = false;
   #hole: RevisionHole | undefined;
+  /** L when the last session ended; 0 before the first. */
+  capturedRevision = 0;
+  /** The newest store revision that etcd named, whoever asked. */
+  headRevision = 0;
 
   /** Leases that a session saw and did not get to ask about: the next one does. */
   keepLeases(ids: readonly bigint[]): void {
@@ -47,6 +51,7 @@ export class CaptureMemory {
   /** A new history begins: the indexes of the old one say nothing about it. */
   forgetRaftIndexes(): void {
     this.#raftIndexes.clear();
+    this.headRevision = 0;
   }
 
   rememberRows({ revisionCount, rowCount, rowBytes }: SeenRows): void {

@@ -134,6 +134,7 @@ async function capture(
     leases,
     voice,
     clock: context.clock,
+    memory,
     // Segments begin far behind by themselves.
     revisionsBehindMax: 2 * (open.inSegments === true ? settings.segmentsRevisionsMax : settings.plainRevisionsMax),
   });
@@ -143,6 +144,7 @@ async function capture(
     gauge.stop();
     const { rowCount, rowBytes } = watch;
     const revisionCount = watch.assembler.lastCompleted - open.point.revision;
+    memory.capturedRevision = publisher.point.revision;
     memory.rememberRows({ revisionCount, rowCount, rowBytes });
   }
 }

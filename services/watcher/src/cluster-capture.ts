@@ -1,5 +1,6 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
+import type { EtcdMember } from '@etcd-ops/etcd-client';
 import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
 import { followAuth } from './auth-follower.ts';
 import { CaptureMemory } from './capture-memory.ts';
@@ -15,6 +16,8 @@ export interface ClusterCaptureOptions {
   metrics: CaptureMetrics;
 }
 
+/** How often etcd is asked for its head: a watch that is held back or not open does not tell. */
+const HEAD_LOOK_MS = 2_000;
 /** A session that captured for this long was a good one: the next begins again with the shortest pause. */
 const GOOD_SESSION_MS = 10_000;
 
@@ -77,6 +80,7 @@ export class ClusterCapture {
     try {
       await using loan = await context.etcd.borrow(spec, { signal });
       const member = await loan.cluster.pickForWatch({ signal });
+      using _head = this.#followHead(member);
       const end = await runCaptureSession({
         spec,
         context,
@@ -103,6 +107,22 @@ export class ClusterCapture {
       logger[said === this.#said ? 'debug' : 'warn']({ error }, 'Capture is opened again');
       this.#said = said;
     }
+  }
+
+  /** While the bus, a full stream or a full snapshot is waited for, the lag must be seen to grow. */
+  #followHead(member: EtcdMember): Disposable {
+    const labels = { cluster: this.#voice.cluster };
+    const { metrics } = this.#voice;
+    const look = async (): Promise<void> => {
+      const { revision } = await member.linearizableRead();
+      this.#memory.headRevision = revision;
+      const captured = this.#memory.capturedRevision;
+      if (this.#watching || captured === 0) return;
+      metrics.headRevision.set(labels, revision);
+      metrics.lagRevisions.set(labels, Math.max(0, revision - captured));
+    };
+    const timer = setInterval(() => void look().catch(() => undefined), HEAD_LOOK_MS);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   #sayEnd(end: PublishEnd): void {

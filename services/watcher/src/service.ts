@@ -2,6 +2,7 @@ import type { ClusterSpec } from '@etcd-ops/bus';
 import { runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import { ClusterCapture } from './cluster-capture.ts';
+import { wantFirstFull } from './first-full.ts';
 import { FairShare } from './fair-share.ts';
 import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
@@ -36,9 +37,9 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
         logger: context.logger,
         clock: context.clock,
         signal,
-        accepts: isCaptured,
-        job: (spec, jobSignal) =>
-          holdOwnership({
+        job: async (spec, jobSignal) => {
+          if (!isCaptured(spec)) return await wantFirstFull(spec, context, jobSignal);
+          await holdOwnership({
             key: createOwnerKey({ bus: context.bus, cluster: spec.name, watcher, now: () => context.clock.now() }),
             renewMs: settings.ownerRenewMs,
             contendMs: settings.ownerContendMs,
@@ -61,7 +62,8 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
                 captures.delete(spec.name);
               }
             },
-          }),
+          });
+        },
       });
       // All clusters were given back: the others need not find that out by themselves.
       await fleet.depart();

@@ -1,4 +1,5 @@
 import type { Clock } from '@etcd-ops/service-kit';
+import type { CaptureMemory } from './capture-memory.ts';
 import type { CaptureWatch } from './capture-watch.ts';
 import type { FramePublisher } from './frame-publisher.ts';
 import type { LeaseTracker } from './lease-tracker.ts';
@@ -23,16 +24,17 @@ export class WatchGauge {
     leases: LeaseTracker;
     voice: CaptureVoice;
     clock: Clock;
+    memory: CaptureMemory;
     revisionsBehindMax: number;
   }) {
-    const { watch, publisher, leases, voice, clock, revisionsBehindMax } = options;
+    const { watch, publisher, leases, voice, clock, memory, revisionsBehindMax } = options;
     const { metrics } = voice;
     const labels = { cluster: voice.cluster };
     let droppedSaid = 0;
     let behindTicks = 0;
     this.#tick = () => {
       const captured = publisher.point.revision;
-      const head = Math.max(watch.headRevision, captured);
+      const head = Math.max(watch.headRevision, memory.headRevision, captured);
       const oldestMs = watch.gatherer.oldestObservedMs;
       metrics.headRevision.set(labels, head);
       metrics.capturedRevision.set(labels, captured);

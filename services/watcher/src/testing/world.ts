@@ -280,7 +280,7 @@ export const compact = async (etcd: TestEtcd, revision: number): Promise<void> =
 
 export const headOf = async (etcd: Pick<TestEtcd, 'endpoints'>): Promise<number> => {
   await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
-  return (await cluster.members()[0]!.linearizableRead()).revision;
+  return (await (await cluster.pickForWatch()).linearizableRead()).revision;
 };
 
 export const put = async (etcd: TestEtcd, count: number, prefix = 'k'): Promise<void> => {
