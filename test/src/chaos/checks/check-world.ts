@@ -1,6 +1,6 @@
 import { readInventory, type RestorePlan } from '@etcd-ops/core';
 import type { ChaosWorld } from '../world/chaos-world.ts';
-import { checkGaps, checkHash, checkRows, settled } from './repository-check.ts';
+import { checkDeltas, checkGaps, checkHash, checkRows, settled } from './repository-check.ts';
 import type { StreamAudit } from './stream-audit.ts';
 
 export interface CheckOptions {
@@ -44,6 +44,7 @@ export async function checkWorld(options: CheckOptions): Promise<CheckReport> {
     throw new Error(`Revision ${acknowledged} was acknowledged and ${plan.revision} is the last restorable one`);
   }
   if (audit.violations.length > 0) throw new Error(`The event stream: ${audit.violations.join('; ')}`);
+  checkDeltas(inventory, compactions);
   const gaps = checkGaps(inventory, compactions);
   await checkHash(world, plan);
   const rows = await checkRows(world, inventory, after);

@@ -171,3 +171,20 @@ export function checkGaps(inventory: Inventory, compactions: readonly number[]):
   }
   return found.length;
 }
+
+/**
+ * What was captured must have become deltas without a hole, though fulls may restore what lies in it: only a compaction explains one.
+ * Nothing may lie in two of them.
+ */
+export function checkDeltas(inventory: Inventory, compactions: readonly number[]): void {
+  for (const { timeline, deltas } of inventory.timelines) {
+    let reached = (deltas[0]?.first ?? 1) - 1;
+    for (const { first, last, key } of deltas) {
+      const hole = `the revisions behind ${reached} and below ${first} of timeline ${timeline}`;
+      const isHonest = compactions.some((compacted) => reached < compacted && compacted < first);
+      if (first > reached + 1 && !isHonest) throw new Error(`No delta holds ${hole}, and no compaction explains it`);
+      if (first <= reached) throw new Error(`The delta ${key} repeats what another one holds: ${hole}`);
+      reached = last;
+    }
+  }
+}

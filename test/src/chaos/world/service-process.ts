@@ -45,6 +45,7 @@ export class ServiceProcess implements AsyncDisposable {
   readonly tempDirectory: string;
   readonly #plan: ServicePlan;
   #process: GuardedProcess | undefined;
+  #starting: Promise<void> | undefined;
   #paused = false;
   #earlierLogs = '';
   starts = 0;
@@ -79,7 +80,12 @@ export class ServiceProcess implements AsyncDisposable {
     return this.#earlierLogs + (this.#process?.log() ?? '');
   }
 
+  /** Two faults may both want it back at the same moment: it is one process. */
   async start(): Promise<void> {
+    await (this.#starting ??= this.#start().finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(): Promise<void> {
     if (this.running) return;
     const { directory, settings, worldId, name } = this.#plan;
     this.#earlierLogs = this.log().slice(-32_768);
