@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   etcdVersions,
@@ -7,6 +7,7 @@ import {
   freePorts,
   hardLoad,
   missingBinary,
+  planMembers,
   runEtcdctl,
   spawnGuarded,
   startEtcd,
@@ -94,6 +95,64 @@ describe.for(['3.4', '3.5'])('three members for etcd %s', (release) => {
       await Promise.all(running.map((member) => member.kill()));
     }
   });
+});
+
+test('a file of etcdctl, and a copied db, are restored as the runbooks say, to the owner wanted, with logs elsewhere', async (context) => {
+  const version = etcdVersions().findLast((found) => found.startsWith('3.5.')) ?? etcdVersions().at(-1);
+  if (version === undefined) return context.skip(missingBinary('etcd'));
+  await using scratch = tempDir();
+  const [plan] = await planMembers(1, scratch.file('booted'));
+  const file = scratch.file('snapshot.db');
+  {
+    await using etcd = await startEtcd({ version });
+    for (const value of ['jormun', 'jormun_new']) await etcd.etcdctl('put', 'name', value);
+    await etcd.etcdctl('snapshot', 'save', file);
+    await etcd.stop();
+    copyFileSync(join(etcd.dataDir, 'member', 'snap', 'db'), scratch.file('copied.db'));
+  }
+  const url = `http://127.0.0.1:${plan!.peerPort}`;
+  // What the runbooks give to `etcdctl snapshot restore`.
+  const runbook = ['--name=infra0', '--initial-cluster', `infra0=${url}`, '--initial-advertise-peer-urls', url];
+  const pki = ['--cacert=/etc/kubernetes/pki/etcd/ca.pem', '--cert=/pki/members.pem', '--key=/pki/members-key.pem'];
+  const restore = ['restore', '--from-file', file, ...runbook, '--initial-cluster-token', 'ea8cfe2bfe85'];
+  const dataDir = scratch.file('infra0.etcd');
+  const places = ['--data-dir', dataDir, '--wal-dir', scratch.file('wal', '{name}')];
+  const owner = process.geteuid?.() === 0 ? ['--owner', '4321:1234'] : [];
+  const whole = await runEtcdOps(...restore, ...pki, ...places, ...owner, '-o', 'json');
+  expect(whole.exitCode, whole.stderr).toBe(0);
+  expect(JSON.parse(whole.stdout)).toMatchObject({
+    revision: 3,
+    target: '3.5',
+    members: [{ name: 'infra0', dataDir }],
+  });
+  if (owner.length > 0) {
+    const wal = scratch.file('wal', 'infra0', '0000000000000000-0000000000000000.wal');
+    for (const path of [join(dataDir, 'member', 'snap', 'db'), wal]) {
+      expect(statSync(path)).toMatchObject({ uid: 4321, gid: 1234 });
+    }
+  }
+  await using booted = await startEtcd({
+    version,
+    members: [{ ...plan!, name: 'infra0', dataDir }],
+    token: 'ea8cfe2bfe85',
+    extraFlags: [`--wal-dir=${scratch.file('wal', 'infra0')}`],
+  });
+  expect((await booted.etcdctl('get', 'name', '--print-value-only')).trim()).toBe('jormun_new');
+
+  const copied = [
+    'restore',
+    '--from-file',
+    scratch.file('copied.db'),
+    ...runbook,
+    '--data-dir',
+    scratch.file('copied'),
+  ];
+  const unsaid = await runEtcdOps(...copied);
+  expect(unsaid.exitCode, unsaid.stderr).toBe(4);
+  expect(unsaid.stderr).toContain('--skip-hash-check');
+  const said = await runEtcdOps(...copied, '--skip-hash-check', '--revision', '2', '-o', 'json');
+  expect(said.exitCode, said.stderr).toBe(0);
+  expect(JSON.parse(said.stdout)).toMatchObject({ revision: 2, full: { cut: true } });
 });
 
 /** A full, and behind it a delta of transactions and leases. */

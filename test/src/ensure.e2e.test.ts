@@ -222,6 +222,20 @@ describe.for(['3.4', '3.5'])('ensure before etcd %s', (release) => {
     expect(readdirSync(scratch.file('photos'))).toEqual(['cat.jpg']);
   });
 
+  test('a store that is away keeps a sound etcd from nothing, and a broken one from being called missing', async (context) => {
+    if (reason !== undefined) return context.skip(reason);
+    // No file system has names of this length: each look fails.
+    const away = ['--bucket', scratch.file('x'.repeat(300))];
+    const sound = await ensure(freshCopy(), ...away);
+    expect(sound.exitCode, sound.stderr).toBe(0);
+    expect(JSON.parse(sound.stdout)).toMatchObject({
+      action: 'left',
+      warnings: [expect.stringContaining('could not be read')],
+    });
+    const missing = await ensure(scratch.file('never-there'), ...away, '--allow-new');
+    expect(missing.exitCode, missing.stderr).toBe(9);
+  });
+
   test('without a backup nothing is done, unless a new cluster is meant', async (context) => {
     if (reason !== undefined) return context.skip(reason);
     const nothing = ['--bucket', scratch.file('nowhere')];

@@ -63,7 +63,7 @@ test('snapshot --once works over a given NATS, asks a running daemon, and takes 
   await etcd.etcdctl('put', 'key', 'value');
   const repository = ['--bucket', scratch.file('backups'), '--cluster-name', 'prod'];
   const endpoints = ['--endpoints', etcd.endpoints.join(','), '--log-level', 'warn', '-o', 'json'];
-  const timeouts = ['--etcd-connection-timeout', '5s'];
+  const timeouts = ['--etcd-connection-timeout', '2s'];
   const once = ['snapshot', '--once', ...repository, ...endpoints, ...timeouts];
 
   const given = await runEtcdOps(...once, '--nats', nats.url);

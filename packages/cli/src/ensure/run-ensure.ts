@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  describeError,
+  ERROR_CODES,
   EtcdOpsError,
   headOf,
   inspectDataDir,
@@ -27,8 +29,10 @@ import { giveTo, parseOwner, type Owner } from '../restore/owner.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 import { decide, type Decision, type NewestBackup } from './decide.ts';
 import { emitEnsured } from './report.ts';
-import { knownClusters, type KnownClusters } from './known-cluster.ts';
+import { knownClusters } from './known-cluster.ts';
 import { livingPeers } from './living-peers.ts';
+
+const STORE_EXIT_CODE = ERROR_CODES.STORE_FAILED.exit;
 
 export interface EnsureOptions extends RepositoryOptions {
   dataDir?: string;
@@ -67,19 +71,36 @@ export async function runEnsure(options: EnsureOptions): Promise<void> {
   using cancel = cancelOnSignal();
   const { signal } = cancel;
   const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName, { signal });
-  const backup = await newestBackup(store, inventory, signal);
-  const known = knownClusters(inventory, members);
-  const state = await inspectDataDir({
-    dataDir,
-    walDir,
-    checkPages: !options.quick,
-    digestOf: backup?.plan.revision,
-    signal,
-  });
-  const decision = decide(state, backup, known);
-  const context = { options, members, store, inventory, known, signal, owner };
+  const look = { dataDir, walDir, checkPages: !options.quick, signal };
+  let repository: Repository;
+  try {
+    repository = await readRepository(store, options.clusterName, signal);
+  } catch (error) {
+    return emitEnsured(withoutBackups(error, await inspectDataDir(look), dataDir), options.output);
+  }
+  const { inventory, backup } = repository;
+  const state = await inspectDataDir({ ...look, digestOf: backup?.plan.revision });
+  const decision = decide(state, backup, knownClusters(inventory, members));
+  const context = { options, members, store, inventory, signal, owner };
   emitEnsured(await carryOut(decision, state, context), options.output);
+}
+
+/** A store that is away must not keep a sound etcd from starting; for everything else it is needed. */
+function withoutBackups(error: unknown, state: DataDirState, dataDir: string): Ensured {
+  const isStoreAway = isEtcdOpsError(error) && error.exitCode === STORE_EXIT_CODE;
+  if (!isStoreAway || state.kind !== 'healthy') throw error;
+  const warning = `The backups could not be read, so neither cluster nor revision were compared: ${describeError(error)}`;
+  return { action: 'left', dataDir, state, movedTo: [], warnings: [...state.warnings, warning] };
+}
+
+interface Repository {
+  inventory: Inventory;
+  backup: NewestBackup | undefined;
+}
+
+async function readRepository(store: ObjectStore, cluster: string, signal: AbortSignal): Promise<Repository> {
+  const inventory = await readInventory(store, cluster, { signal });
+  return { inventory, backup: await newestBackup(store, inventory, signal) };
 }
 
 interface Context {
@@ -87,7 +108,6 @@ interface Context {
   members: MemberPlan;
   store: ObjectStore;
   inventory: Inventory;
-  known: KnownClusters;
   signal: AbortSignal;
   owner: Owner | undefined;
 }
