@@ -96,8 +96,8 @@ export class ProcessCheck {
     this.#fdsAtFirst.set(pid, first);
     this.rssBytesMax[name] = Math.max(this.rssBytesMax[name] ?? 0, rssBytes);
     if (fds > first + FDS_GROWTH_MAX) throw new Error(`${label} has ${fds} descriptors open, at first ${first}`);
-    if (rssBytes > RSS_BYTES_MAX[name] * RSS_SLACK)
-      throw new Error(`${label} has ${Math.round(rssBytes / MIB)} MiB of memory`);
+    const mib = Math.round(rssBytes / MIB);
+    if (rssBytes > RSS_BYTES_MAX[name] * RSS_SLACK) throw new Error(`${label} has ${mib} MiB of memory`);
   }
 }
 

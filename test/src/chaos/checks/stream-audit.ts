@@ -51,10 +51,6 @@ export class StreamAudit implements AsyncDisposable {
     this.#forgiving = false;
   }
 
-  highest(timeline: number): number {
-    return this.acknowledged.findLast((found) => found.timeline === timeline)?.revision ?? 0;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
   }
