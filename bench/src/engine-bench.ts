@@ -1,7 +1,7 @@
 /**
  * The engine against the official programs, `cp` and `sha256sum`, side by side in one run:
  *
- *     node bench/src/engine-bench.ts [--runs 5] [--shapes 100mb,1gb,peer,rows300] [--scratch DIR] [--out FILE]
+ *     node bench/src/engine-bench.ts [--runs 5] [--shapes 100mb,1gb,peer,rows300] [--jobs restore,check,...] [--scratch DIR] [--out FILE]
  *
  * Contestants of a job take turns, so that a noisy neighbour meets all of them. Prints one table of medians and ratios, and
  * writes every single run to the file. Needs GNU time; official programs are looked for below `.tools/deb` and on PATH.
@@ -18,6 +18,8 @@ import { median, timedRun, type TimedRun } from './timed-run.ts';
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
+    /** Words that a job's name begins with; all jobs unless told. */
+    jobs: { type: 'string', default: '' },
     shapes: { type: 'string', default: '100mb,1gb,peer,rows300' },
     scratch: { type: 'string', default: tmpdir() },
     out: { type: 'string' },
@@ -52,7 +54,12 @@ try {
     await rm(data.bucket, { recursive: true });
   }
   say('');
-  say(table(['job', 'shape', 'who', 'wall ms', 'min..max', 'CPU ms', 'RSS MB', 'MB/s', 'wall ratio', 'result'], rows));
+  say(
+    table(
+      ['job', 'shape', 'who', 'wall ms', 'min..max', 'CPU ms', 'RSS MB', 'MB/s', 'wall ratio', 'CPU ratio', 'result'],
+      rows,
+    ),
+  );
 } finally {
   await rm(scratch, { recursive: true, force: true });
   await mkdir(dirname(out), { recursive: true });
@@ -61,7 +68,7 @@ try {
 
 /** Saving, and HashKV as the server answers it, need a server: one that booted from our own restore. */
 async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]> {
-  if (tools.etcdctl35 === undefined) return [];
+  if (tools.etcdctl35 === undefined || !(isWanted('save') || isWanted('hashkv, asked'))) return [];
   const dir = join(scratch, 'living');
   await timedRun([
     join(root, 'bin', 'etcd-ops'),
@@ -105,6 +112,7 @@ async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]>
 }
 
 async function runJob(job: Job, data: BenchData): Promise<string[][]> {
+  if (!isWanted(job.name)) return [];
   const runs = job.contestants.map((): TimedRun[] => []);
   const sizes = new Map<Contestant, number>();
   for (let round = 0; round <= Number(values.runs); round++) {
@@ -122,7 +130,9 @@ async function runJob(job: Job, data: BenchData): Promise<string[][]> {
   }
   for (const contestant of job.contestants) await contestant.prepare?.();
   const ours = median(runs[0]!.map(({ wallMs }) => wallMs));
+  const oursCpu = median(runs[0]!.map(({ cpuMs }) => cpuMs));
   return job.contestants.map((contestant, index) => {
+    const cpu = median(runs[index]!.map(({ cpuMs }) => cpuMs));
     const walls = runs[index]!.map(({ wallMs }) => wallMs);
     const wall = median(walls);
     const size = sizes.get(contestant);
@@ -132,13 +142,18 @@ async function runJob(job: Job, data: BenchData): Promise<string[][]> {
       contestant.name,
       wall.toFixed(0),
       `${Math.min(...walls).toFixed(0)}..${Math.max(...walls).toFixed(0)}`,
-      median(runs[index]!.map(({ cpuMs }) => cpuMs)).toFixed(0),
+      cpu.toFixed(0),
       Math.max(...runs[index]!.map(({ rssMb }) => rssMb)).toFixed(0),
       ((data.fullBytes + data.deltaBytes) / wall / 1000).toFixed(0),
-      index === 0 ? '1.00' : (ours / wall).toFixed(2),
+      (ours / wall).toFixed(2),
+      (oursCpu / cpu).toFixed(2),
       size === undefined ? '' : `${size} B`,
     ];
   });
+}
+
+function isWanted(job: string): boolean {
+  return values.jobs.split(',').some((word) => job.startsWith(word));
 }
 
 /** What our own scripts say about themselves, on one line. */
