@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-// By path: a dependency of core on the test kit would close a circle of packages.
 import {
   eventually,
   findBinary,
@@ -8,8 +7,8 @@ import {
   runEtcdutl,
   startEtcd,
   tempDir,
-  type TestEtcd,
-} from '../../../test-kit/src/index.ts';
+  type LocalEtcd,
+} from '@etcd-ops/local-servers';
 import { BoltFile } from '../bolt/bolt-file.ts';
 import { describeEntries, entriesOf } from '../bolt/testing/scratch.ts';
 import { hashKV } from '../mvcc/hash-kv.ts';
@@ -82,7 +81,7 @@ async function bootedHash(
   dataDir: string,
   revision: number,
 ): Promise<{ hash: number; revision: number }> {
-  await using etcd: TestEtcd = await startEtcd({ version, dataDir, name: 'default' });
+  await using etcd: LocalEtcd = await startEtcd({ version, dataDir, name: 'default' });
   return await eventually(async () => {
     const answer = await etcd.etcdctl('endpoint', 'hashkv', '-w', 'json');
     const [{ HashKV }] = JSON.parse(answer) as [
