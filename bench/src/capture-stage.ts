@@ -251,8 +251,9 @@ export async function load(
   const result: LoadResult = { seconds: 0, latenciesMs: [], errors: 0 };
   const begun = performance.now();
   let next = 0;
+  const isStopped = (): boolean => signal?.aborted === true;
   const writer = async (): Promise<void> => {
-    while (next < count && signal?.aborted !== true) {
+    while (next < count && !isStopped()) {
       const index = next++;
       if (perSecond !== undefined) {
         const aheadMs = (index * 1_000) / perSecond - (performance.now() - begun);

@@ -24,7 +24,8 @@ export interface SegmentedWatchOptions extends WatchOptions {
  * (a fork cannot happen inside it): they come in few ticks, are put in order here, and the last id stays open as the tail. The sink
  * sees what a plain watch from the same revision would deliver.
  *
- * Ids are created one at a time: etcd does not honour `fragment` for a batch that is ready before its `created` was sent.
+ * With `fragment`, ids are created one at a time: etcd does not honour it for a batch that is ready before its `created` was sent.
+ * Without, all at once: the more of them one tick serves, the fewer ticks there are.
  */
 export class SegmentedWatch {
   /** Settles when the watch has ended, for whatever reason; never rejects. */
@@ -38,7 +39,7 @@ export class SegmentedWatch {
   #resolve!: (end: WatchEnd) => void;
   #call: RawCall | undefined;
   #createTimer: NodeJS.Timeout | undefined;
-  #creating = 0;
+  readonly #creating = new Set<number>();
   #created = false;
   #paused = false;
   #reading = false;
@@ -101,15 +102,24 @@ export class SegmentedWatch {
   }
 
   #openNext(): void {
-    if (this.#creating !== 0) return;
-    const segment = this.#queue.open();
-    if (segment === undefined) return;
     const { fragment = false, createTimeoutMs = this.#connection.requestTimeoutMs } = this.#options;
-    this.#creating = segment.watchId;
-    this.#call?.send(encodeWatchCreate({ startRevision: segment.first, fragment, watchId: segment.watchId }));
+    const before = this.#creating.size;
+    while (this.#mayCreate()) {
+      const segment = this.#queue.open();
+      if (segment === undefined) break;
+      this.#creating.add(segment.watchId);
+      this.#call?.send(encodeWatchCreate({ startRevision: segment.first, fragment, watchId: segment.watchId }));
+    }
+    if (this.#creating.size === before) return;
+    clearTimeout(this.#createTimer);
     this.#createTimer = setTimeout(() => {
       this.#call?.fail({ code: status.DEADLINE_EXCEEDED, details: `no answer for ${createTimeoutMs} ms` });
     }, createTimeoutMs);
+  }
+
+  /** Before the stream is open, it takes one message. */
+  #mayCreate(): boolean {
+    return this.#creating.size === 0 || (this.#created && this.#options.fragment !== true);
   }
 
   #onMessage(message: Buffer): void {
@@ -132,9 +142,8 @@ export class SegmentedWatch {
     if (header !== undefined) this.#onHeader(header);
     this.#queue.headRevision = Math.max(this.#queue.headRevision, revision);
     if (created && canceled && compactRevision === 0) return this.#refused(cancelReason);
-    if (created && watchId === this.#creating) {
-      clearTimeout(this.#createTimer);
-      this.#creating = 0;
+    if (created && this.#creating.delete(watchId)) {
+      if (this.#creating.size === 0) clearTimeout(this.#createTimer);
       if (!this.#created) this.#options.sink.created(revision, header?.clusterId ?? 0n, header?.memberId ?? 0n);
       this.#created = true;
     } else if (!canceled && eventCount === 0) {

@@ -78,10 +78,12 @@ export class CaptureMemory {
 
   /**
    * Splitting bounds the size of a response, but costs etcd the square of the events in a fragment: it is asked for until the
-   * rows are known to be small.
+   * rows are known to be small: from what was seen, or from the mean size of a revision.
    */
-  wantsFragments(rowBytesMin: number): boolean {
-    return this.#fragmentAlways || this.#rowCount < ROWS_SEEN_MIN || this.#rowBytes / this.#rowCount >= rowBytesMin;
+  wantsFragments(rowBytesMin: number, revisionBytes = this.#revisionBytesHint): boolean {
+    if (this.#fragmentAlways) return true;
+    if (this.#rowCount < ROWS_SEEN_MIN) return revisionBytes === undefined || revisionBytes >= rowBytesMin;
+    return this.#rowBytes / this.#rowCount >= rowBytesMin;
   }
 
   /** The second time that the same revision lacks, it will not come any more. */

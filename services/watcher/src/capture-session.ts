@@ -169,7 +169,7 @@ function createWatch(
     anchor,
     recorded,
     limits: settings,
-    fragment: memory.wantsFragments(settings.fragmentRowBytesMin),
+    fragment: memory.wantsFragments(settings.fragmentRowBytesMin, segments?.revisionBytes),
     ...(segments === undefined
       ? {}
       : {

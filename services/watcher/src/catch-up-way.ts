@@ -25,8 +25,8 @@ export interface BacklogFacts {
 
 export type CatchUpWay =
   | { way: 'plain' }
-  /** `segmentsMax` segments at a time. */
-  | { way: 'segments'; segmentsMax: number }
+  /** `segmentsMax` segments at a time; `revisionBytes`: what one revision has at most in the mean. */
+  | { way: 'segments'; segmentsMax: number; revisionBytes: number }
   | { way: 'snapshot'; reason: 'bytes' | 'revisions' };
 
 const PLAIN: CatchUpWay = { way: 'plain' };
@@ -65,5 +65,5 @@ export function bytesOfBacklog(
 function segments(revisionBytes: number, limits: CatchUpLimits): CatchUpWay {
   const segmentBytes = Math.max(1, revisionBytes * limits.segmentRevisions);
   const fitting = Math.floor(limits.segmentsWaitingBytesMax / segmentBytes);
-  return { way: 'segments', segmentsMax: Math.max(1, Math.min(fitting, limits.segmentsMax)) };
+  return { way: 'segments', segmentsMax: Math.max(1, Math.min(fitting, limits.segmentsMax)), revisionBytes };
 }

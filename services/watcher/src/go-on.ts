@@ -41,7 +41,10 @@ async function watchFrom(
 ): Promise<OpenWatch | NewHistory> {
   const { context, settings, voice, signal } = tools;
   const { timeline, revision, digest, source } = point;
-  const segments = way.way === 'segments' ? { headRevision, segmentsMax: way.segmentsMax } : undefined;
+  const segments =
+    way.way === 'segments'
+      ? { headRevision, segmentsMax: way.segmentsMax, revisionBytes: way.revisionBytes }
+      : undefined;
   const watch = tools.openWatch(revision, digest, segments);
   const settled = await settleAnchor(watch, digest, { ...settings, clock: context.clock, signal });
   if (settled.decision === 'fork') return fork(point, settled.evidence, tools);

@@ -32,6 +32,7 @@ export interface SessionTools {
 export interface WatchInSegments {
   headRevision: Revision;
   segmentsMax: number;
+  revisionBytes: number;
 }
 
 /** A watch whose anchor is settled, and L. */
