@@ -12,7 +12,12 @@ export { type Cursor } from './bolt/cursor.ts';
 export { type BoltMeta } from './bolt/meta.ts';
 export { type LeafView } from './bolt/page.ts';
 export { type RightEdge } from './bolt/right-edge.ts';
-export { compactStore, type CompactPhase, type CompactStoreOptions, type CompactStoreReport } from './compact/compact-store.ts';
+export {
+  compactStore,
+  type CompactPhase,
+  type CompactStoreOptions,
+  type CompactStoreReport,
+} from './compact/compact-store.ts';
 export { hashKV, type HashKVOptions, type HashKVResult } from './mvcc/hash-kv.ts';
 export { scanKeyValue, type KeyValue } from './mvcc/key-value.ts';
 export { encodeLeaseRow, LEASE_BUCKET, readLeases, type StoredLease } from './mvcc/leases.ts';
@@ -89,9 +94,16 @@ export {
   type FullKeyFacts,
   type ParsedKey,
 } from './repository/object-key.ts';
-export { inspectDataDir, type DataDirFacts, type DataDirState, type InspectOptions } from './ensure/inspect-data-dir.ts';
+export {
+  inspectDataDir,
+  type DataDirFacts,
+  type DataDirState,
+  type InspectOptions,
+} from './ensure/inspect-data-dir.ts';
 export { moveAside, type MovedAside } from './ensure/move-aside.ts';
 export { LocalStore } from './storage/local-store.ts';
+export { openStore, STORE_PROVIDERS, type StoreSpec } from './storage/open-store.ts';
+export { nearestName } from './base/nearest-name.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
 export {
   restoreAround,

@@ -11,7 +11,6 @@ export {
   unknownVariables,
   type Environment,
 } from './config/load-config.ts';
-export { nearestName } from './config/nearest-name.ts';
 export { booleanSetting, integerSetting, listSetting } from './config/settings.ts';
 export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
 export { Redaction } from './redaction.ts';
@@ -37,7 +36,6 @@ export {
 export { busSpecSource } from './bus-spec-source.ts';
 export { runClusterJobs, type ClusterJobsOptions } from './cluster-jobs.ts';
 export { etcdAccess, EtcdConnections, type EtcdLoan } from './etcd-connections.ts';
-export { openStore, STORE_PROVIDERS, type StoreSpec } from './open-store.ts';
 export { cancelled, systemClock, type Clock } from './clock.ts';
 export { ManualClock } from './manual-clock.ts';
 export { orCancelled } from './or-cancelled.ts';

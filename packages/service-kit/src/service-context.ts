@@ -1,13 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import type { Bus, ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+import { EtcdOpsError, type ObjectStore, openStore } from '@etcd-ops/core';
 import { busSpecSource } from './bus-spec-source.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { EtcdConnections } from './etcd-connections.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import { openStore } from './open-store.ts';
 
 /** What every service is given. One per process: all services in it share the connections. */
 export interface ServiceContext extends AsyncDisposable {

@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { EtcdOpsError, planRestoreFrom, readInventory, type FullManifest, type RestorePlan } from '@etcd-ops/core';
-import { openStore } from '@etcd-ops/service-kit';
+import {
+  EtcdOpsError,
+  planRestoreFrom,
+  readInventory,
+  type FullManifest,
+  type RestorePlan,
+  openStore,
+} from '@etcd-ops/core';
 import { stateDirectory } from '../daemon/state-directory.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';

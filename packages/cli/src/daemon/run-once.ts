@@ -20,9 +20,10 @@ import {
   isEtcdOpsError,
   readInventory,
   type ErrorCode,
+  openStore,
 } from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
-import { etcdAccess, openStore, type Logger } from '@etcd-ops/service-kit';
+import { etcdAccess, type Logger } from '@etcd-ops/service-kit';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';
 import { flush } from './final-delta.ts';

@@ -18,8 +18,8 @@ import {
   type MovedAside,
   type ObjectStore,
   type RestoreAroundReport,
+  openStore,
 } from '@etcd-ops/core';
-import { openStore } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { confirm } from '../output/confirm.ts';

@@ -1,4 +1,4 @@
-import { nearestName } from '@etcd-ops/service-kit';
+import { nearestName } from '@etcd-ops/core';
 import type { Command } from './define-command.ts';
 import { flagsByName, flagsOf, type NamedFlag, spellings } from './flag-index.ts';
 import { variablesOf } from './resolve-options.ts';

@@ -1,7 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { decodeClusterName, EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { nearestName } from '@etcd-ops/service-kit';
+import { decodeClusterName, EtcdOpsError, isEtcdOpsError, nearestName } from '@etcd-ops/core';
 
 const NAMES_SHOWN_MAX = 8;
 

@@ -11,8 +11,8 @@ import {
   type FullEntry,
   type Inventory,
   type ObjectStore,
+  openStore,
 } from '@etcd-ops/core';
-import { openStore } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';

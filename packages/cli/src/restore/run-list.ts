@@ -1,5 +1,12 @@
-import { EtcdOpsError, gaps, readInventory, restorableRanges, type Gap, type Inventory } from '@etcd-ops/core';
-import { openStore } from '@etcd-ops/service-kit';
+import {
+  EtcdOpsError,
+  gaps,
+  readInventory,
+  restorableRanges,
+  type Gap,
+  type Inventory,
+  openStore,
+} from '@etcd-ops/core';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';

@@ -14,8 +14,8 @@ import {
   type RestorePlan,
   type RestoreOptions as CoreRestoreOptions,
   type RestoreTarget,
+  openStore,
 } from '@etcd-ops/core';
-import { openStore } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';

@@ -111,9 +111,24 @@ export const ERROR_CODES = {
     remedy: 'Ask for a directory below a configured restore root.',
     retriable: false,
   },
-  DATA_DIR_FOREIGN: { exit: 7, cause: 'The directory is not the data of this cluster.', remedy: 'Check --data-dir, --bucket and --cluster-name; nothing was touched.', retriable: false },
-  DATA_DIR_IN_USE: { exit: 7, cause: 'An etcd runs on the data directory.', remedy: 'Stop that etcd first; nothing was touched.', retriable: true },
-  DATA_DIR_BROKEN: { exit: 4, cause: 'etcd would not start from the data directory, or would start with less than it had.', remedy: 'Restore it: `etcd-ops ensure --yes` moves it aside first.', retriable: false },
+  DATA_DIR_FOREIGN: {
+    exit: 7,
+    cause: 'The directory is not the data of this cluster.',
+    remedy: 'Check --data-dir, --bucket and --cluster-name; nothing was touched.',
+    retriable: false,
+  },
+  DATA_DIR_IN_USE: {
+    exit: 7,
+    cause: 'An etcd runs on the data directory.',
+    remedy: 'Stop that etcd first; nothing was touched.',
+    retriable: true,
+  },
+  DATA_DIR_BROKEN: {
+    exit: 4,
+    cause: 'etcd would not start from the data directory, or would start with less than it had.',
+    remedy: 'Restore it: `etcd-ops ensure --yes` moves it aside first.',
+    retriable: false,
+  },
 
   ETCD_UNREACHABLE: {
     exit: 8,

@@ -1,8 +1,8 @@
+import { nearestName } from '@etcd-ops/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { baseSettings } from './base-settings.ts';
 import { environmentName, loadServiceConfig, unknownVariables } from './load-config.ts';
-import { nearestName } from './nearest-name.ts';
 import { booleanSetting, integerSetting, listSetting } from './settings.ts';
 
 const settings = z.object({

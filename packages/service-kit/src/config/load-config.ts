@@ -1,6 +1,5 @@
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, nearestName } from '@etcd-ops/core';
 import type { z } from 'zod';
-import { nearestName } from './nearest-name.ts';
 
 export const ENVIRONMENT_PREFIX = 'ETCD_OPS_';
 

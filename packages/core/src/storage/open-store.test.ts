@@ -1,5 +1,5 @@
-import { LocalStore } from '@etcd-ops/core';
 import { expect, it } from 'vitest';
+import { LocalStore } from './local-store.ts';
 import { openStore, type StoreSpec } from './open-store.ts';
 
 it('opens a local store', async () => {

@@ -1,7 +1,12 @@
-import type { ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+import { EtcdOpsError } from '../base/errors.ts';
+import type { ObjectStore } from './object-store.ts';
 
-export type StoreSpec = ClusterSpec['store'];
+/** Where a repository lives, as configuration says it. */
+export interface StoreSpec {
+  provider: 'Local';
+  /** A folder. */
+  bucket: string;
+}
 
 /** The providers that this version can open. */
 export const STORE_PROVIDERS = ['Local'] as const;
@@ -14,7 +19,7 @@ export async function openStore(spec: StoreSpec): Promise<ObjectStore> {
   const provider: string = spec.provider;
   switch (provider) {
     case 'Local': {
-      const { LocalStore } = await import('@etcd-ops/core');
+      const { LocalStore } = await import('./local-store.ts');
       return new LocalStore(spec.bucket);
     }
     default:
