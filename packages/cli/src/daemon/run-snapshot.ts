@@ -21,6 +21,8 @@ export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
   insecureSkipTlsVerify: boolean;
   etcdUsername?: string;
   etcdPasswordFile?: string;
+  maintenanceUsername?: string;
+  maintenancePasswordFile?: string;
   /** In clear; `passwordFileOf` turns it into a file, which is all that the rest of the house knows. */
   etcdPassword?: string;
   etcdConnectionTimeout: number;
@@ -141,15 +143,28 @@ function tlsOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'tls'> {
   return Object.keys(tls).length === 0 ? {} : { tls };
 }
 
-function authOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'auth'> {
-  if (options.etcdUsername === undefined) return {};
-  if (options.etcdPasswordFile === undefined) {
-    throw new EtcdOpsError('CONFIG_INVALID', {
-      message: `The user ${options.etcdUsername} has no password`,
-      remedy: 'Give --etcd-password-file; a password on the command line would be visible to everybody on the host.',
-    });
-  }
-  return { auth: { username: options.etcdUsername, passwordFile: resolve(options.etcdPasswordFile) } };
+/** One user for everything, or one that reads for the capture and one with the role root for the rest. */
+function authOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'auth' | 'maintenanceAuth'> {
+  const auth = credential(options.etcdUsername, options.etcdPasswordFile, '--etcd-password-file');
+  const maintenanceAuth = credential(
+    options.maintenanceUsername,
+    options.maintenancePasswordFile,
+    '--maintenance-password-file',
+  );
+  return { ...(auth === undefined ? {} : { auth }), ...(maintenanceAuth === undefined ? {} : { maintenanceAuth }) };
+}
+
+function credential(
+  username: string | undefined,
+  passwordFile: string | undefined,
+  flag: string,
+): { username: string; passwordFile: string } | undefined {
+  if (username === undefined) return undefined;
+  if (passwordFile !== undefined) return { username, passwordFile: resolve(passwordFile) };
+  throw new EtcdOpsError('CONFIG_INVALID', {
+    message: `The user ${username} has no password`,
+    remedy: `Give ${flag}; a password on the command line would be visible to everybody on the host.`,
+  });
 }
 
 /** Without a scheme the certificates decide; without those, everything goes over the wire as it is. */

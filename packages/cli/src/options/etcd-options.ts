@@ -49,6 +49,17 @@ export const etcdFlags = {
     zh: 'etcd 密码；建议改用环境变量 ETCD_OPS_ETCD_PASSWORD 或 --etcd-password-file',
     notInFile: true,
   }),
+  maintenanceUsername: text({
+    section: 'etcd',
+    value: 'name',
+    en: 'another etcd user, with the role root, for full snapshots and defragmentation; --etcd-username then needs to read only',
+    zh: '另一个具有 root 角色的 etcd 用户，用于全量备份与碎片整理；此时 --etcd-username 只需读权限',
+  }),
+  maintenancePasswordFile: file({
+    section: 'etcd',
+    en: 'file that holds the password of --maintenance-username',
+    zh: '保存 --maintenance-username 密码的文件',
+  }),
   etcdConnectionTimeout: duration({
     section: 'etcd',
     aliases: ['dial-timeout'],
