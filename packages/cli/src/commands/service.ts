@@ -1,6 +1,5 @@
+import { SERVICES, type ServiceName } from '../daemon/service-names.ts';
 import { defineCommand } from '../options/define-command.ts';
-
-export const SERVICES = ['scheduler', 'watcher', 'uploader', 'garbage-collector', 'restorer', 'maintainer'] as const;
 
 /** `etcd-ops service NAME`: one service as its own process, configured by `ETCD_OPS_*` variables. */
 export const serviceCommand = defineCommand({
@@ -24,6 +23,6 @@ export const serviceCommand = defineCommand({
   run: async (_, name) => {
     const { runService } = await import('../daemon/run-service.ts');
     // One of the choices: anything else was refused before.
-    await runService(name as (typeof SERVICES)[number]);
+    await runService(name as ServiceName);
   },
 });

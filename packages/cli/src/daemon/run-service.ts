@@ -1,8 +1,8 @@
 import { runMain } from '@etcd-ops/service-kit';
-import type { SERVICES } from '../commands/service.ts';
+import type { ServiceName } from './service-names.ts';
 
 /** The same life as the service's own `main.ts`; each is loaded only when it is asked for. Never returns. */
-export async function runService(name: (typeof SERVICES)[number]): Promise<never> {
+export async function runService(name: ServiceName): Promise<never> {
   switch (name) {
     case 'scheduler': {
       const { createSchedulerService, schedulerSettings } = await import('@etcd-ops/scheduler');
