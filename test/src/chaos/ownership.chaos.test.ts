@@ -88,7 +88,11 @@ test('two watchers that both believe to own a cluster write one history', async 
     sleeper.pause();
     // One of its own may still have been on its way.
     const { events } = audit;
-    await eventually(() => audit.events > events + 5, { timeoutMs: WAIT_MS });
+    const isSucceeded = () => {
+      expect(audit.violations).toEqual([]);
+      return audit.events > events + 5;
+    };
+    await eventually(isSucceeded, { timeoutMs: WAIT_MS });
     sleeper.resume();
     await delay(1_500);
   }
