@@ -199,6 +199,14 @@ describe('cutDeltas', () => {
     expect(steps.map(({ kind }) => kind)).toEqual(['delta']);
   });
 
+  it('never goes on behind a hole or in another timeline, whatever the reader believed', async () => {
+    const events = eventsOf([{ revisions: 2, bytes: 10, leases: 0 }]);
+    expect(await cut(events, { from: { ...ORIGIN, revision: 9 } })).toEqual([]);
+    expect(await cut(events, { from: { ...ORIGIN, timeline: 2 } })).toEqual([]);
+    expect(await cut([start({}), ...events], { from: { ...ORIGIN, timeline: 2 } })).toEqual([]);
+    expect(await cut(events)).toHaveLength(1);
+  });
+
   it('counts no rows before the first start when nothing is recorded', async () => {
     const events = eventsOf([{ revisions: 2, bytes: 10, leases: 0 }]);
     expect(await cut(events, { from: undefined })).toEqual([]);

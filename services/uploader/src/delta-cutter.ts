@@ -25,7 +25,7 @@ export interface CutOptions {
   /** An object is closed before the event that would make it longer; one larger event is an object of its own. */
   deltaObjectBytesMax: number;
   signal?: AbortSignal;
-  /** Rows that no start precedes, although nothing is recorded: they hang on nothing and do not count. */
+  /** What hangs on nothing that is recorded does not count: no start precedes it, it lies behind a hole, or in another timeline. */
   onUnanchored: (event: EventRead) => void;
 }
 
@@ -65,6 +65,10 @@ class DeltaCutter {
     // The stream was lost and goes on with what is durable already.
     const isKnown = previous !== undefined && timeline === previous.timeline && revision <= previous.revision;
     if (isKnown) return;
+    if (previous !== undefined && timeline < previous.timeline) {
+      this.#options.onUnanchored(event);
+      return;
+    }
     yield* this.close();
     this.#leases = [];
     const position = { timeline, revision, digest, sequence: event.lastPartSequence };
@@ -73,7 +77,7 @@ class DeltaCutter {
   }
 
   *rows(event: RowsRead): Generator<CutStep> {
-    if (this.#position === undefined) {
+    if (this.#position === undefined || !isAnchored(event, this.#position)) {
       this.#options.onUnanchored(event);
       return;
     }
@@ -123,4 +127,9 @@ class DeltaCutter {
     this.#encoder.addLeases(event.leases);
     this.#position = { ...this.#position, sequence: event.lastPartSequence };
   }
+}
+
+/** The reader's rule once more: a reader that begins without an expectation believes the first message that it sees. */
+function isAnchored({ timeline, first }: RowsRead, position: CutPosition): boolean {
+  return timeline === position.timeline && first <= position.revision + 1;
 }

@@ -10,6 +10,7 @@ import {
   type EventRead,
   type Expectation,
   type Position,
+  type StartEvent,
   type TaskOutcome,
 } from '@etcd-ops/bus';
 import { EtcdOpsError, repositoryHead, type ObjectStore } from '@etcd-ops/core';
@@ -80,6 +81,7 @@ async function cutOnce(
   const { firstSequence, lastSequence } = await streamFacts(bus, cluster);
   const position = await provenPosition(recorded, firstSequence, cluster, options);
   const expected = await expectation(cluster, position, options.store);
+  const isRecordMissing = position !== undefined && expected === undefined;
   const read = readEvents(bus, cluster, {
     from: firstSequence,
     to: cutSequence,
@@ -94,10 +96,16 @@ async function cutOnce(
   const steps = cutDeltas({
     cluster,
     from: position,
-    events: untilTrimmed(read, () => trimmed),
+    events: recordingKnown(
+      untilTrimmed(read, () => trimmed),
+      isRecordMissing ? position : undefined,
+      cluster,
+      options,
+    ),
     deltaObjectBytesMax,
     signal,
-    onUnanchored: ({ sequence }) => logger.error({ cluster, sequence }, 'Rows without a beginning do not count'),
+    onUnanchored: ({ sequence }) =>
+      logger.error({ cluster, sequence }, 'Events that hang on nothing recorded do not count'),
   });
   try {
     for await (const step of steps) {
@@ -148,12 +156,33 @@ async function* untilTrimmed(events: AsyncIterable<EventRead>, isTrimmed: () => 
   if (isTrimmed()) throw new TrimmedMeanwhile();
 }
 
+/** A full may know a new history before its first delta is cut: the start is nothing new then, but how it began is still to be said. */
+async function* recordingKnown(
+  events: AsyncIterable<EventRead>,
+  position: CutPosition | undefined,
+  cluster: string,
+  { store }: DeltaTaskOptions,
+): AsyncGenerator<EventRead> {
+  for await (const event of events) {
+    const isKnown =
+      event.kind === 'start' && event.timeline === position?.timeline && event.revision <= position.revision;
+    if (isKnown && beginsTimeline(event)) await recordTimeline(store, { ...event, cluster, atMs: event.observedMs });
+    yield event;
+  }
+}
+
+/** A gap, or what a watcher went on from, lies somewhere inside of a timeline. */
+function beginsTimeline({ cause }: StartEvent): boolean {
+  return cause === 'first' || cause === 'fork';
+}
+
 async function makeDurable(step: CutStep, cluster: string, { store, signal }: DeltaTaskOptions): Promise<void> {
   if (step.kind === 'delta') {
     await putOnce(store, step.key, step.bytes, signal);
     return;
   }
   const { timeline, clusterId, revision, observedMs, after } = step.start;
+  if (!beginsTimeline(step.start)) return;
   const previousTimeline = step.previous?.timeline ?? timeline;
   await recordTimeline(store, {
     cluster,

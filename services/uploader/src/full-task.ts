@@ -6,6 +6,7 @@ import {
   fullKey,
   isEtcdOpsError,
   manifestKey,
+  repositoryHead,
   type FullManifest,
   type ObjectStore,
 } from '@etcd-ops/core';
@@ -49,11 +50,39 @@ interface SnapshotSource {
  * Two uploaders at the same time make two fulls.
  */
 export async function runFullTask(task: FullTask, options: FullTaskOptions): Promise<TaskOutcome> {
+  const { spec, bus, store, logger } = options;
+  // Without deltas there is no watcher.
+  const isWatched = spec.snapshots.deltaPeriodMs > 0;
+  // L before the read: what was captured by now must be in the file.
+  const anchor = await findAnchor(bus, store, spec.name, { isWatched });
+  try {
+    return await takeFull(task, options, { isWatched, anchor });
+  } catch (error) {
+    if (isWatched || anchor === undefined || !isEtcdOpsError(error, 'CLUSTER_FORKED')) throw error;
+    logger.warn(
+      { cluster: spec.name, error },
+      'The cluster forked, and nobody watches it: this full begins a new timeline',
+    );
+    return await takeFull(task, options, { isWatched, forkedFrom: anchor });
+  }
+}
+
+interface FullHistory {
+  isWatched: boolean;
+  /** What the file must hold. */
+  anchor?: HistoryAnchor | undefined;
+  /** The full begins a timeline of its own. */
+  forkedFrom?: HistoryAnchor;
+}
+
+async function takeFull(
+  task: FullTask,
+  options: FullTaskOptions,
+  { isWatched, anchor, forkedFrom }: FullHistory,
+): Promise<TaskOutcome> {
   const { spec, bus, store, spool, clock, metrics, logger } = options;
   const cluster = spec.name;
   const startedMs = clock.now();
-  // L before the read: what was captured by now must be in the file.
-  const anchor = await findAnchor(bus, store, cluster);
   await using plain = spool.file('full.db');
   const { source, spooled } = await takeSnapshot(plain.path, anchor, options);
   const { signal, progress } = options.context;
@@ -64,11 +93,11 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   const stored = await compressFull(spooled, packed.path, spec.snapshots.codec, signal);
   progress({ phase: 'store', bytesDone: 0, bytesTotal: stored.bytes });
   // A new timeline that began meanwhile makes it unclear what the file belongs to.
-  const now = await findAnchor(bus, store, cluster);
+  const now = await findAnchor(bus, store, cluster, { isWatched });
   if (anchor !== undefined && now?.timeline !== anchor.timeline) {
     throw forked(cluster, anchor, 'a new timeline began during the snapshot');
   }
-  const timeline = now?.timeline ?? 1;
+  const timeline = forkedFrom === undefined ? (now?.timeline ?? 1) : await nextTimeline(store, forkedFrom, cluster);
   const manifest = manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs: clock.now() });
   const key = fullKey({
     cluster,
@@ -79,7 +108,11 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   });
   // How a timeline began, only the delta behind its `start` knows; without a watcher nobody else will say it.
   const facts = { cluster, clusterId, atMs: spooled.beganMs };
-  if (now === undefined) await recordTimeline(store, { ...facts, timeline, revision: manifest.revision });
+  if (forkedFrom !== undefined) {
+    const { timeline: from, revision } = forkedFrom;
+    const previous = { timeline: from, revision };
+    await recordTimeline(store, { ...facts, timeline, revision: manifest.revision, previous });
+  } else if (now === undefined) await recordTimeline(store, { ...facts, timeline, revision: manifest.revision });
   else await recordCluster(store, facts);
   // Before the full exists, so that whoever sees it knows that the history up to it is whole.
   const caughtUp = await catchUp(task, { spooled, checked, timeline, clusterId }, options);
@@ -108,6 +141,11 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
       ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };
+}
+
+async function nextTimeline(store: ObjectStore, { timeline }: HistoryAnchor, cluster: string): Promise<number> {
+  const head = await repositoryHead(store, cluster);
+  return Math.max(timeline, head?.newestTimeline ?? 0) + 1;
 }
 
 /** Of a catch-up whose file still holds every row behind L: those rows, as deltas. */

@@ -590,6 +590,69 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
     expect(await world.keys()).toHaveLength(3);
   });
 
+  it('stores no full that lacks what is durable, though the stream lost its tail', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+    await using world = await World.open(etcd.endpoints);
+    const { writer } = await EventWriter.open(world.bus, CLUSTER);
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const { clusterId } = cluster;
+    const start = { kind: 'start', timeline: 1, cause: 'first', digest: null, clusterId, observedMs: 1_000 } as const;
+    await writer.publish({ ...start, revision: 4 });
+    const updatedAt = new Date().toISOString();
+    const position = { version: 1, timeline: 1, revision: 40, digest: null, sequence: 9, updatedAt } as const;
+    await positions(world.bus).put(positionKey(CLUSTER), position);
+    await expect(runFull(world, cluster)).rejects.toMatchObject({ code: 'CLUSTER_FORKED' });
+  });
+
+  it('says how a timeline began though its full came before its first delta, and never that it began later', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+    await using world = await World.open(etcd.endpoints);
+    const { writer } = await EventWriter.open(world.bus, CLUSTER);
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const { clusterId } = cluster;
+    const start = { kind: 'start', timeline: 1, digest: null, clusterId } as const;
+    const recorded = async () => (await readInventory(world.store, CLUSTER)).timelines[0]!.record;
+    await writer.publish({ ...start, revision: 4, cause: 'first', observedMs: 1_000 });
+    await runFull(world, cluster);
+    expect(await recorded()).toBeUndefined();
+    await runDeltaTask(deltaTask(1), world.taskOptions());
+    const began = { startedAtRevision: 4, startedAt: new Date(1_000).toISOString() };
+    expect(await recorded()).toMatchObject(began);
+    // Without that record, a later start of the same timeline must not pass for its beginning: no older time would be found in it.
+    await world.store.delete([`${CLUSTER}/t00000001/timeline.json`]);
+    const gap = { ...start, revision: 40, cause: 'gap', after: 6, compacted: 30, observedMs: 90_000 } as const;
+    const { sequence } = await writer.publish(gap);
+    await runDeltaTask(deltaTask(sequence), world.taskOptions());
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value).toMatchObject({ revision: 40 });
+    expect((await recorded()) ?? began).toMatchObject(began);
+  });
+
+  it('begins a new timeline itself when a cluster forks that nobody watches', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using before = await startEtcd({ version });
+    for (let index = 0; index < 5; index++) await before.etcdctl('put', `a${index}`, 'x');
+    await using world = await World.open(before.endpoints, { deltaPeriodMs: 0 });
+    await using cluster = await EtcdCluster.connect({ endpoints: before.endpoints });
+    await runFull(world, cluster);
+    await using after = await startEtcd({ version });
+    await after.etcdctl('put', 'b', 'y');
+    await using fork = await EtcdCluster.connect({ endpoints: after.endpoints });
+    for (let count = 0; count < 2; count++) await runFull(world, fork);
+    const { timelines } = await readInventory(world.store, CLUSTER);
+    expect(timelines.map(({ timeline, fulls }) => [timeline, fulls.map(({ revision }) => revision)])).toEqual([
+      [1, [6]],
+      [2, [2, 2]],
+    ]);
+    expect(timelines[1]!.record).toMatchObject({ cause: 'fork', previousTimeline: 1, previousRevision: 6 });
+  });
+
   it.each(['gzip', 'zlib', 'zstd'] as const)('stores a full with %s that restores', async (codec) => {
     if (findBinary('etcd') === undefined || findBinary('nats-server') === undefined) return;
     await using etcd = await startEtcd({ version });
