@@ -101,6 +101,24 @@ export {
   type InspectOptions,
 } from './ensure/inspect-data-dir.ts';
 export { moveAside, type MovedAside } from './ensure/move-aside.ts';
+export { inspectMember, type InspectedMember, type InspectMemberOptions } from './inspect/inspect-member.ts';
+export {
+  inspectRaftSnapshot,
+  inspectWal,
+  walSegmentOf,
+  type InspectedRaftSnapshot,
+  type InspectedWal,
+} from './inspect/inspect-raft.ts';
+export {
+  inspectStore,
+  type InspectedStore,
+  type InspectStoreOptions,
+  type RowCounts,
+  type StoredMember,
+} from './inspect/inspect-store.ts';
+export { recogniseFile, type FileKind, type RecognisedFile } from './inspect/recognise-file.ts';
+export { type V2Keys } from './inspect/v2-store.ts';
+export { listWalSegments, type WalSegment } from './ensure/wal-segments.ts';
 export { LocalStore } from './storage/local-store.ts';
 export { openStore, STORE_PROVIDERS, type StoreSpec } from './storage/open-store.ts';
 export { nearestName } from './base/nearest-name.ts';

@@ -3,7 +3,9 @@ import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
 import { ensureCommand } from './ensure.ts';
+import { hashCommand } from './hash.ts';
 import { infoCommand } from './info.ts';
+import { inspectCommand } from './inspect.ts';
 import { listCommand } from './list.ts';
 import { restoreCommand } from './restore.ts';
 import { serviceCommand } from './service.ts';
@@ -20,6 +22,8 @@ export const COMMANDS: readonly Command[] = [
   ensureCommand,
   listCommand,
   infoCommand,
+  inspectCommand,
+  hashCommand,
   statusCommand,
   compactCommand,
   upCommand,

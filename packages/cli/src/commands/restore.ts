@@ -1,33 +1,10 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, count, directory, file, text, time } from '../options/flag.ts';
+import { boolean, count, directory, file, text } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
+import { changeFlags, momentFlags } from '../options/moment-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, embeddedEtcdFlags, serviceEndpointFlags } from '../options/unneeded-flags.ts';
-
-const pointFlags = {
-  revision: count({
-    section: 'point',
-    value: 'revision',
-    conflicts: ['time', 'snapshot'],
-    en: 'this revision',
-    zh: '恢复到该 revision',
-  }),
-  time: time({
-    section: 'point',
-    conflicts: ['revision', 'snapshot'],
-    en: 'the last revision surely not later than this time, as 2026-11-20T06:00:00Z',
-    zh: '恢复到不晚于该时间的最后一个 revision，如 2026-11-20T06:00:00Z',
-  }),
-  snapshot: text({
-    section: 'point',
-    value: 'key',
-    conflicts: ['revision', 'time'],
-    en: 'this full snapshot, as `list` names it',
-    zh: '恢复该全量备份（名称见 list）',
-  }),
-  timeline: count({ section: 'point', value: 'number', en: 'choose among timelines', zh: '选择时间线' }),
-};
 
 const startFlags = {
   startFiles: directory({
@@ -86,11 +63,12 @@ export const restoreCommand = defineCommand({
     skipHashCheck: boolean({ en: "do not check etcd's own hash of the full", zh: '忽略 hash 校验' }),
     maxFetchers: count({ default: 6, en: 'deltas fetched at once', zh: '并行获取增量备份的最大数量' }),
     fromFile: file({
-      conflicts: ['snapshot', 'time', 'timeline'],
+      conflicts: ['snapshot', 'time', 'timeline', 'safe-bump'],
       en: 'restore this file of `etcdctl snapshot save` instead of a repository; with --skip-hash-check also a copied db',
       zh: '从 `etcdctl snapshot save` 的文件恢复；配合 --skip-hash-check 也可用拷贝的 db 文件',
     }),
-    ...pointFlags,
+    ...momentFlags,
+    ...changeFlags,
     ...memberFlags,
     allMembers: boolean({
       section: 'member',
@@ -116,6 +94,12 @@ export const restoreCommand = defineCommand({
       command: 'etcd-ops restore --cluster-name prod --data-dir restored --time 2026-11-20T06:00:00Z --plan',
       en: 'what would a restore to six o’clock do?',
       zh: '查看恢复到六点的计划',
+    },
+    {
+      command:
+        'etcd-ops restore --cluster-name prod --data-dir restored --before-delete-prefix /registry/pods/ --safe-bump',
+      en: 'the moment before a mass deletion, so that no controller trusts what it remembers',
+      zh: '恢复到批量删除之前，并让所有控制器重新同步',
     },
     {
       command:

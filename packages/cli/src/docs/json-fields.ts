@@ -1,56 +1,11 @@
+import { INSPECT } from './inspect-fields.ts';
+import { BEFORE_DELETE, PLAN, RESTORED, SAFE_BUMP } from './restore-fields.ts';
+
 /** One JSON document that a command may print, field by field: `timelines[].fulls[].key`, `phaseMs.*`. */
 export interface JsonDocument {
   readonly title: string;
   readonly fields: Readonly<Record<string, string>>;
 }
-
-const PLAN = {
-  cluster: 'the repository',
-  timeline: 'the timeline restored from',
-  revision: 'the revision that would be restored',
-  full: 'key of the full that it begins with',
-  cutFull: 'whether the rows of the full above the revision would be left away',
-  'deltas[]': 'keys of the deltas, in their order',
-  bytesToFetch: 'bytes to be read from the store',
-  expectedDbBytes: 'size of the database file, about',
-  'members[].name': 'a member to be made',
-  'members[].dataDir': 'its data directory',
-  'members[].walDir': 'its log directory, if that is elsewhere',
-  'warnings[]': 'what should be known before',
-};
-
-const RESTORED = {
-  cluster: 'the repository',
-  timeline: 'the timeline restored from',
-  revision: 'the revision restored',
-  compactRevision: 'the revision up to which history is compacted; -1: none is',
-  target: 'the version of etcd that it is made for',
-  clusterId: 'id of the new cluster',
-  'members[].name': 'a member that was made',
-  'members[].id': 'its member id',
-  'members[].dataDir': 'its data directory',
-  'members[].walDir': 'its log directory',
-  'full.key': 'the full that it begins with',
-  'full.method': 'how the full came here: `cloned` by the file system, `copied`, or `streamed` out of its compression',
-  'full.cut': 'whether rows above the revision were left away',
-  deltas: 'deltas used',
-  rowsAppended: 'rows written behind those of the full',
-  rowBytesAppended: 'their bytes',
-  bytesFetched: 'bytes read from the store',
-  databaseBytes: 'size of the database file',
-  'leases.kept': 'leases that the full holds',
-  'leases.fromDeltas': 'leases that the deltas brought',
-  'leases.unknown[]': 'leases whose TTL nobody recorded; they got 60 s',
-  'bumped.by': 'by how many revisions the store was raised, if that was asked for',
-  'bumped.revision': 'its revision since then',
-  'hashKv.hash': "etcd's own hash of the restored state",
-  'hashKv.revision': 'at this revision',
-  'hashKv.compactRevision': 'compacted up to this one',
-  'phaseMs.*': 'milliseconds of each phase',
-  'warnings[]': 'what should be known',
-  'damaged[].key': 'an object that was damaged and not used',
-  'damaged[].problem': 'what is wrong with it',
-};
 
 const LIST = {
   cluster: 'the repository',
@@ -150,6 +105,9 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
       title: '`-o json`',
       fields: {
         ...RESTORED,
+        'leases.dropped': 'with --leases drop: leases that were left away, and all other counts are 0',
+        ...BEFORE_DELETE,
+        ...SAFE_BUMP,
         'startFiles[].name': 'a member for which --start-files wrote files',
         'startFiles[].directory': 'where they are',
         'startFiles[].files[]': 'the files',
@@ -196,6 +154,18 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
         kind: '`full` or `delta`',
         key: 'its key',
         '*': 'its manifest, or the facts in its footer; see FORMAT.md',
+      },
+    },
+  ],
+  inspect: INSPECT,
+  hash: [
+    {
+      title: '`-o json`',
+      fields: {
+        path: 'the database file',
+        hash: 'HashKV',
+        revision: 'at this revision',
+        compactRevision: 'compacted up to this one; -1: never',
       },
     },
   ],

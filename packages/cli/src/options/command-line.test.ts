@@ -42,7 +42,7 @@ describe('a switch', () => {
 
   test('every switch of every command takes every form', async () => {
     for (const command of COMMANDS) {
-      const argument = command.argument?.required === true ? [command.argument.choices![0]!] : [];
+      const argument = command.argument?.required === true ? [command.argument.choices?.[0] ?? 'some'] : [];
       for (const { key, name, flag } of flagsOf(command)) {
         if (flag.kind !== 'boolean') continue;
         for (const form of [[`--${name}`, 'false'], [`--${name}=false`], [`--no-${name}`]]) {
@@ -250,7 +250,7 @@ describe('names that nobody knows', () => {
 describe('the environment', () => {
   test('has a variable for every flag of every command, below the flag and above the default', async () => {
     for (const command of COMMANDS) {
-      const argument = command.argument?.required === true ? [command.argument.choices![0]!] : [];
+      const argument = command.argument?.required === true ? [command.argument.choices?.[0] ?? 'some'] : [];
       for (const { key, name, flag } of flagsOf(command)) {
         if (flag.kind !== 'value' || flag.choices === undefined) continue;
         const [first, second] = flag.choices;

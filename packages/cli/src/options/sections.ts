@@ -4,6 +4,7 @@ import type { Said } from '../help/language.ts';
 export const SECTIONS = {
   own: { en: 'Options', zh: '选项' },
   point: { en: 'Which moment', zh: '恢复到哪一刻' },
+  change: { en: 'What is changed on the way', zh: '恢复时的改动' },
   member: { en: 'The new cluster', zh: '新集群' },
   etcd: { en: 'The etcd cluster', zh: 'etcd 集群' },
   repository: { en: 'Where backups live', zh: '备份存放位置' },

@@ -1,12 +1,35 @@
-import type { RestoreAroundReport, RestorePlan } from '@etcd-ops/core';
+import type { LeaseMode, RestoreAroundReport, RestorePlan, SafeBump } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
 import type { StartFiles } from '../start-files/write-start-files.ts';
+import { describeBeforeDelete, type BeforeDelete } from './before-delete.ts';
 import type { MemberPlan } from './member-directories.ts';
 
 type Output = 'table' | 'json';
 
-export function emitPlan(plan: RestorePlan, { members }: MemberPlan, output: Output): void {
+interface Context {
+  plan: RestorePlan;
+  beforeDelete: BeforeDelete | undefined;
+  leases: LeaseMode;
+  output: Output;
+}
+
+interface PlanContext extends Context {
+  members: MemberPlan;
+  safeBump: SafeBump | undefined;
+  bumpRevision: number | undefined;
+}
+
+export function emitPlan(context: PlanContext): void {
+  const {
+    plan,
+    members: { members },
+    beforeDelete,
+    safeBump,
+    output,
+  } = context;
+  const by = context.bumpRevision;
+  const bumped = by === undefined ? undefined : { by, revision: plan.revision + by };
   const directories = members.map(({ member, dataDir, walDir }) => ({
     name: member,
     dataDir,
@@ -22,6 +45,9 @@ export function emitPlan(plan: RestorePlan, { members }: MemberPlan, output: Out
       deltas: plan.deltas.map(({ key }) => key),
       bytesToFetch: plan.bytesToFetch,
       expectedDbBytes: plan.expectedDbBytes,
+      beforeDelete,
+      bumped,
+      safeBump: describeSafeBump(safeBump),
       members: directories,
       warnings: plan.warnings,
     });
@@ -32,6 +58,7 @@ export function emitPlan(plan: RestorePlan, { members }: MemberPlan, output: Out
       ['what', 'plan'],
       [
         ['revision', `${formatCount(plan.revision)} of timeline ${plan.timeline}`],
+        ...changeRows({ beforeDelete, bumped, safeBump }),
         ['full', `${plan.full.key}${plan.cutFull ? ' (its rows above the revision are left away)' : ''}`],
         ['deltas', formatCount(plan.deltas.length)],
         ['to fetch', formatBytes(plan.bytesToFetch)],
@@ -45,23 +72,33 @@ export function emitPlan(plan: RestorePlan, { members }: MemberPlan, output: Out
 
 export function emitReport(
   report: RestoreAroundReport,
-  context: { plan: RestorePlan; startFiles: readonly StartFiles[]; output: Output },
+  context: Context & { startFiles: readonly StartFiles[] },
 ): void {
   const warnings = [...new Set([...context.plan.warnings, ...report.warnings])];
   if (context.output === 'json') {
-    emitJson(describeReport({ ...report, warnings }, context.startFiles));
+    emitJson({
+      ...describeReport({ ...report, warnings, leases: writtenLeases(report, context.leases) }, context.startFiles),
+      beforeDelete: context.beforeDelete,
+    });
     return;
   }
   const tookMs = Object.values(report.phaseMs).reduce((sum, ms) => sum + ms, 0);
-  const { kept, fromDeltas, unknown } = report.leases;
+  const { bumped, safeBump } = report;
+  const { kept, fromDeltas, unknown, dropped } = writtenLeases(report, context.leases);
   emitText(
     renderTable(
       ['what', 'restored'],
       [
         ['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`],
+        ...changeRows({ beforeDelete: context.beforeDelete, bumped, safeBump }),
         ['from', `${report.full.key} and ${formatCount(report.deltas)} deltas`],
         ['rows appended', formatCount(report.rowsAppended)],
-        ['leases', `${kept} kept, ${fromDeltas} from deltas, ${unknown.length} of unknown TTL`],
+        [
+          'leases',
+          dropped === undefined
+            ? `${kept} kept, ${fromDeltas} from deltas, ${unknown.length} of unknown TTL`
+            : `${dropped} dropped`,
+        ],
         ['database', formatBytes(report.databaseBytes)],
         ['for etcd', report.target],
         ['cluster id', report.clusterId.toString(16)],
@@ -74,11 +111,48 @@ export function emitReport(
   );
 }
 
+type WrittenLeases = RestoreAroundReport['leases'] & { dropped?: number };
+
+/** The core counts the leases of the restored state; with `drop`, none of them is written. */
+function writtenLeases({ leases }: RestoreAroundReport, mode: LeaseMode): WrittenLeases {
+  if (mode !== 'drop') return leases;
+  return { kept: 0, fromDeltas: 0, unknown: [], dropped: leases.kept + leases.fromDeltas + leases.unknown.length };
+}
+
+function changeRows(changes: {
+  beforeDelete: BeforeDelete | undefined;
+  bumped: RestoreAroundReport['bumped'];
+  safeBump: SafeBump | undefined;
+}): string[][] {
+  const { beforeDelete, bumped, safeBump } = changes;
+  return [
+    ...(beforeDelete === undefined ? [] : [['before delete', describeBeforeDelete(beforeDelete)]]),
+    ...(bumped === undefined
+      ? []
+      : [
+          [
+            'raised',
+            `by ${formatCount(bumped.by)} to ${formatCount(bumped.revision)}, compacted there when etcd starts`,
+          ],
+        ]),
+    ...(safeBump === undefined ? [] : [['why so far', safeBump.explanation]]),
+  ];
+}
+
+function describeSafeBump(bump: SafeBump | undefined): Record<string, unknown> | undefined {
+  if (bump === undefined) return undefined;
+  const { highestCapturedMs, ...rest } = bump;
+  const seen =
+    highestCapturedMs === undefined ? {} : { highestCapturedTime: new Date(highestCapturedMs).toISOString() };
+  return { ...rest, ...seen };
+}
+
 /** A report as JSON has it: ids in hex. */
-export function describeReport(report: RestoreAroundReport, startFiles: readonly StartFiles[] = []): unknown {
-  const { plan: _, ...rest } = report;
+export function describeReport(report: RestoreAroundReport, startFiles: readonly StartFiles[] = []): object {
+  const { plan: _, safeBump, ...rest } = report;
   return {
     ...rest,
+    ...(safeBump === undefined ? {} : { safeBump: describeSafeBump(safeBump) }),
     clusterId: report.clusterId.toString(16),
     members: report.members.map((member) => ({ ...member, id: member.id.toString(16) })),
     leases: { ...report.leases, unknown: report.leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },

@@ -1,21 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import {
-  BoltFile,
-  checkBoltFile,
-  EtcdOpsError,
-  planRestoreFrom,
-  readInventory,
-  restore,
-  restoreAround,
-  type EtcdTarget,
-  type Inventory,
-  type RestoreAroundReport,
-  type RestorePlan,
-  type RestoreOptions as CoreRestoreOptions,
-  type RestoreTarget,
-  openStore,
-} from '@etcd-ops/core';
+import { EtcdOpsError, type EtcdTarget, type RestorePlan } from '@etcd-ops/core';
+import type { ChangeOptions, MomentOptions } from '../options/moment-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
@@ -24,10 +10,10 @@ import { writeStartFiles, type StartFiles } from '../start-files/write-start-fil
 import { fileName, planMemberDirectories, type MemberPlan } from './member-directories.ts';
 import { giveTo, parseOwner } from './owner.ts';
 import { emitPlan, emitReport } from './report.ts';
-import { planSnapshotFile } from './snapshot-file.ts';
-import { storeSpec } from './store-spec.ts';
+import { planSource } from './restore-source.ts';
+import { stateChangesOf } from './state-changes.ts';
 
-export interface RestoreOptions extends RepositoryOptions {
+export interface RestoreOptions extends RepositoryOptions, MomentOptions, ChangeOptions {
   dataDir?: string;
   walDir?: string;
   name: string;
@@ -44,10 +30,6 @@ export interface RestoreOptions extends RepositoryOptions {
   cacert?: string;
   cert?: string;
   key?: string;
-  revision?: number;
-  time?: number;
-  snapshot?: string;
-  timeline?: number;
   target?: EtcdTarget;
   skipHashCheck: boolean;
   maxFetchers: number;
@@ -56,26 +38,24 @@ export interface RestoreOptions extends RepositoryOptions {
   progress: ProgressMode;
 }
 
-/** What the repository, or one file, gives: planned, and ready to be restored. */
-interface Source {
-  plan: RestorePlan;
-  run(options: Omit<CoreRestoreOptions, 'store' | 'plan'>): Promise<RestoreAroundReport>;
-}
-
 /** One shot: plan, say what is planned, restore, report. A signal cancels it and leaves nothing behind. */
 export async function runRestore(options: RestoreOptions): Promise<void> {
   const owner = options.owner === undefined ? undefined : parseOwner(options.owner);
+  const { safeBump: _, ...changes } = stateChangesOf(options);
   const members = planMemberDirectories(options);
-  const source =
-    options.fromFile === undefined ? await fromRepository(options) : await fromFile(options.fromFile, options);
-  const { plan } = source;
-  const starts = startsOf(members, plan, options);
-  if (options.plan === true) return emitPlan(plan, members, options.output);
-
   using cancel = cancelOnSignal();
+  const source = await planSource(options, cancel.signal);
+  const { plan, beforeDelete, safeBump } = source;
+  const starts = startsOf(members, plan, options);
+  const context = { plan, beforeDelete, leases: options.leases, output: options.output };
+  if (options.plan === true) {
+    return emitPlan({ ...context, members, safeBump, bumpRevision: safeBump?.by ?? changes.bumpRevision });
+  }
+
   const progress = new ProgressLine(process.stderr, options.progress);
   try {
     const report = await source.run({
+      ...changes,
       dataDirs: members.members,
       initialCluster: members.initialCluster,
       token: members.token,
@@ -93,59 +73,10 @@ export async function runRestore(options: RestoreOptions): Promise<void> {
     }
     const startFiles = await writeFiles(starts, options);
     progress.clear();
-    emitReport(report, { plan, startFiles, output: options.output });
+    emitReport(report, { ...context, startFiles });
   } finally {
     progress.clear();
   }
-}
-
-async function fromRepository(options: RestoreOptions): Promise<Source> {
-  const store = await openStore(storeSpec(options));
-  const inventory: Inventory = await readInventory(store, options.clusterName);
-  const plan = await planRestoreFrom(store, inventory, targetOf(options));
-  return {
-    plan,
-    run: (rest) =>
-      restoreAround({
-        ...rest,
-        store,
-        inventory,
-        // What a time means was found above, by looking into a delta; from here on it is a revision.
-        restoreTo:
-          options.snapshot === undefined
-            ? { kind: 'revision', revision: plan.revision, timeline: plan.timeline }
-            : targetOf(options),
-      }),
-  };
-}
-
-async function fromFile(path: string, options: RestoreOptions): Promise<Source> {
-  if (options.time !== undefined || options.snapshot !== undefined || options.timeline !== undefined) {
-    throw new EtcdOpsError('USAGE', {
-      message: 'A file has neither times nor timelines nor other snapshots in it',
-      remedy: 'With --from-file only --revision chooses a moment; leave --time, --snapshot and --timeline away.',
-    });
-  }
-  const { store, plan, target } = planSnapshotFile(path, options);
-  if (options.skipHashCheck) {
-    using file = BoltFile.open(resolve(path));
-    await checkBoltFile(file);
-  }
-  return {
-    plan,
-    run: async (rest) => {
-      const report = await restore({ ...rest, store, plan, target: rest.target ?? target, verify: false });
-      return { ...report, plan, damaged: [] };
-    },
-  };
-}
-
-function targetOf(options: RestoreOptions): RestoreTarget {
-  const timeline = options.timeline === undefined ? {} : { timeline: options.timeline };
-  if (options.snapshot !== undefined) return { kind: 'snapshot', key: options.snapshot };
-  if (options.revision !== undefined) return { kind: 'revision', revision: options.revision, ...timeline };
-  if (options.time !== undefined) return { kind: 'time', timeMs: options.time, ...timeline };
-  return { kind: 'latest', ...timeline };
 }
 
 /** Worked out before anything is restored, so that a wrong flag leaves nothing behind. */

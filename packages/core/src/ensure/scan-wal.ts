@@ -30,6 +30,14 @@ export interface WalSummary {
   torn: { path: string; offset: number; rule: string } | undefined;
 }
 
+/** An entry as it is met; `data` is a view for the time of the call. */
+export interface ScannedEntry {
+  /** 0 normal, else a change of the membership. */
+  type: number;
+  index: number;
+  data: Buffer;
+}
+
 /**
  * Reads all segments as etcd does when it starts, with its forgiveness: behind the end of the last segment anything may lie, and a
  * last record that a crash tore is no damage. Everything before must hold: frames, the CRC chain over the segments, one identity,
@@ -37,8 +45,12 @@ export interface WalSummary {
  *
  * @throws EtcdOpsError WAL_DAMAGED naming segment, offset and rule.
  */
-export async function scanWal(segments: readonly WalSegment[], signal?: AbortSignal): Promise<WalSummary> {
-  const scan = new WalScan();
+export async function scanWal(
+  segments: readonly WalSegment[],
+  signal?: AbortSignal,
+  onEntry?: (entry: ScannedEntry) => void,
+): Promise<WalSummary> {
+  const scan = new WalScan(onEntry);
   const yielder = new Yielder({ signal });
   for (const [position, { path }] of segments.entries()) {
     using source = fileSource(path);
@@ -114,6 +126,11 @@ class WalScan {
   #lastIndex: number | undefined;
   #hardState: WalSummary['hardState'];
   readonly #snapshots: WalSnapshotMark[] = [];
+  readonly #onEntry: ((entry: ScannedEntry) => void) | undefined;
+
+  constructor(onEntry: ((entry: ScannedEntry) => void) | undefined) {
+    this.#onEntry = onEntry;
+  }
 
   beginSegment(bytes: number): void {
     this.#bytes += bytes;
@@ -164,8 +181,13 @@ class WalScan {
         const metadata = new ProtoMessage(data, [1, 2]);
         return this.#identify({ memberId: metadata.varint(1), clusterId: metadata.varint(2) });
       }
-      case WAL_RECORD_TYPES.entry:
-        return this.#addEntry(new ProtoMessage(data, [1, 2, 3, 4]).number(3));
+      case WAL_RECORD_TYPES.entry: {
+        const entry = new ProtoMessage(data, [1, 2, 3, 4]);
+        const index = entry.number(3);
+        this.#addEntry(index);
+        this.#onEntry?.({ type: entry.number(1), index, data: entry.optionalBytes(4) ?? Buffer.alloc(0) });
+        return;
+      }
       case WAL_RECORD_TYPES.hardState: {
         const state = new ProtoMessage(data, [1, 2, 3]);
         this.#hardState = { term: state.number(1), commit: state.number(3) };

@@ -1,0 +1,125 @@
+import { resolve } from 'node:path';
+import {
+  BoltFile,
+  checkBoltFile,
+  EtcdOpsError,
+  openStore,
+  planRestoreFrom,
+  planSafeBump,
+  readInventory,
+  restore,
+  restoreAround,
+  type RestoreAroundReport,
+  type RestoreOptions as CoreRestoreOptions,
+  type RestorePlan,
+  type RestoreTarget,
+  type SafeBump,
+} from '@etcd-ops/core';
+import type { MomentOptions } from '../options/moment-options.ts';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { findBeforeDelete, type BeforeDelete } from './before-delete.ts';
+import { planSnapshotFile } from './snapshot-file.ts';
+import { storeSpec } from './store-spec.ts';
+
+export interface SourceOptions extends RepositoryOptions, MomentOptions {
+  fromFile?: string;
+  skipHashCheck: boolean;
+  safeBump: boolean;
+}
+
+/** What the repository, or one file, gives: planned, and ready to be restored. */
+export interface RestoreSource {
+  plan: RestorePlan;
+  beforeDelete: BeforeDelete | undefined;
+  /** As it would be chosen now. */
+  safeBump: SafeBump | undefined;
+  run(options: Omit<CoreRestoreOptions, 'store' | 'plan'>): Promise<RestoreAroundReport>;
+}
+
+export async function planSource(options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
+  return options.fromFile === undefined
+    ? await fromRepository(options, signal)
+    : await fromFile(options.fromFile, options, signal);
+}
+
+async function fromRepository(options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
+  const store = await openStore(storeSpec(options));
+  const inventory = await readInventory(store, options.clusterName, { signal });
+  const beforeDelete = await findBeforeDelete(store, inventory, options, signal);
+  const plan = await planRestoreFrom(store, inventory, targetOf(options, beforeDelete), { signal });
+  const { revision } = plan;
+  return {
+    plan,
+    beforeDelete,
+    safeBump: options.safeBump ? planSafeBump(inventory, { revision, nowMs: Date.now() }) : undefined,
+    run: (rest) =>
+      restoreAround({
+        ...rest,
+        store,
+        inventory,
+        safeBump: options.safeBump,
+        // What a time means was found above, by looking into a delta; from here on it is a revision.
+        restoreTo:
+          options.snapshot === undefined
+            ? { kind: 'revision', revision, timeline: plan.timeline }
+            : targetOf(options, undefined),
+      }),
+  };
+}
+
+async function fromFile(path: string, options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
+  if (options.time !== undefined || options.snapshot !== undefined || options.timeline !== undefined) {
+    throw new EtcdOpsError('USAGE', {
+      message: 'A file has neither times nor timelines nor other snapshots in it',
+      remedy: 'With --from-file only --revision chooses a moment; leave --time, --snapshot and --timeline away.',
+    });
+  }
+  if (options.safeBump) {
+    throw new EtcdOpsError('USAGE', {
+      message: 'A file does not tell how far its cluster has gone on, so no bump can be called safe',
+      remedy: 'Name one that is large enough: --bump-revision 1000000000 --mark-compacted.',
+    });
+  }
+  if (options.skipHashCheck) {
+    using file = BoltFile.open(resolve(path));
+    await checkBoltFile(file, { signal });
+  }
+  const beforeDelete = await beforeDeleteInFile(path, options, signal);
+  const { store, plan, target } = planSnapshotFile(path, {
+    revision: beforeDelete?.revision ?? options.revision,
+    skipHashCheck: options.skipHashCheck,
+  });
+  return {
+    plan,
+    beforeDelete,
+    safeBump: undefined,
+    run: async (rest) => {
+      const report = await restore({ ...rest, store, plan, target: rest.target ?? target, verify: false });
+      return { ...report, plan, damaged: [] };
+    },
+  };
+}
+
+/** A repository of one full. */
+async function beforeDeleteInFile(
+  path: string,
+  options: SourceOptions,
+  signal: AbortSignal,
+): Promise<BeforeDelete | undefined> {
+  if (options.beforeDelete === undefined && options.beforeDeletePrefix === undefined) return undefined;
+  const { store, plan } = planSnapshotFile(path, { skipHashCheck: options.skipHashCheck });
+  const timelines = [{ timeline: plan.timeline, fulls: [plan.full], deltas: [] }];
+  const inventory = { cluster: plan.cluster, timelines, foreign: [], incomplete: [], damaged: [] };
+  return await findBeforeDelete(store, inventory, options, signal);
+}
+
+function targetOf(options: SourceOptions, beforeDelete: BeforeDelete | undefined): RestoreTarget {
+  if (beforeDelete !== undefined) {
+    return { kind: 'revision', revision: beforeDelete.revision, timeline: beforeDelete.timeline };
+  }
+  const timeline = options.timeline === undefined ? {} : { timeline: options.timeline };
+  if (options.snapshot !== undefined) return { kind: 'snapshot', key: options.snapshot };
+  if (options.revision !== undefined) return { kind: 'revision', revision: options.revision, ...timeline };
+  if (options.time !== undefined) return { kind: 'time', timeMs: options.time, ...timeline };
+  return { kind: 'latest', ...timeline };
+}
