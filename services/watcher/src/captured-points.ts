@@ -39,9 +39,10 @@ export async function readRepositoryPoint(
   if (head === undefined) return undefined;
   const { timeline, revision, digest, clusterId, newestTimeline } = head;
   const hasFull = inventory.timelines.some((found) => found.timeline === timeline && found.fulls.length > 0);
-  const newest = inventory.timelines.find((found) => found.timeline === timeline)?.deltas.slice(-DELTAS_MEASURED_MAX);
-  const revisionBytes = meanRevisionBytes(newest ?? []);
-  const facts = { timeline, revision, digest, clusterId, newestTimeline, hasFull };
+  const deltas = inventory.timelines.find((found) => found.timeline === timeline)?.deltas ?? [];
+  const endsInDelta = deltas.some(({ last }) => last === revision);
+  const revisionBytes = meanRevisionBytes(deltas.slice(-DELTAS_MEASURED_MAX));
+  const facts = { timeline, revision, digest, clusterId, newestTimeline, hasFull, endsInDelta };
   return revisionBytes === undefined ? facts : { ...facts, revisionBytes };
 }
 

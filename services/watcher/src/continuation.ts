@@ -13,7 +13,14 @@ export type HeadPosition = 'reached' | 'below';
 /** The raft index of the member, against the one that this member last had. */
 export type RaftProgress = 'not-lower' | 'lower' | 'unknown';
 
-export type ForkEvidence = 'cluster-id' | 'head-below' | 'raft-index' | 'rows-differ' | 'rows-missing';
+/** `timeline-begun`: a newer timeline has begun, and what it goes on from was lost. */
+export type ForkEvidence =
+  | 'timeline-begun'
+  | 'cluster-id'
+  | 'head-below'
+  | 'raft-index'
+  | 'rows-differ'
+  | 'rows-missing';
 export type BeforeWatch = { decision: 'watch' } | { decision: 'fork'; evidence: ForkEvidence };
 
 const WATCH: BeforeWatch = { decision: 'watch' };

@@ -1,3 +1,4 @@
+import { eventsStream, lastEvent, positionKey, positions } from '@etcd-ops/bus';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import {
   etcdVersions,
@@ -12,7 +13,7 @@ import {
   type TestEtcd,
 } from '@etcd-ops/test-kit';
 import { describe, expect, it } from 'vitest';
-import { burst, compact, expectSameRows, headOf, put, takeSnapshot, World } from './testing/world.ts';
+import { burst, CLUSTER, compact, expectSameRows, headOf, put, takeSnapshot, World } from './testing/world.ts';
 
 const versions = etcdVersions();
 const TOKEN = 'same-token';
@@ -101,6 +102,41 @@ describe.each(versions.length === 0 ? ['none'] : versions)('forks and gaps on et
     ]);
     await put(etcd, 3, 'd');
     await expectSameRows(world, etcd.endpoint, { after: head, timeline: 2, dir: dir.path });
+  });
+
+  it('a restore is noticed though the stream lost its tail, and what is left of it holds for the restored cluster', async (ctx) => {
+    need(ctx);
+    await using dir = tempDir();
+    const [plan] = await planMembers(1, dir.path);
+    let last = 0;
+    await using world = await (async () => {
+      await using etcd = await startEtcd({ version, members: [plan!], token: TOKEN });
+      const opened = await World.open(etcd);
+      await captureDuring(opened, etcd, () => put(etcd, 3, 'a'));
+      const shared = (await lastEvent(opened.bus, CLUSTER))!;
+      await takeSnapshot(etcd.endpoint, dir.file('old.db'));
+      last = await captureDuring(opened, etcd, () => put(etcd, 10, 'b'));
+      // All of it is durable, and then a server without power forgets what it had not synced.
+      const { timeline, digest, sequence } = (await lastEvent(opened.bus, CLUSTER))!;
+      const position = { version: 1, timeline, revision: last, digest, sequence } as const;
+      await positions(opened.bus).put(positionKey(CLUSTER), { ...position, updatedAt: new Date().toISOString() });
+      const jsm = await opened.bus.jsm();
+      for (let lost = shared.sequence + 1; lost <= sequence; lost++) {
+        await jsm.streams.deleteMessage(eventsStream(CLUSTER), lost);
+      }
+      expect((await lastEvent(opened.bus, CLUSTER))?.last).toBe(shared.last);
+      return opened;
+    })();
+    const snapshot = dir.file('old.db');
+    const restored = await restoreMember(version, { plan: plan!, snapshot, dataDir: dir.file('restored') });
+    await using etcd = await startEtcd({ version, members: [restored], token: TOKEN });
+    await put(etcd, 25, 'c');
+    await using watcher = await world.startWatcher();
+    await watcher.watching();
+    expect(await causes(world)).toEqual([
+      ['first', 1, undefined],
+      ['fork', 2, last],
+    ]);
   });
 
   it('--force-new-cluster that lost nothing goes on', async (ctx) => {

@@ -8,6 +8,7 @@ import { settleAnchor } from './settle-anchor.ts';
 
 /** Opens the watch from L itself and goes on, if the cluster does; else says which new history begins. */
 export async function goOn(resume: ResumePoint, tools: SessionTools): Promise<OpenWatch | NewHistory> {
+  if (resume.timeline < resume.newestTimeline) return fork(resume, 'timeline-begun', tools);
   let point = resume;
   let behindBefore: number | undefined;
   for (;;) {

@@ -4,11 +4,11 @@ import { findResumePoint, isBaseMissing, type CapturedPoint } from './resume-poi
 const point = (revision: number, timeline = 1): CapturedPoint => ({ timeline, revision, digest: null, clusterId: 7n });
 
 describe('findResumePoint', () => {
-  const repository = { ...point(5), newestTimeline: 4, hasFull: true };
+  const repository = { ...point(5), newestTimeline: 4, hasFull: true, endsInDelta: false };
 
   it('believes the stream, then the state, then the repository', () => {
-    expect(findResumePoint({ stream: point(3), state: point(4), repository })).toMatchObject({
-      revision: 3,
+    expect(findResumePoint({ stream: point(4), state: point(4), repository })).toMatchObject({
+      revision: 4,
       source: 'stream',
     });
     expect(findResumePoint({ stream: undefined, state: point(4), repository })).toMatchObject({
@@ -22,9 +22,45 @@ describe('findResumePoint', () => {
     expect(findResumePoint({ stream: undefined, state: undefined, repository: undefined })).toBeUndefined();
   });
 
+  it('never goes back behind what is durable when the stream lost its tail: a fork may share what lies before', () => {
+    const atDelta = { ...repository, newestTimeline: 1, endsInDelta: true };
+    expect(findResumePoint({ stream: point(3), state: point(4), repository })).toMatchObject({
+      revision: 4,
+      source: 'state',
+    });
+    expect(findResumePoint({ stream: point(3), state: point(4), repository: atDelta })).toMatchObject({
+      revision: 5,
+      source: 'repository',
+    });
+    // A full holds no history of the rows between.
+    expect(findResumePoint({ stream: point(3), state: undefined, repository })).toMatchObject({ revision: 3 });
+  });
+
+  it('never goes back to an older timeline', () => {
+    const second = { ...repository, ...point(2, 2) };
+    expect(findResumePoint({ stream: point(3), state: point(4), repository: second })).toMatchObject({
+      timeline: 2,
+      revision: 2,
+      source: 'repository',
+    });
+    expect(findResumePoint({ stream: point(3, 2), state: point(4), repository })).toMatchObject({
+      timeline: 2,
+      revision: 3,
+      source: 'stream',
+    });
+  });
+
+  it('knows the cluster of a recorded position from the repository', () => {
+    const state = { ...point(9), clusterId: undefined };
+    expect(findResumePoint({ stream: undefined, state, repository })).toMatchObject({ clusterId: 7n });
+    expect(findResumePoint({ stream: undefined, state: { ...state, timeline: 2 }, repository })?.clusterId).toBe(
+      undefined,
+    );
+  });
+
   it('knows the newest timeline of all', () => {
     expect(findResumePoint({ stream: point(3), state: point(4, 2), repository })).toMatchObject({
-      timeline: 1,
+      timeline: 2,
       newestTimeline: 4,
     });
     expect(findResumePoint({ stream: point(3, 7), state: undefined, repository })).toMatchObject({ newestTimeline: 7 });

@@ -16,6 +16,8 @@ export interface RepositoryPoint extends CapturedPoint {
   newestTimeline: number;
   /** Whether its timeline has a full at all; without one, deltas hang on nothing. */
   hasFull: boolean;
+  /** Whether a delta ends at `revision`: then its rows came out of the stream, or were written for it. */
+  endsInDelta: boolean;
   /** Mean stored bytes of a revision in its newest deltas; undefined when there are none. */
   revisionBytes?: number;
 }
@@ -38,17 +40,33 @@ export interface ResumeSources {
 }
 
 /**
- * Where capture goes on: the stream's end, else the recorded position, else the repository's head. Undefined: the first time.
- * A later source only counts when the one before it is empty, so a stream that lost its tail makes us capture that tail again.
+ * Where capture goes on: the newest of the stream's end, the recorded position and the end of the repository's deltas; of equal ones
+ * the first. Undefined: the first time.
+ *
+ * What is durable comes out of the stream, so it is ahead only when the bus lost its tail. Were the stream believed then, the overlap
+ * check would compare a revision that a fork may share with the old history, and the fork's rows would be spliced behind, or between,
+ * what is durable already. A full that ends behind the stream does not count: it holds no history of the rows between.
  */
 export function findResumePoint(sources: ResumeSources): ResumePoint | undefined {
   const { stream, state, repository } = sources;
-  const point = stream ?? state ?? repository;
-  if (point === undefined) return undefined;
-  const { timeline, revision, digest, clusterId } = point;
-  const source = stream !== undefined ? 'stream' : state !== undefined ? 'state' : 'repository';
+  let found: { source: ResumeSource; point: CapturedPoint } | undefined;
+  const consider = (source: ResumeSource, point: CapturedPoint | undefined): void => {
+    if (point !== undefined && (found === undefined || isNewer(point, found.point))) found = { source, point };
+  };
+  consider('stream', stream);
+  consider('state', state);
+  const isNewTimeline = repository !== undefined && repository.timeline > (found?.point.timeline ?? 0);
+  if (isNewTimeline || repository?.endsInDelta === true) consider('repository', repository);
+  if (found === undefined) return undefined;
+  const { source, point } = found;
+  const { timeline, revision, digest } = point;
+  const clusterId = point.clusterId ?? [stream, repository].find((other) => other?.timeline === timeline)?.clusterId;
   const newestTimeline = Math.max(timeline, state?.timeline ?? 0, repository?.newestTimeline ?? 0);
   return { timeline, revision, digest, clusterId, source, newestTimeline };
+}
+
+function isNewer(one: CapturedPoint, other: CapturedPoint): boolean {
+  return one.timeline === other.timeline ? one.revision > other.revision : one.timeline > other.timeline;
 }
 
 /**
