@@ -93,9 +93,10 @@ async function collect(bus: Bus, options: { dryRun: boolean; bucket: string }) {
     const last = await lastDone(bus).get(lastDoneKey('gc', 'my.prod'));
     return last?.value.taskId === id ? last.value : false;
   });
-  const text = await metrics.exposition();
   stop.abort();
   await ended;
+  // The task is counted when it is acknowledged, which comes behind its record.
+  const text = await metrics.exposition();
   await context[Symbol.asyncDispose]();
   return { done, text };
 }

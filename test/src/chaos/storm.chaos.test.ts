@@ -6,7 +6,8 @@ import { chaosSeed } from './world/chaos-env.ts';
 /** The long form is `bin/chaos --rounds 1000`. */
 const ROUNDS = 11;
 const TIMEOUT_MS = 600_000;
-const seed = chaosSeed();
+/** New storms are looked for by the long form; here, a change is what makes a difference. */
+const seed = chaosSeed(20_261_120);
 
 test.for([
   { etcd: etcdVersions().at(0), etcdMembers: 1, nats: NATS_VERSIONS[0], seed },

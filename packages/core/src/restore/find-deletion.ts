@@ -122,9 +122,14 @@ async function newestDeletion(
   let put: Revision | undefined;
   await eachRow(search, rows, (revision, tombstone) => {
     if (revision > to) return;
-    // Its state before it must be restorable, too.
-    if (tombstone && revision > from) [deletedAt, put] = [revision, undefined];
-    else if (!tombstone) put ??= revision;
+    if (!tombstone) {
+      put ??= revision;
+      return;
+    }
+    // What was put before this deletion does not undo it, whichever span it is found in.
+    put = undefined;
+    // The state before it must be restorable, too.
+    if (revision > from) deletedAt = revision;
   });
   const recreatedAt = put ?? search.newerPut;
   if (put !== undefined && deletedAt === undefined) search.newerPut = put;

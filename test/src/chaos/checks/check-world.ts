@@ -46,7 +46,7 @@ export async function checkWorld(options: CheckOptions): Promise<CheckReport> {
     throw new Error(`Revision ${revision} was acknowledged and ${plan.revision} is the last restorable one`);
   }
   if (audit.violations.length > 0) throw new Error(`The event stream: ${audit.violations.join('; ')}`);
-  checkDeltas(inventory, compactions);
+  checkDeltas(inventory, compactions, { positionsWereLost: world.tailsLost > 0 });
   const gaps = checkGaps(inventory, compactions);
   await checkHash(world, plan);
   const rows = await checkRows(world, inventory, after);

@@ -174,9 +174,14 @@ export function checkGaps(inventory: Inventory, compactions: readonly number[]):
 
 /**
  * What was captured must have become deltas without a hole, though fulls may restore what lies in it: only a compaction explains one.
- * Nothing may lie in two of them.
+ * Nothing may lie in two of them, unless NATS lost its tail and the recorded position with it: then the rows behind an older
+ * position are cut again, which readers clip.
  */
-export function checkDeltas(inventory: Inventory, compactions: readonly number[]): void {
+export function checkDeltas(
+  inventory: Inventory,
+  compactions: readonly number[],
+  options: { positionsWereLost: boolean },
+): void {
   for (const { timeline, fulls, deltas: all } of inventory.timelines) {
     // What no full needs any more may be going, one after the other.
     const deltas = all.filter(({ last }) => last > (fulls[0]?.revision ?? 0));
@@ -185,8 +190,10 @@ export function checkDeltas(inventory: Inventory, compactions: readonly number[]
       const hole = `the revisions behind ${reached} and below ${first} of timeline ${timeline}`;
       const isHonest = compactions.some((compacted) => reached < compacted && compacted < first);
       if (first > reached + 1 && !isHonest) throw new Error(`No delta holds ${hole}, and no compaction explains it`);
-      if (first <= reached) throw new Error(`The delta ${key} repeats what another one holds: ${hole}`);
-      reached = last;
+      if (first <= reached && !options.positionsWereLost) {
+        throw new Error(`The delta ${key} repeats what another one holds: ${hole}`);
+      }
+      reached = Math.max(reached, last);
     }
   }
 }

@@ -30,6 +30,7 @@ const cutNatsTail: FaultMaker = (random, world) => {
       await server.start();
       // One of three is mended by the others; a lone server has lost it.
       if (world.natsServers.length > 1) return;
+      world.tailsLost++;
       ticks.restart();
       await audit.restart();
     },

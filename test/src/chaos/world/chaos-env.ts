@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 
 /** What the environment says about a storm, and what a service under test gets of it. */
 
-/** `$ETCD_OPS_TEST_SEED` repeats a storm; otherwise each run is another one. */
-export function chaosSeed(): number {
+/** `$ETCD_OPS_TEST_SEED` repeats a storm; without it, `usual`, or another one each time. */
+export function chaosSeed(usual = Date.now() % 1_000_000_000): number {
   const given = process.env['ETCD_OPS_TEST_SEED'];
-  if (given === undefined || given === '') return Date.now() % 1_000_000_000;
+  if (given === undefined || given === '') return usual;
   const seed = Number(given);
   if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('ETCD_OPS_TEST_SEED is no whole number');
   return seed;

@@ -77,6 +77,8 @@ export class ChaosWorld implements AsyncDisposable {
   readonly bucket: string;
   readonly store: LocalStore;
   services: readonly ServiceProcess[] = [];
+  /** How often a lone nats-server has lost what it had acknowledged. */
+  tailsLost = 0;
   etcdProxies: readonly FaultProxy[] = [];
   #etcd!: TestEtcd;
   #natsServers!: readonly TestNats[];
