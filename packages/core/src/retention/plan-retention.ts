@@ -65,7 +65,10 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
   }
   const limit = `beyond the newest ${policy.maxBackups} fulls`;
   plan.remove.push(...removedFulls.map((full) => decideFull(full, limit)));
-  const deltas = inventory.timelines.flatMap((timeline) => decideDeltas(timeline, kept, options));
+  const lastBased = inventory.timelines.findLast(({ fulls }) => fulls.length > 0)?.timeline ?? 0;
+  const deltas = inventory.timelines.flatMap((timeline) => {
+    return decideDeltas(timeline, kept, { ...options, isClosed: timeline.timeline < lastBased });
+  });
   plan.keep.push(...deltas.filter(({ remove }) => !remove).map(({ decision }) => decision));
   // Newest first; the inventory has them oldest first.
   plan.remove.push(
@@ -100,7 +103,7 @@ function keptChains(inventory: Inventory, maxBackups: number, options: Retention
 function decideDeltas(
   timeline: TimelineInventory,
   kept: ReadonlyMap<string, KeptChain>,
-  options: RetentionOptions,
+  options: RetentionOptions & { isClosed: boolean },
 ): { decision: RetentionDecision; remove: boolean }[] {
   const all = chains(timeline);
   const needed = reachOf(all.filter(({ full }) => kept.get(full.key)?.withDeltas === true));
@@ -112,8 +115,8 @@ function decideDeltas(
       return { decision: { keys: [delta.key], kind: 'delta', bytes: delta.bytes, reason }, remove };
     };
     if (overlaps(needed, delta)) return decide(false, 'a kept full needs it');
-    // Behind the newest full: what is missing before it may yet be captured again, or a full may follow.
-    if (delta.last > newestRevision) return decide(false, 'nothing newer replaces it yet');
+    // Behind the newest full: what is missing before it may yet be captured again, or a full may follow. Not in a timeline that ended.
+    if (delta.last > newestRevision && !options.isClosed) return decide(false, 'nothing newer replaces it yet');
     const isStranded = !overlaps(usable, delta) && delta.last > oldestRevision;
     if (isStranded && ageMs(delta, options) < options.orphanGraceMs) {
       return decide(false, 'no chain reaches it, but it is young');

@@ -99,8 +99,9 @@ test('what goes is really not needed: every removed delta serves no kept full', 
     fc.property(repository, fc.integer({ min: 1, max: 4 }), (inventory, maxBackups) => {
       const plan = planRetention(inventory, { kind: 'LimitBased', maxBackups }, { ...OPTIONS, orphanGraceMs: 0 });
       const kept = promised(inventory, maxBackups, OPTIONS);
+      const lastBased = inventory.timelines.findLast(({ fulls }) => fulls.length > 0)?.timeline ?? 0;
       for (const timeline of inventory.timelines) {
-        const newest = timeline.fulls.at(-1)?.revision ?? 0;
+        const newest = timeline.timeline < lastBased ? Infinity : (timeline.fulls.at(-1)?.revision ?? 0);
         for (const delta of timeline.deltas) {
           const needed = kept.some((full) => {
             if (full.timeline !== timeline.timeline || delta.last <= full.revision) return false;
@@ -214,6 +215,28 @@ test('halves and stranded deltas wait for their grace; damage and foreign files 
     'the manifest is damaged: left for a person to judge',
   ]);
   expect([...plan.keep, ...plan.remove].flatMap(({ keys }) => keys)).not.toContain('prod/notes.txt');
+});
+
+test('what an ended timeline captured behind its last full goes with that full, once it is old', () => {
+  const young = OPTIONS.nowMs - OPTIONS.orphanGraceMs + 1;
+  const deltas = [
+    { first: 11, last: 20 },
+    { first: 30, last: 40 },
+    { first: 50, last: 60, modifiedAtMs: young },
+  ];
+  const inventory = inventoryOf([{ revision: 10 }], deltas);
+  const removed = (maxBackups: number): string[] =>
+    planRetention(inventory, { kind: 'LimitBased', maxBackups }, OPTIONS)
+      .remove.filter(({ kind }) => kind === 'delta')
+      .map(({ keys }) => keys[0]!.split('/').at(-1)!.slice(18, 20));
+  // As long as no newer timeline has a base, this one may go on.
+  expect(removed(1)).toEqual([]);
+  const [next] = inventoryOf([{ revision: 15 }], []).timelines;
+  inventory.timelines.push({ ...next!, timeline: 2, fulls: [{ ...next!.fulls[0]!, timeline: 2, key: 'prod/t2' }] });
+  expect(removed(2)).toEqual(['30']);
+  expect(removed(1)).toEqual(['30', '11']);
+  inventory.timelines[0]!.fulls = [];
+  expect(removed(1)).toEqual(['30', '11']);
 });
 
 /** A store that dies after so many deletions. */
