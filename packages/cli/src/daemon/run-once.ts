@@ -58,7 +58,7 @@ export async function runOnce(options: OnceOptions): Promise<void> {
     logger.info({ cluster: cluster.name, stateDir }, 'A daemon runs here: it is asked for the full');
     const bus = await connectBus({ url: running.url, token: running.token, name: 'etcd-ops snapshot --once' });
     try {
-      const done = await fullDone(bus, options, async () => {
+      const done = await fullDone(bus, head, options, async () => {
         const request = { cluster: cluster.name, kind: 'full' };
         return (await callApi(bus, 'snapshot', request, { answer: snapshotAnswerSchema })).outcome;
       });
@@ -86,7 +86,7 @@ export async function runOnce(options: OnceOptions): Promise<void> {
         logger.warn({ cluster: cluster.name, reason: describeError(error) }, 'No delta could be made before the full'),
       );
     }
-    const done = await fullDone(bus, options, askUnlessFirst(bus, cluster.name, isFirst));
+    const done = await fullDone(bus, head, options, askUnlessFirst(bus, cluster.name, isFirst));
     if (services === 'capture') await caughtUp(bus, cluster.name, Number(done.summary['revision'] ?? 0), options);
     return done;
   };
@@ -131,8 +131,16 @@ async function askFull(bus: Bus, cluster: string): Promise<string> {
   return await dispatchTask(bus, { version: 1, id: randomUUID(), kind: 'full', cluster, cause: 'request', createdAt });
 }
 
-/** A full that began after this call: one that was under way when ours was refused is another's, so ours is asked for again. */
-async function fullDone(bus: Bus, options: OnceOptions, ask: () => Promise<string>): Promise<LastDone> {
+/**
+ * A full that reaches the head that was read when this call began. One that was under way by then may end before it: that is
+ * another's, and when it made the queue refuse ours, ours is asked for again.
+ */
+async function fullDone(
+  bus: Bus,
+  head: number | undefined,
+  options: OnceOptions,
+  ask: () => Promise<string>,
+): Promise<LastDone> {
   const { cluster, signal } = options;
   const before = await newestFull(bus, cluster.name);
   const deadline = performance.now() + cluster.timeouts.snapshotMs + GRACE_MS;
@@ -144,15 +152,20 @@ async function fullDone(bus: Bus, options: OnceOptions, ask: () => Promise<strin
     });
     const done = await newestFull(bus, cluster.name);
     if (done !== undefined && done.taskId !== before?.taskId) {
-      if (done.ok) return done;
-      const failure = asFailure(cluster.name, done);
+      if (done.ok && reaches(done, head, cluster)) return done;
+      const failure = done.ok ? undefined : asFailure(cluster.name, done);
       // The watcher notices the fork too, begins a new timeline, and asks for the full of that.
-      if (failure.code !== 'CLUSTER_FORKED') throw failure;
+      if (failure !== undefined && failure.code !== 'CLUSTER_FORKED') throw failure;
     }
     if (performance.now() > deadline) {
       throw new EtcdOpsError('ETCD_TIMEOUT', { message: `No full of ${cluster.name} was there in time` });
     }
   }
+}
+
+/** What a stale member answers may end anywhere. */
+function reaches({ summary }: LastDone, head: number | undefined, { snapshots }: ClusterSpec): boolean {
+  return head === undefined || snapshots.allowStale === true || Number(summary['revision']) >= head;
 }
 
 async function newestFull(bus: Bus, cluster: string): Promise<LastDone | undefined> {
