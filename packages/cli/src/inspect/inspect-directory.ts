@@ -11,13 +11,15 @@ import {
 import { hex, type InspectContext, type Inspection } from './inspection.ts';
 import { snapFacts, snapWarnings, storeFacts, storeWarnings, walFacts, walWarnings } from './store-facts.ts';
 
+const SEGMENT = /^[0-9a-f]{16}-[0-9a-f]{16}\.wal$/;
+
 /** A data directory, its `member`, or a directory of log segments. */
 export async function inspectDirectory(
   path: string,
   context: InspectContext & { walDir?: string | undefined },
 ): Promise<Inspection> {
   const names = readdirSync(path);
-  if (names.some((name) => name.endsWith('.wal'))) return await inspectLog(path, context);
+  if (names.some((name) => SEGMENT.test(name))) return await inspectLog(path, context);
   const isMember = basename(resolve(path)) === 'member' && names.some((name) => name === 'snap' || name === 'wal');
   const dataDir = isMember ? dirname(resolve(path)) : path;
   return describe(await inspectMember({ ...context, dataDir }), dataDir);
@@ -36,8 +38,9 @@ async function inspectLog(path: string, { signal }: InspectContext): Promise<Ins
 
 function describe({ state, store, wal, snapshot, damages }: InspectedMember, dataDir: string): Inspection {
   refuse(state, dataDir);
+  // What one part alone shows is told by that part; that parts do not fit together only by the whole.
   const judged =
-    state.kind === 'broken' && damages.length === 0
+    state.kind === 'broken' && !damages.some(({ message }) => state.reason.includes(message))
       ? [new EtcdOpsError('DATA_DIR_BROKEN', { message: `${dataDir}: ${state.reason}` })]
       : [];
   const identity =

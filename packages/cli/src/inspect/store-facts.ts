@@ -65,7 +65,9 @@ export function walWarnings({ torn, v2Writes }: InspectedWal): string[] {
         ]),
     ...(v2Writes === 0
       ? []
-      : [`The log holds ${v2Writes} writes of the v2 API: no v3 backup carries that data; export it with a v2 tool.`]),
+      : [
+          `The log holds ${counted(v2Writes, 'write')} of the v2 API: no v3 backup carries that data; export it with a v2 tool.`,
+        ]),
   ];
 }
 
@@ -84,6 +86,10 @@ export function snapWarnings({ v2 }: InspectedRaftSnapshot): string[] {
   if (v2.keys === 0) return [];
   const examples = `${v2.examples.join(', ')}${v2.keys > v2.examples.length ? ', ...' : ''}`;
   return [
-    `The v2 store holds ${v2.keys} keys of users (${examples}): no v3 backup carries them; export them with a v2 tool.`,
+    `The v2 store holds ${counted(v2.keys, 'key')} of users (${examples}): no v3 backup carries that data; export it with a v2 tool.`,
   ];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -71,7 +71,8 @@ async function fromFile(path: string, options: SourceOptions, signal: AbortSigna
   if (options.time !== undefined || options.snapshot !== undefined || options.timeline !== undefined) {
     throw new EtcdOpsError('USAGE', {
       message: 'A file has neither times nor timelines nor other snapshots in it',
-      remedy: 'With --from-file only --revision chooses a moment; leave --time, --snapshot and --timeline away.',
+      remedy:
+        'With --from-file, --revision and --before-delete choose a moment; leave --time, --snapshot and --timeline away.',
     });
   }
   if (options.safeBump) {
