@@ -22,7 +22,7 @@ export type StartCause = (typeof START_CAUSES)[number];
 /**
  * Rows begin at `revision` + 1 from here on; what came before belongs to the history that ended at `after`.
  * first: nothing was captured before. fork: a new timeline. gap: (after, revision] was compacted uncaptured.
- * resume: the stream was lost; rows go on from the head of the repository.
+ * resume: the stream or its tail was lost; rows go on from what is durable.
  * caught-up: the rows of (after, revision] are in the repository, written out of a full snapshot's file; nothing lacks.
  */
 export interface StartEvent {
