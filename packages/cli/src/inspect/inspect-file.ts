@@ -148,15 +148,26 @@ async function inspectDelta(path: string, bytes: number, signal: AbortSignal): P
 
 function inspectDocument(path: string, bytes: number): Part {
   const content = readBounded(path, bytes);
-  const name = basename(path);
-  if (name === 'cluster.json') return { kind: 'cluster record', facts: { ...decodeClusterRecord(content) } };
-  if (name === 'timeline.json') return { kind: 'timeline record', facts: { ...decodeTimelineRecord(content) } };
+  const document = documentKind(content);
+  if (document !== 'manifest') {
+    const decode = document === 'cluster record' ? decodeClusterRecord : decodeTimelineRecord;
+    const { kind: _, ...facts } = decode(content);
+    return { kind: document, facts };
+  }
   const { kind: _, ...manifest } = decodeManifest(content);
-  const full = join(dirname(path), name.replace(/\.json$/, ''));
+  const full = join(dirname(path), basename(path).replace(/\.json$/, ''));
   const found = statSync(full, { throwIfNoEntry: false })?.size;
   const state = found === undefined ? 'absent' : found === manifest.storedBytes ? 'present' : 'of another size';
   const warning = `Its full ${full} is ${state}${found === undefined ? '' : `: ${found} bytes`}.`;
   return { kind: 'manifest', facts: { ...manifest, full: state }, warnings: state === 'present' ? [] : [warning] };
+}
+
+/** Told by the fields, for files are renamed; what is damaged beyond that counts as a manifest. */
+function documentKind(content: Buffer): 'manifest' | 'cluster record' | 'timeline record' {
+  const text = content.toString('utf8');
+  if (/"kind":\s*"full"/.test(text)) return 'manifest';
+  if (text.includes('"startedAtRevision"')) return 'timeline record';
+  return text.includes('"clusterId"') ? 'cluster record' : 'manifest';
 }
 
 function readBounded(path: string, bytes: number, bytesMax = DOCUMENT_BYTES_MAX): Buffer {

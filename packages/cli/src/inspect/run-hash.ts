@@ -14,6 +14,7 @@ import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { renderTable } from '../output/table.ts';
+import { asDiskFailure } from './disk-failure.ts';
 import { plainDatabase } from './plain-database.ts';
 
 export interface HashOptions {
@@ -33,6 +34,8 @@ export async function runHash(options: HashOptions, file: string): Promise<void>
     const result = await hashOf(path, options, cancel.signal, line);
     line.clear();
     emit(path, result, options.output);
+  } catch (error) {
+    throw asDiskFailure(error, path);
   } finally {
     line.clear();
   }

@@ -5,6 +5,7 @@ import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { renderTable } from '../output/table.ts';
+import { asDiskFailure } from './disk-failure.ts';
 import { inspectDirectory } from './inspect-directory.ts';
 import { inspectFile } from './inspect-file.ts';
 import type { Inspection } from './inspection.ts';
@@ -41,6 +42,8 @@ async function inspectWithProgress(path: string, { walDir, tempDir, progress }: 
   }
   try {
     return isDirectory ? await inspectDirectory(path, { ...context, walDir }) : await inspectFile(path, context);
+  } catch (error) {
+    throw asDiskFailure(error, path);
   } finally {
     line.clear();
   }

@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EtcdOpsError } from '../base/errors.ts';
+import { fileSource } from '../datadir/byte-source.ts';
 import { ProtoError, ProtoMessage } from '../datadir/proto-reader.ts';
 import { readRaftSnapshot, type RaftSnapshot } from '../datadir/raft-snapshot-reader.ts';
+import { WAL_LENGTH_FIELD_BYTES } from '../datadir/wal-format.ts';
 import { scanWal, type WalSummary } from '../ensure/scan-wal.ts';
 import type { WalSegment } from '../ensure/wal-segments.ts';
 import { v2KeysOf, v2WriteOf, type V2Keys } from './v2-store.ts';
+
+/** What a disk writes whole or not at all. */
+const SECTOR_BYTES = 512;
 
 export interface InspectedWal extends WalSummary {
   /** Entries that were read, those that a later leader wrote anew included. */
@@ -24,7 +29,8 @@ export function walSegmentOf(path: string): WalSegment {
 }
 
 /**
- * Reads segments as etcd does, and counts what is in them. Beyond that, the log must not end before what it says is committed.
+ * Reads segments as etcd does, and counts what is in them. It is stricter in two things: the log must not end before what it says
+ * is committed, and a length that no write can have left is damage, where etcd would cut off all that follows.
  * @throws EtcdOpsError WAL_DAMAGED, CANCELLED.
  */
 export async function inspectWal(segments: readonly WalSegment[], signal?: AbortSignal): Promise<InspectedWal> {
@@ -34,7 +40,8 @@ export async function inspectWal(segments: readonly WalSegment[], signal?: Abort
     if (type !== 0) counts.configChanges++;
     else if (v2WriteOf(data) !== undefined) counts.v2Writes++;
   });
-  const { hardState, lastIndex } = summary;
+  const { hardState, lastIndex, torn } = summary;
+  if (torn !== undefined) refuseDamagedLength(torn);
   const reached = Math.max(lastIndex ?? 0, ...summary.snapshots.map(({ index }) => index));
   // A segment that was just begun repeats the hard state and has no entry yet.
   if (hardState !== undefined && lastIndex !== undefined && hardState.commit > reached) {
@@ -43,6 +50,16 @@ export async function inspectWal(segments: readonly WalSegment[], signal?: Abort
     });
   }
   return { ...summary, ...counts };
+}
+
+/** A length lies within one sector, so a crash leaves it whole or zero; and one that is whole does not reach over zeros to the end. */
+function refuseDamagedLength({ path, offset, rule }: NonNullable<WalSummary['torn']>): void {
+  using source = fileSource(path);
+  const bytesLeft = source.bytes - offset - WAL_LENGTH_FIELD_BYTES;
+  const recordBytes = source.read(offset, WAL_LENGTH_FIELD_BYTES).readBigUInt64LE() & 0x00ff_ffff_ffff_ffffn;
+  if (recordBytes <= BigInt(bytesLeft) || bytesLeft < SECTOR_BYTES) return;
+  if (source.read(source.bytes - SECTOR_BYTES, SECTOR_BYTES).some((byte) => byte !== 0)) return;
+  throw new EtcdOpsError('WAL_DAMAGED', { message: `${path}: at byte ${offset}: ${rule}, and zeros are at its end` });
 }
 
 export interface InspectedRaftSnapshot extends RaftSnapshot {

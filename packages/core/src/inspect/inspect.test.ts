@@ -118,6 +118,22 @@ describe('a log', () => {
     });
   });
 
+  test('with a length that no crash leaves is damaged; one that was cut off in a record is only torn', async () => {
+    const whole = logOf(1);
+    // Behind the records of CRC and metadata, each a length field and a padded record.
+    const next = (at: number): number => at + 8 + Math.ceil(whole[at]! / 8) * 8;
+    const start = next(next(0));
+    const flipped = Buffer.from(whole);
+    flipped[start + 3] = 1;
+    await expect(inspectWal([walSegmentOf(written('length.wal', flipped))])).rejects.toThrow('zeros are at its end');
+    const last = whole.indexOf(Buffer.from('PUT'));
+    const cut = await inspectWal([walSegmentOf(written('cut.wal', whole.subarray(0, last)))]);
+    expect(cut).toMatchObject({
+      entries: 1,
+      torn: { rule: expect.stringContaining('ends behind the file') as string },
+    });
+  });
+
   test('that ends before what is committed is damaged', async () => {
     const path = written('short.wal', logOf(4));
     await expect(inspectWal([walSegmentOf(path)])).rejects.toThrow('entry 4 is committed, and ends at 3');
