@@ -18,7 +18,8 @@ export { openEtcd3 } from './open-etcd3.ts';
 export { SNAPSHOT_SILENCE_DEFAULT_MS, type SnapshotOptions } from './snapshot-stream.ts';
 export { SegmentedWatch, type SegmentedWatchOptions } from './watch-segments.ts';
 export { type SegmentLimits } from './watch-segments-queue.ts';
-export { Watch, type WatchEnd, type WatchOptions, type WatchSink } from './watch.ts';
+export { Watch, type WatchOptions, type WatchSink } from './watch.ts';
+export type { WatchEnd } from './watch-end.ts';
 export {
   type AlarmKind,
   type AuthStatusAnswer,

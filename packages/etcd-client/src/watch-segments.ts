@@ -1,16 +1,14 @@
 import { status } from '@grpc/grpc-js';
-import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { REQUIRE_LEADER, type EtcdConnection, type RpcMethod } from './grpc/connection.ts';
+import { REQUIRE_LEADER, type EtcdConnection } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
 import type { RawCall } from './grpc/raw-call.ts';
 import { peekWatchResponse, type WatchPeek } from './watch-segments-peek.ts';
 import { SegmentQueue, type QueuedResponse, type SegmentLimits } from './watch-segments-queue.ts';
-import type { WatchEnd, WatchOptions, WatchSink } from './watch.ts';
+import { endOfFailure, endOfStream, tellEnd, WATCH_METHOD, type WatchEnd } from './watch-end.ts';
+import type { WatchOptions, WatchSink } from './watch.ts';
 import { encodeWatchCancel, encodeWatchCreate } from './wire/requests.ts';
 import type { ResponseHeader } from './wire/responses.ts';
 import { WatchScanner } from './wire/watch-scanner.ts';
-
-const METHOD: RpcMethod = { service: 'Watch', name: 'Watch' };
 
 export interface SegmentedWatchOptions extends WatchOptions {
   /** The store's revision, as it is known; responses name newer ones. */
@@ -81,7 +79,7 @@ export class SegmentedWatch {
     try {
       const token = await this.#connection.token(this.#options.signal);
       if (this.#ended) return;
-      this.#call = this.#connection.stream(METHOD, token, {
+      this.#call = this.#connection.stream(WATCH_METHOD, token, {
         ...REQUIRE_LEADER,
         onMessage: (message) => this.#onMessage(message),
         onEnd: (outcome) => this.#onEnd(outcome),
@@ -155,7 +153,7 @@ export class SegmentedWatch {
     const failure: CallStatus = { code: status.UNKNOWN, details: reason };
     // The next watch logs in again.
     this.#connection.needsLogin(failure);
-    this.#end({ kind: 'error', error: this.#connection.failure(METHOD, failure) });
+    this.#end({ kind: 'error', error: this.#connection.failure(WATCH_METHOD, failure) });
   }
 
   /** Hands over one response whose turn has come, and the next in another turn of the event loop. */
@@ -192,7 +190,7 @@ export class SegmentedWatch {
   }
 
   #canceled({ compactRevision, reason }: { compactRevision: number; reason: string }): void {
-    const error = this.#connection.failure(METHOD, { code: status.UNKNOWN, details: reason });
+    const error = this.#connection.failure(WATCH_METHOD, { code: status.UNKNOWN, details: reason });
     if (error.code === 'ETCD_NO_LEADER') this.#end({ kind: 'error', error });
     else this.#end({ kind: 'canceled', ...(compactRevision > 0 && { compactRevision }), reason });
   }
@@ -200,15 +198,11 @@ export class SegmentedWatch {
   #onEnd(outcome: CallStatus): void {
     if (this.#ended) return;
     this.#connection.needsLogin(outcome);
-    const failure = outcome.code === status.OK ? { code: status.UNAVAILABLE, details: 'the stream ended' } : outcome;
-    this.#end({ kind: 'error', error: this.#connection.failure(METHOD, failure) });
+    this.#end(endOfStream(this.#connection, outcome));
   }
 
   #fail(error: unknown): void {
-    const failure = isEtcdOpsError(error)
-      ? error
-      : new EtcdOpsError('ETCD_FAILED', { message: `The watch at ${this.#connection.endpoint} failed`, cause: error });
-    this.#end(this.#options.signal?.aborted === true ? { kind: 'aborted' } : { kind: 'error', error: failure });
+    this.#end(endOfFailure(this.#connection, error, this.#options.signal));
   }
 
   #end(end: WatchEnd): void {
@@ -218,9 +212,7 @@ export class SegmentedWatch {
     clearTimeout(this.#createTimer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#call?.cancel();
-    // As in Watch: failures within one turn of the event loop must not starve it.
-    if (end.kind === 'error') setImmediate(() => this.#resolve(end));
-    else this.#resolve(end);
+    tellEnd(end, this.#resolve);
   }
 }
 

@@ -1,13 +1,12 @@
 import { status } from '@grpc/grpc-js';
-import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { REQUIRE_LEADER, type CallToken, type EtcdConnection, type RpcMethod } from './grpc/connection.ts';
+import { isEtcdOpsError } from '@etcd-ops/core';
+import { REQUIRE_LEADER, type CallToken, type EtcdConnection } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
 import type { RawCall } from './grpc/raw-call.ts';
+import { endOfFailure, endOfStream, tellEnd, WATCH_METHOD, type WatchEnd } from './watch-end.ts';
 import { encodeWatchCreate, encodeWatchProgress } from './wire/requests.ts';
 import type { ResponseHeader } from './wire/responses.ts';
 import { WatchScanner, type RowSink, type WatchResponseFacts } from './wire/watch-scanner.ts';
-
-const METHOD: RpcMethod = { service: 'Watch', name: 'Watch' };
 
 /** Receives a watch: called synchronously per response and in order. What it throws ends the watch. */
 export interface WatchSink extends RowSink {
@@ -29,13 +28,6 @@ export interface WatchOptions {
   createTimeoutMs?: number | undefined;
   sink: WatchSink;
 }
-
-export type WatchEnd =
-  /** etcd refused or ended the watch. `compactRevision`: history below it is gone. */
-  | { kind: 'canceled'; compactRevision?: number; reason: string }
-  | { kind: 'error'; error: EtcdOpsError }
-  /** `cancel`, or the signal. */
-  | { kind: 'aborted' };
 
 /**
  * One watch over all keys, on a stream of its own, with require-leader. At most one response waits in memory: the next is asked for
@@ -106,10 +98,10 @@ export class Watch {
       createTimeoutMs = this.#connection.requestTimeoutMs,
     } = this.#options;
     try {
-      const token = await this.#connection.token(signal, METHOD);
+      const token = await this.#connection.token(signal, WATCH_METHOD);
       this.#token = token;
       if (this.#ended) return;
-      const call = this.#connection.stream(METHOD, token, {
+      const call = this.#connection.stream(WATCH_METHOD, token, {
         ...REQUIRE_LEADER,
         onMessage: (message) => this.#onMessage(call, message),
         onEnd: (outcome) => this.#onEnd(call, outcome),
@@ -165,7 +157,7 @@ export class Watch {
     const failure: CallStatus = { code: status.UNKNOWN, details: cancelReason };
     if (this.#loginAgain(failure)) return;
     const isRefusal = compactRevision === 0 && cancelReason !== '' && !this.#created;
-    const error = this.#connection.failure(METHOD, failure);
+    const error = this.#connection.failure(WATCH_METHOD, failure);
     // Rights and a missing leader are failures of their own, and not the watch's history.
     if (isRefusal && isEtcdOpsError(error) && error.code !== 'ETCD_FAILED') this.#end({ kind: 'error', error });
     else if (error.code === 'ETCD_NO_LEADER') this.#end({ kind: 'error', error });
@@ -186,16 +178,11 @@ export class Watch {
 
   #onEnd(call: RawCall, outcome: CallStatus): void {
     if (this.#ended || call !== this.#call || this.#loginAgain(outcome)) return;
-    // etcd never ends a watch stream with OK by itself: it went away.
-    const failure = outcome.code === status.OK ? { code: status.UNAVAILABLE, details: 'the stream ended' } : outcome;
-    this.#end({ kind: 'error', error: this.#connection.failure(METHOD, failure) });
+    this.#end(endOfStream(this.#connection, outcome));
   }
 
   #fail(error: unknown): void {
-    const failure = isEtcdOpsError(error)
-      ? error
-      : new EtcdOpsError('ETCD_FAILED', { message: `The watch at ${this.#connection.endpoint} failed`, cause: error });
-    this.#end(this.#options.signal?.aborted === true ? { kind: 'aborted' } : { kind: 'error', error: failure });
+    this.#end(endOfFailure(this.#connection, error, this.#options.signal));
   }
 
   #end(end: WatchEnd): void {
@@ -205,9 +192,6 @@ export class Watch {
     clearTimeout(this.#createTimer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#call?.cancel();
-    // On a connection that was closed everything fails within one turn of the event loop: an owner that opens the next watch at
-    // once would starve all timers and sockets.
-    if (end.kind === 'error') setImmediate(() => this.#resolve(end));
-    else this.#resolve(end);
+    tellEnd(end, this.#resolve);
   }
 }
