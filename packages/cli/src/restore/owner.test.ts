@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { giveTo, parseOwner, type AccountFiles } from './owner.ts';
 
 let directory: string;
@@ -17,7 +17,9 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-describe.runIf(isRoot)('as root', () => {
+describe('as root', () => {
+  beforeEach(({ skip }) => skip(!isRoot, 'only root can give files away'));
+
   test.each([
     ['etcd', { uid: 998, gid: 996 }],
     ['etcd:', { uid: 998, gid: 996 }],
@@ -42,6 +44,7 @@ describe.runIf(isRoot)('as root', () => {
   });
 });
 
-test.skipIf(isRoot)('who is not root hears what to do', () => {
+test('who is not root hears what to do', ({ skip }) => {
+  skip(isRoot, 'this is root');
   expect(() => parseOwner('etcd', files)).toThrow(/only root/);
 });
