@@ -1,7 +1,8 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, bytes, choice, count, directory, duration, list, text } from '../options/flag.ts';
+import { boolean, bytes, choice, count, directory, duration, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags } from '../options/general-flags.ts';
+import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
@@ -124,12 +125,7 @@ export const snapshotCommand = defineCommand({
       en: 'where /livez, /readyz and /metrics are served',
       zh: '/livez、/readyz 和 /metrics 的监听地址',
     }),
-    restoreRoot: list({
-      section: 'daemon',
-      value: 'paths',
-      en: 'folders below which restores asked over NATS may write',
-      zh: '通过 NATS 请求的恢复只能写入这些目录之下',
-    }),
+    ...restoreRootFlags,
     ...natsFlags,
     ...logFlags,
     ...outputFlags,

@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, directory, file, list, text } from '../options/flag.ts';
+import { boolean, directory, file, text } from '../options/flag.ts';
 import { logFlags } from '../options/general-flags.ts';
+import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 
 /** `etcd-ops up`: all services for all clusters of a file. */
@@ -36,12 +37,7 @@ export const upCommand = defineCommand({
       en: 'where /livez, /readyz and /metrics are served',
       zh: '/livez、/readyz 和 /metrics 的监听地址',
     }),
-    restoreRoot: list({
-      section: 'daemon',
-      value: 'paths',
-      en: 'folders below which restores asked over NATS may write',
-      zh: '通过 NATS 请求的恢复只能写入这些目录之下',
-    }),
+    ...restoreRootFlags,
     ...natsFlags,
     ...logFlags,
   },

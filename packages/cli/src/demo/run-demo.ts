@@ -4,7 +4,7 @@ import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { CaptureMeter } from './capture-meter.ts';
 import { proveFork, type ForkResult } from './fork.ts';
-import type { Load } from './load.ts';
+import { Load } from './load.ts';
 import { readLivingState, type LivingState } from './living-state.ts';
 import { Narrator } from './narrator.ts';
 import { Operator } from './operator.ts';
@@ -72,7 +72,7 @@ async function tell(stage: Stage, narrator: Narrator, options: DemoOptions): Pro
     () => stage.startAtHome(),
     ({ etcd }) => `etcd ${etcd.version}`,
   );
-  const load = stage.load(living.client, options.seed);
+  const load = new Load(living.client, options.seed);
 
   narrator.chapter('Capture');
   const { daemon, meter, operator } = await capture(stage, narrator, living, load);
@@ -229,7 +229,7 @@ async function loseTheCluster(
   await narrator.step('The last events reach the stream', () => meter.reached(newest.revision));
   await narrator.step('etcd is killed with SIGKILL and its data removed', async () => {
     await living.etcd.kill();
-    await rm(join(stage.home.dataDir), { recursive: true });
+    await rm(stage.home.dataDir, { recursive: true });
     living.client.close();
   });
 }

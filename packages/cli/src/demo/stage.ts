@@ -15,7 +15,6 @@ import { createLogger } from '@etcd-ops/service-kit';
 import type { Etcd3 } from 'etcd3';
 import { destination } from 'pino';
 import { startDaemon, type Daemon } from '../daemon/start-daemon.ts';
-import { Load } from './load.ts';
 
 export const DEMO_CLUSTER = 'demo';
 export const DEMO_TOKEN = 'etcd-ops-demo';
@@ -112,10 +111,6 @@ export class Stage implements AsyncDisposable {
       http: { host: '127.0.0.1', port: 0 },
     });
     return this.#resources.use(daemon);
-  }
-
-  load(client: Etcd3, seed: number): Load {
-    return new Load(client, seed);
   }
 
   /** Copies the log of the services to where it outlives the stage; answers with its path. */
