@@ -306,9 +306,14 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect((await history(bus)).map(({ cluster }) => cluster)).toEqual(['a']);
   });
 
-  test.for([{ atWork: false }, { atWork: true }])(
-    'a server that lost the tail of its queue blocks no subject (a task at work: $atWork)',
-    async ({ atWork }, context) => {
+  test.for([
+    { atWork: false, looked: false },
+    { atWork: false, looked: true },
+    { atWork: true, looked: false },
+    { atWork: true, looked: true },
+  ])(
+    'a server that lost the tail of its queue blocks no subject (a task at work: $atWork, looked at before: $looked)',
+    async ({ atWork, looked }, context) => {
       const { server, bus, work } = await setUp(context);
       const done: string[] = [];
       const go = Promise.withResolvers<void>();
@@ -334,6 +339,9 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       expect(await cutTail(server.storeDir, atWork ? 600 : 100, (stream) => stream === TASKS_STREAM)).toBe(1);
       await server.start();
       await eventually(() => bus.connected);
+      // Whoever waits for tasks by now has looked at a queue in which none of his lay.
+      const waiting = async () => (await (await bus.jsm()).consumers.info(TASKS_STREAM, 'gc')).num_waiting;
+      if (looked) await eventually(async () => (await waiting()) === (atWork ? 3 : 4));
       // Its sequence is one that the consumer has delivered before. An answer may be lost, then the repetition is a duplicate.
       await eventually(async () => (await dispatchTask(bus, gcTask('a', { id: 'after' }))) !== 'busy');
       expect(await lastSequence()).toBeLessThanOrEqual(before);

@@ -43,6 +43,8 @@ const DRAIN_TIMEOUT_MS = 20_000;
 const ABORT_GRACE_MS = 2_000;
 const PULL_EXPIRES_MS = 30_000;
 const TROUBLE_PAUSE_MS = 500;
+/** A queue that is never empty is looked at so often. */
+const LOOK_PERIOD_MS = 60_000;
 
 /**
  * Works off the tasks of one kind until the signal is aborted; then resolves. Each free slot pulls one message, so that
@@ -62,8 +64,8 @@ class TaskLoop<K extends Task['kind']> {
   readonly #running = new Set<TaskDelivery>();
   readonly #onEvent: (event: TaskEvent) => void;
   #consumer: Promise<string> | undefined;
-  /** What `disconnects` of the bus was when the consumer was looked after. */
-  #ensuredAt = -1;
+  /** When the consumer was looked after: `disconnects` of the bus, and the time. */
+  #ensuredAt = { disconnects: -1, ms: 0 };
 
   constructor(bus: Bus, options: RunTasksOptions<K>) {
     this.#bus = bus;
@@ -155,9 +157,11 @@ class TaskLoop<K extends Task['kind']> {
 
   #ensureConsumer(): Promise<string> {
     const { disconnects } = this.#bus;
-    // A server that came back may have lost the tail of its queue.
-    if (this.#consumer === undefined || this.#ensuredAt !== disconnects) {
-      this.#ensuredAt = disconnects;
+    const ms = performance.now();
+    // A server that came back may have lost the tail of its queue, and what hides that at first shows later.
+    const isOld = disconnects !== this.#ensuredAt.disconnects || ms - this.#ensuredAt.ms > LOOK_PERIOD_MS;
+    if (this.#consumer === undefined || isOld) {
+      this.#ensuredAt = { disconnects, ms };
       const { kind, pool = ANY_POOL, ackWaitMs = ACK_WAIT_MS } = this.#options;
       this.#consumer = ensureTaskConsumer(this.#bus, { kind, pool, ackWaitMs });
       // Whichever slot pulls next hears of a failure; when all are stopping, nobody has to.

@@ -1,5 +1,6 @@
-import type { SeqMsgRequest } from 'nats';
+import { NatsError, type SeqMsgRequest } from 'nats';
 import { setTimeout as delay } from 'node:timers/promises';
+import { API_ERROR, isApiError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { TASKS_STREAM } from '../names.ts';
 
@@ -8,32 +9,46 @@ const LOOKS = 3;
 const LOOK_PAUSE_MS = 200;
 
 /**
- * Whether tasks lie in the queue that their consumer will never deliver. A lone server that lost the newest bytes of the queue (power)
+ * Whether there are tasks, or will be, that their consumer never delivers. A lone server that lost the newest bytes of the queue (power)
  * gives the lost sequences out again, and the consumer, which kept its own record, believes that it has delivered them long ago:
- * the subject would be occupied for ever. In a work queue whatever lies there is due or delivered; what is neither was forgotten.
+ * the subject would be occupied for ever.
+ * @throws what the bus threw: without an answer nothing is known
  */
 export async function hasUnreachableTasks(bus: Bus, consumer: { durable: string; filter: string }): Promise<boolean> {
-  for (let look = 1; ; look++) {
-    const forgotten = await forgottenTasks(bus, consumer).catch(() => undefined);
-    if (forgotten !== undefined && forgotten <= 0) return false;
-    // Who may not look, or gets no answer, works with the consumer as it is; it looks again when it was idle for long.
-    if (look === LOOKS) return forgotten !== undefined;
-    await delay(LOOK_PAUSE_MS);
+  try {
+    for (let look = 1; await isSuspicious(bus, consumer); look++) {
+      if (look === LOOKS) return true;
+      await delay(LOOK_PAUSE_MS);
+    }
+    return false;
+  } catch (error) {
+    // Who may not look works with the consumer as it is.
+    if (error instanceof NatsError && error.isPermissionError()) return false;
+    throw error;
   }
 }
 
-async function forgottenTasks(bus: Bus, { durable, filter }: { durable: string; filter: string }): Promise<number> {
+async function isSuspicious(bus: Bus, { durable, filter }: { durable: string; filter: string }): Promise<boolean> {
   const jsm = await bus.jsm();
-  const [{ state }, info] = await Promise.all([
-    jsm.streams.info(TASKS_STREAM, { subjects_filter: filter }),
-    jsm.consumers.info(TASKS_STREAM, durable),
-  ]);
-  const { num_pending: due, num_ack_pending: delivered } = info;
+  // The consumer first: what it has delivered by then, the queue must have stored.
+  const consumer = await jsm.consumers.info(TASKS_STREAM, durable);
+  const { state } = await jsm.streams.info(TASKS_STREAM, { subjects_filter: filter });
+  // Also when nothing lies there now: the very next tasks get sequences that are behind the consumer.
+  if (consumer.delivered.stream_seq > state.last_seq) return true;
   const stored = Object.values(state.subjects ?? {}).reduce((sum, messages) => sum + messages, 0);
-  if (stored === 0) return 0;
-  // What it delivered and nobody acknowledged may have been lost with the tail and still be counted: so the numbers alone can deceive.
-  if (info.delivered.stream_seq > state.last_seq) return stored;
-  const oldest = await jsm.streams.getMessage(TASKS_STREAM, { seq: 1, next_by_subj: filter } as SeqMsgRequest);
-  if (oldest.seq <= info.ack_floor.stream_seq) return 1;
-  return stored - due - delivered;
+  if (stored === 0) return false;
+  if ((await oldestTask(bus, filter)) <= consumer.ack_floor.stream_seq) return true;
+  // In a work queue whatever lies there is due or delivered; what is neither was forgotten.
+  return stored > consumer.num_pending + consumer.num_ack_pending;
+}
+
+/** Its sequence; infinite when the last one was done meanwhile. */
+async function oldestTask(bus: Bus, filter: string): Promise<number> {
+  const query: SeqMsgRequest & { next_by_subj: string } = { seq: 1, next_by_subj: filter };
+  try {
+    return (await (await bus.jsm()).streams.getMessage(TASKS_STREAM, query)).seq;
+  } catch (error) {
+    if (isApiError(error, API_ERROR.messageNotFound)) return Infinity;
+    throw error;
+  }
 }
