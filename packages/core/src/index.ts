@@ -42,7 +42,18 @@ export {
   type LeaseRecord,
   type LeaseSource,
 } from './mvcc/lease-record.ts';
-export type { ObjectInfo, ObjectStore, ReadOptions, StoreCapabilities, WriteOptions } from './storage/object-store.ts';
+export type {
+  BucketFacts,
+  LifecycleRule,
+  ObjectInfo,
+  ObjectLock,
+  ObjectStore,
+  ReadOptions,
+  StoreCapabilities,
+  StreamWriteOptions,
+  SweepOptions,
+  WriteOptions,
+} from './storage/object-store.ts';
 export { checkRaftFiles } from './datadir/check-raft-files.ts';
 export { checkMemberSpecs, parseInitialCluster, type MemberSpec } from './datadir/initial-cluster.ts';
 export {
@@ -120,7 +131,21 @@ export { recogniseFile, type FileKind, type RecognisedFile } from './inspect/rec
 export { type V2Keys } from './inspect/v2-store.ts';
 export { listWalSegments, type WalSegment } from './ensure/wal-segments.ts';
 export { LocalStore } from './storage/local-store.ts';
-export { openStore, STORE_PROVIDERS, type StoreSpec } from './storage/open-store.ts';
+export { openStore } from './storage/open-store.ts';
+export {
+  describeStoreSpec,
+  PART_BYTES_MIN,
+  PARTS_IN_FLIGHT_MAX_DEFAULT,
+  resolveStorePaths,
+  STORE_PROVIDERS,
+  storeSpecSchema,
+  type OssStoreSpec,
+  type RemoteStoreSpec,
+  type S3StoreSpec,
+  type StoreCredentials,
+  type StoreProvider,
+  type StoreSpec,
+} from './storage/store-spec.ts';
 export { nearestName } from './base/nearest-name.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
 export {

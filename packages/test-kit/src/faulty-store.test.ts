@@ -5,12 +5,13 @@ import { faultyStore } from './faulty-store.ts';
 const objects = new Map<string, Buffer>();
 const memory: ObjectStore = {
   description: 'memory',
-  capabilities: { conditionalPut: true },
+  capabilities: { conditionalPut: true, multipart: false, objectLock: false },
   put: async (key, body) => {
     objects.set(key, Buffer.from(body));
     return 'created';
   },
   putFile: () => Promise.reject(new Error('not here')),
+  putStream: () => Promise.reject(new Error('not here')),
   get: async (key) => {
     const bytes = objects.get(key);
     if (bytes === undefined) throw new EtcdOpsError('STORE_NOT_FOUND', { message: key });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
 
-const STORE_CALLS = ['put', 'putFile', 'get', 'stream', 'stat', 'list', 'delete'] as const;
+const STORE_CALLS = ['put', 'putFile', 'putStream', 'get', 'stream', 'stat', 'list', 'delete'] as const;
 export type StoreCall = (typeof STORE_CALLS)[number];
 
 export interface StoreFault {
@@ -58,7 +58,9 @@ export function faultyStore(inner: ObjectStore, faults: StoreFault[] = []): Faul
     delayMs: 0,
     calls,
     description: `faulty ${inner.description}`,
-    capabilities: inner.capabilities,
+    get capabilities() {
+      return inner.capabilities;
+    },
     async put(key, body, options) {
       const fault = await enter('put', key);
       const outcome = await inner.put(
@@ -80,6 +82,12 @@ export function faultyStore(inner: ObjectStore, faults: StoreFault[] = []): Faul
         await inner.putFile(key, path, options);
       }
       leave(fault, 'putFile', key);
+    },
+    async putStream(key, source, options) {
+      const fault = await enter('putStream', key);
+      const bytes = await inner.putStream(key, fault?.kind === 'torn' ? halves(source) : source, options);
+      leave(fault, 'putStream', key);
+      return bytes;
     },
     async get(key, options) {
       const fault = await enter('get', key);
@@ -115,7 +123,16 @@ export function faultyStore(inner: ObjectStore, faults: StoreFault[] = []): Faul
     },
   };
   if (inner.localPath !== undefined) store.localPath = (key) => inner.localPath?.(key);
+  if (inner.sweepAbandoned !== undefined) {
+    store.sweepAbandoned = async (prefix, options) => (await inner.sweepAbandoned?.(prefix, options)) ?? 0;
+  }
+  if (inner.objectLock !== undefined) store.objectLock = async (key) => await inner.objectLock?.(key);
   return store;
+}
+
+/** Of each chunk, the first half. */
+async function* halves(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield chunk.subarray(0, chunk.length >>> 1);
 }
 
 function failure(fault: StoreFault, call: StoreCall, key: string): Error {

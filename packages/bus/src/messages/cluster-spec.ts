@@ -1,3 +1,4 @@
+import { storeSpecSchema } from '@etcd-ops/core';
 import { z } from 'zod';
 import { nameSchema } from './task-base.ts';
 
@@ -15,12 +16,6 @@ const endpointSchema = z
   .string()
   .max(1024)
   .regex(/^(https?:\/\/)?[^\s/@]+$/, 'host:port or http(s)://host:port, without credentials');
-
-const localStoreSchema = z.strictObject({
-  provider: z.literal('Local'),
-  /** The directory that holds the repositories of all clusters. */
-  bucket: pathSchema,
-});
 
 const credentialSchema = z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema });
 
@@ -77,7 +72,7 @@ export const clusterSpecSchema = z.strictObject({
   auth: credentialSchema.exactOptional(),
   /** The user for snapshots, defragmentation and auth status: the role `root`. Alone it serves everything. */
   maintenanceAuth: credentialSchema.exactOptional(),
-  store: z.discriminatedUnion('provider', [localStoreSchema]),
+  store: storeSpecSchema,
   snapshots: snapshotsSchema.prefault({}),
   retention: retentionSchema.prefault({}),
   defrag: defragSchema.prefault({}),

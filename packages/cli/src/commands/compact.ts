@@ -1,8 +1,8 @@
 import { defineCommand } from '../options/define-command.ts';
 import { boolean, choice, directory, unneeded } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
-import { repositoryFlags } from '../options/repository-options.ts';
-import { chunkFlags, embeddedEtcdFlags } from '../options/unneeded-flags.ts';
+import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
+import { embeddedEtcdFlags } from '../options/unneeded-flags.ts';
 
 const NO_MEMBER = {
   en: 'compact works in a scratch directory of its own and makes no member',
@@ -40,6 +40,7 @@ export const compactCommand = defineCommand({
       zh: '压缩策略',
     }),
     ...repositoryFlags,
+    ...uploadFlags,
     ...outputFlags,
     ...progressFlags,
     dataDir: unneeded(NO_MEMBER),
@@ -51,7 +52,6 @@ export const compactCommand = defineCommand({
     maxFetchers: unneeded({ en: 'deltas are fetched ahead as they are needed', zh: '增量备份按需预取' }),
     defrag: unneeded({ en: 'the new file never has free pages', zh: '新文件没有碎片' }),
     ...embedded,
-    ...chunkFlags,
   },
   examples: [
     {

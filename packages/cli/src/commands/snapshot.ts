@@ -4,8 +4,8 @@ import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags } from '../options/general-flags.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
-import { repositoryFlags } from '../options/repository-options.ts';
-import { chunkFlags, serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
+import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
+import { serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
 
 const scheduleFlags = {
   schedule: text({
@@ -109,12 +109,16 @@ export const snapshotCommand = defineCommand({
     }),
     ...etcdFlags,
     ...repositoryFlags,
+    ...uploadFlags,
     ...scheduleFlags,
     ...retentionFlags,
     ...compressionFlags,
     stateDir: directory({
       section: 'daemon',
-      defaultText: { en: '<bucket>/.etcd-ops/<cluster>', zh: '<bucket>/.etcd-ops/<cluster>' },
+      defaultText: {
+        en: '<bucket>/.etcd-ops/<cluster>; .etcd-ops/<bucket>/<cluster> for S3 and OSS',
+        zh: '<bucket>/.etcd-ops/<cluster>；S3 和 OSS 为 .etcd-ops/<bucket>/<cluster>',
+      },
       en: 'where the private NATS server keeps its data',
       zh: '内置 NATS 的数据目录',
     }),
@@ -129,7 +133,6 @@ export const snapshotCommand = defineCommand({
     ...natsFlags,
     ...logFlags,
     ...outputFlags,
-    ...chunkFlags,
     ...serviceEndpointFlags,
     ...transportFlags,
   },

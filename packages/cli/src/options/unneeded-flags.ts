@@ -5,7 +5,7 @@ const NO_EMBEDDED_ETCD: Said = {
   en: 'changes are written into the database file itself, no etcd is started for it',
   zh: '增量直接写入数据库文件，不启动嵌入式 etcd',
 };
-const NO_CHUNKS: Said = { en: 'a Local store takes a file as it is', zh: '本地存储无需分块上传' };
+const NO_CHUNKS: Said = { en: 'restore uploads nothing', zh: '恢复不上传任何内容' };
 
 /** Flags of the tools that replay deltas through an etcd of their own. */
 export const embeddedEtcdFlags = {

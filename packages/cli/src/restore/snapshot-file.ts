@@ -128,9 +128,10 @@ function oneFileStore(path: string): ObjectStore {
     Promise.reject(new EtcdOpsError('STORE_FAILED', { message: `${path} is only read` }));
   return {
     description: path,
-    capabilities: { conditionalPut: false },
+    capabilities: { conditionalPut: false, multipart: false, objectLock: false },
     put: refuse,
     putFile: refuse,
+    putStream: refuse,
     delete: refuse,
     get: refuse,
     stream: () => createReadStream(path),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, resolveStorePaths } from '@etcd-ops/core';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
@@ -216,7 +216,7 @@ function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
           },
         }),
     ...(auth === undefined ? {} : { auth: { ...auth, passwordFile: at(auth.passwordFile) } }),
-    store: store.provider === 'Local' ? { ...store, bucket: at(store.bucket) } : store,
+    store: resolveStorePaths(store, directory),
   };
 }
 

@@ -1,7 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import type { ClusterSpec } from '@etcd-ops/bus';
-import { describeError, encodeClusterName } from '@etcd-ops/core';
+import { join, resolve } from 'node:path';
+import { describeError, describeStoreSpec, encodeClusterName } from '@etcd-ops/core';
 import { createLogger, type Logger, type LogLevel } from '@etcd-ops/service-kit';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import { parseAddress, runUntilSignal, warnOfPlainText } from '../daemon/run-snapshot.ts';
@@ -96,7 +95,7 @@ async function natsOfFile({ settings: { nats } }: Fleet): Promise<NatsAccess | u
 /** Beside the repositories of the first cluster, as `snapshot` does. */
 function defaultStateDir({ clusters }: Fleet): string {
   const local = clusters.map(({ store }) => store).find(({ provider }) => provider === 'Local');
-  const root = local !== undefined && 'bucket' in local ? local.bucket : dirname(resolve('.'));
+  const root = local === undefined ? resolve('.') : local.bucket;
   return join(root, '.etcd-ops', encodeClusterName('up'));
 }
 
@@ -104,12 +103,8 @@ function renderFleet({ clusters }: Fleet): string {
   const rows = clusters.map((spec) => [
     spec.name,
     spec.endpoints.join(','),
-    describeStore(spec),
+    describeStoreSpec(spec.store),
     spec.snapshots.schedule,
   ]);
   return renderTable(['cluster', 'endpoints', 'store', 'full'], rows);
-}
-
-function describeStore({ store }: ClusterSpec): string {
-  return `${store.provider} ${store.bucket}`;
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, lstat, open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
 import { systemErrorCode, throwIfAborted } from './local-errors.ts';
-import type { WriteOptions } from './object-store.ts';
+import type { StreamWriteOptions, WriteOptions } from './object-store.ts';
 
 const COPY_CHUNK_BYTES = 4 * 1024 * 1024;
 
@@ -39,6 +39,29 @@ export async function copyIntoFile(from: string, to: string, mode: number, optio
     else await copyBytes(from, target, options);
     await target.sync();
     if (cloned) options.onProgress?.((await target.stat()).size);
+  } finally {
+    await target.close();
+  }
+}
+
+/** Writes what comes into a new file and syncs it. @returns how many bytes came. */
+export async function writeStream(
+  source: AsyncIterable<Uint8Array>,
+  to: string,
+  mode: number,
+  options: StreamWriteOptions,
+): Promise<number> {
+  const target = await open(to, 'wx', mode);
+  try {
+    let bytes = 0;
+    for await (const chunk of source) {
+      throwIfAborted(options.signal, 'Writing', to);
+      await target.appendFile(chunk);
+      bytes += chunk.length;
+      options.onProgress?.(bytes);
+    }
+    await target.sync();
+    return bytes;
   } finally {
     await target.close();
   }

@@ -59,7 +59,7 @@ test(
         }
         const keys = new Set(listed.map(({ key }) => key));
         for (const key of reported) expect(keys).toContain(key);
-        leftovers += await store.sweepTemporary({ olderThanMs: 0, nowMs: Date.now() + 1000 });
+        leftovers += await store.sweepAbandoned('', { olderThanMs: 0, nowMs: Date.now() + 1000 });
       }
       console.log(`${ROUNDS} kills, ${leftovers} temporary files left behind and swept`);
       expect(leftovers).toBeGreaterThan(0);

@@ -135,7 +135,7 @@ test('names that are no keys are not listed; old temporary files are swept, youn
   await writeFile(join(root, 'a/b/not a key.txt'), 'notes');
   await utimes(join(root, 'a/b', `${TEMPORARY_PREFIX}1-old`), 1000, 1000);
   expect((await collect(store.list(''))).map(({ key }) => key)).toEqual(['a/b/object']);
-  expect(await store.sweepTemporary({ olderThanMs: 3_600_000, nowMs: Date.now() })).toBe(1);
+  expect(await store.sweepAbandoned('', { olderThanMs: 3_600_000, nowMs: Date.now() })).toBe(1);
   expect((await readdir(join(root, 'a'))).sort()).toEqual([`${TEMPORARY_PREFIX}2-young`, 'b']);
   expect((await readdir(join(root, 'a/b'))).sort()).toEqual(['not a key.txt', 'object']);
 });

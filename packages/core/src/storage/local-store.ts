@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory } from '../base/atomic-file.ts';
 import { EtcdOpsError } from '../base/errors.ts';
 import { assertKey, assertPrefix } from './key-rules.ts';
-import { copyIntoFile, syncFile } from './local-copy.ts';
+import { copyIntoFile, syncFile, writeStream } from './local-copy.ts';
 import { storeError, isNotThere, throwIfAborted } from './local-errors.ts';
 import {
   linkIfAbsent,
@@ -20,7 +20,14 @@ import {
 import { listDirectory } from './local-list.ts';
 import { checkedDirectory, checkedDirectorySync, DirectoryMaker, parentOf, TEMPORARY_PREFIX } from './local-paths.ts';
 import { sweepDirectory } from './local-sweep.ts';
-import type { ObjectInfo, ObjectStore, ReadOptions, WriteOptions } from './object-store.ts';
+import type {
+  ObjectInfo,
+  ObjectStore,
+  ReadOptions,
+  StreamWriteOptions,
+  SweepOptions,
+  WriteOptions,
+} from './object-store.ts';
 
 const GET_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 const STREAM_CHUNK_BYTES = 1024 * 1024;
@@ -31,7 +38,7 @@ const FILE_MODE = 0o600;
  * renamed (or linked, when it must not exist) and the directory synced: an object is there whole and durable, or not at all.
  */
 export class LocalStore implements ObjectStore {
-  readonly capabilities = { conditionalPut: true };
+  readonly capabilities = { conditionalPut: true, multipart: false, objectLock: false };
   /** Absolute path of the bucket directory. It is made by the first write. */
   readonly root: string;
   readonly #directories: DirectoryMaker;
@@ -79,6 +86,18 @@ export class LocalStore implements ObjectStore {
         return await replaceFile(temporary, target);
       });
       if (options.move === true) await rm(path, { force: true });
+    });
+  }
+
+  async putStream(key: string, source: AsyncIterable<Uint8Array>, options: StreamWriteOptions = {}): Promise<number> {
+    return await this.#run('Writing', key, options.signal, async () => {
+      let bytes = 0;
+      await this.#withTemporary(key, async (temporary, target) => {
+        bytes = await writeStream(source, temporary, FILE_MODE, options);
+        throwIfAborted(options.signal, 'Writing', key);
+        return await replaceFile(temporary, target);
+      });
+      return bytes;
     });
   }
 
@@ -160,17 +179,15 @@ export class LocalStore implements ObjectStore {
     return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true ? path : undefined;
   }
 
-  /**
-   * Removes temporary files that writers left behind when they died. `olderThanMs` must be far above the longest write:
-   * a living writer's file looks the same.
-   * @returns how many files went.
-   */
-  async sweepTemporary(options: { olderThanMs: number; nowMs: number }): Promise<number> {
+  async sweepAbandoned(prefix: string, options: SweepOptions): Promise<number> {
+    assertPrefix(prefix);
     try {
-      const directory = await checkedDirectory(this.root, '');
-      return directory === undefined ? 0 : await sweepDirectory(directory, options.nowMs - options.olderThanMs);
+      const directory = await checkedDirectory(this.root, prefix.slice(0, -1));
+      return directory === undefined
+        ? 0
+        : await sweepDirectory(directory, options.nowMs - options.olderThanMs, options.signal);
     } catch (error) {
-      throw storeError('Sweeping', this.description, error);
+      throw storeError('Sweeping', `${this.description}/${prefix}`, error);
     }
   }
 

@@ -1,15 +1,6 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import type { ObjectStore } from './object-store.ts';
-
-/** Where a repository lives, as configuration says it. */
-export interface StoreSpec {
-  provider: 'Local';
-  /** A folder. */
-  bucket: string;
-}
-
-/** The providers that this version can open. */
-export const STORE_PROVIDERS = ['Local'] as const;
+import { STORE_PROVIDERS, type StoreSpec } from './store-spec.ts';
 
 /**
  * Opens the store that a spec names. The adapter's code is loaded only now, so that a process pays for no SDK that it does not use.
@@ -25,7 +16,7 @@ export async function openStore(spec: StoreSpec): Promise<ObjectStore> {
     default:
       throw new EtcdOpsError('CONFIG_INVALID', {
         message: `The store provider ${JSON.stringify(provider)} is not supported by this version`,
-        remedy: `Use one of: ${STORE_PROVIDERS.join(', ')}.`,
+        remedy: `Use one of: ${STORE_PROVIDERS.slice(0, 1).join(', ')}.`,
       });
   }
 }
