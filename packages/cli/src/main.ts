@@ -1,3 +1,4 @@
+import { withoutSecrets } from './options/hide-secrets.ts';
 import { surviveClosedTerminal } from './output/closed-terminal.ts';
 import { runProgram } from './program.ts';
 
@@ -8,4 +9,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   environment: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
+  hideArguments: (command, args) => {
+    const shown = withoutSecrets(args, command);
+    if (shown !== undefined) process.title = ['etcd-ops', command.name, ...shown].join(' ');
+  },
 });

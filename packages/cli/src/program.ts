@@ -8,6 +8,8 @@ export interface ProgramContext {
   environment: Readonly<Record<string, string | undefined>>;
   stdout: { write(text: string): unknown; columns?: number };
   stderr: { write(text: string): unknown };
+  /** Takes secrets out of what the system shows of this process. */
+  hideArguments?(command: Command, args: readonly string[]): void;
 }
 
 /** Runs one command line and answers with the exit code of the process. */
@@ -34,6 +36,7 @@ async function dispatch(args: readonly string[], context: ProgramContext): Promi
     return void context.stdout.write(pageOf(rest[0] === undefined ? undefined : await findCommand(rest[0])));
   }
   const command = await findCommand(first);
+  context.hideArguments?.(command, rest);
   const line = await readCommandLine(command, rest, context.environment);
   if (line.kind === 'help') return void context.stdout.write(pageOf(command));
   for (const note of line.notes) context.stderr.write(`etcd-ops: ${note}\n`);

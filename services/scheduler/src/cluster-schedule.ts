@@ -1,9 +1,9 @@
 import type { ClusterSpec, LastDone } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
-import { cronSchedule } from './cron-schedule.ts';
 import { decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
+import { parseSchedule } from './parse-schedule.ts';
 import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
 import type { SchedulerPort } from './scheduler-port.ts';
 import type { SchedulerSettings } from './settings.ts';
@@ -59,8 +59,8 @@ export async function runClusterSchedule(options: ClusterScheduleOptions): Promi
 }
 
 async function fulls(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, settings, clock, signal } = options;
-  const schedule = cronSchedule(spec.snapshots.schedule, settings.schedulerTimezone);
+  const { spec, clock, signal } = options;
+  const schedule = parseSchedule(spec.snapshots.schedule, spec.timezone);
   const afterMs = await startOfFulls(schedule, options);
   for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
     await dispatchTick('full', 'schedule', tickMs, schedule, options);
@@ -163,9 +163,9 @@ async function garbageCollections(options: ClusterScheduleOptions): Promise<void
 }
 
 async function defragmentations(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, settings, clock, signal } = options;
+  const { spec, clock, signal } = options;
   if (!spec.defrag.enabled) return;
-  const schedule = cronSchedule(spec.defrag.schedule, settings.schedulerTimezone);
+  const schedule = parseSchedule(spec.defrag.schedule, spec.timezone);
   const afterMs = options.caredForUntilMs ?? clock.now();
   for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
     await dispatchTick('defrag', 'schedule', tickMs, schedule, options);

@@ -3,10 +3,8 @@ import { z } from 'zod';
 
 const MIB = 1024 * 1024;
 
-/** Of this process; schedules and periods stand in each cluster's spec. All schedulers of a fleet should have the same. */
+/** Of this process; schedules, their time zone and periods stand in each cluster's spec. All schedulers of a fleet should have the same. */
 export const schedulerSettings = z.object({
-  /** Of the schedules in the specs. A fixed one: the zone of the host would give each scheduler ticks of its own. */
-  schedulerTimezone: z.string().refine(isTimezone, 'must be a time zone such as UTC or Europe/Berlin').default('UTC'),
   /** Fulls, garbage collections and defragmentations of a fleet are spread over so long behind their ticks. */
   schedulerJitterMsMax: integerSetting({ min: 0, max: 3_600_000, default: 60_000 }),
   /** A full is wanted once the deltas since the last one have so many bytes ... */
@@ -20,11 +18,3 @@ export const schedulerSettings = z.object({
 });
 
 export type SchedulerSettings = z.output<typeof schedulerSettings>;
-
-function isTimezone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-}

@@ -3,8 +3,14 @@ import { z } from 'zod';
 import { nameSchema } from './task-base.ts';
 
 const pathSchema = z.string().min(1).max(4096);
-/** Five or six fields; node-cron decides about the rest where the schedule is used. */
-const cronSchema = z.string().regex(/^\s*\S+(\s+\S+){4,5}\s*$/, 'five or six cron fields');
+/** Its shape; the scheduler decides about the rest, see its `parseSchedule`. */
+const cronSchema = z
+  .string()
+  .max(256)
+  .regex(
+    /^\s*((CRON_)?TZ=\S+\s+)?(@\w+(\s+\w+)?|[^@\s]\S*(\s+\S+){4,5})\s*$/,
+    'five or six cron fields, @hourly, @daily, ... or @every 20m',
+  );
 const periodMsSchema = z
   .number()
   .int()
@@ -77,6 +83,8 @@ export const clusterSpecSchema = z.strictObject({
   retention: retentionSchema.prefault({}),
   defrag: defragSchema.prefault({}),
   timeouts: timeoutsSchema.prefault({}),
+  /** Of the schedules, by its IANA name. In the spec, since the zones of hosts would give each scheduler ticks of its own. */
+  timezone: z.string().min(1).max(64).default('UTC'),
   /** Bytes of events that may wait in NATS before the watcher is held back. */
   eventBytesMax: bytesSchema.default(1024 * 1024 * 1024),
 });

@@ -23,7 +23,7 @@ import { taskSchema } from './task.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: 'bcf5c1589644f732' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: '1a5e2044ffe8287d' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: 'a4c4d90120ad15fb' },
   'dead-letter': { schema: deadLetterSchema, hash: '9b889f362497b7f3' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },

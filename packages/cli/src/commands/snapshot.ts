@@ -5,15 +5,15 @@ import { logFlags, outputFlags } from '../options/general-flags.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
-import { serviceEndpointFlags, transportFlags } from '../options/unneeded-flags.ts';
+import { serviceEndpointFlags } from '../options/unneeded-flags.ts';
 
 const scheduleFlags = {
   schedule: text({
     section: 'schedule',
     value: 'cron',
     default: '*/20 * * * *',
-    en: 'when full snapshots are taken',
-    zh: '全量备份周期策略',
+    en: 'when full snapshots are taken: five cron fields, or six with seconds first, @hourly, @daily, ..., @every 20m',
+    zh: '全量备份周期策略：5 段 cron（或带秒的 6 段）、@hourly、@daily、@every 20m 等',
   }),
   deltaSnapshotPeriod: duration({
     section: 'schedule',
@@ -34,6 +34,13 @@ const scheduleFlags = {
     default: '0 0 */3 * *',
     en: "when members are defragmented; 'never' turns it off",
     zh: 'etcd 碎片整理周期策略；never 表示关闭',
+  }),
+  timezone: text({
+    section: 'schedule',
+    value: 'zone',
+    defaultText: { en: "the host's", zh: '本机时区' },
+    en: 'time zone of both schedules, as Asia/Shanghai; a schedule may name its own: "CRON_TZ=UTC 0 3 * * *"',
+    zh: '以上两个周期所用的时区，如 Asia/Shanghai；周期中也可自带："CRON_TZ=UTC 0 3 * * *"',
   }),
 };
 
@@ -134,7 +141,6 @@ export const snapshotCommand = defineCommand({
     ...logFlags,
     ...outputFlags,
     ...serviceEndpointFlags,
-    ...transportFlags,
   },
   examples: [
     {

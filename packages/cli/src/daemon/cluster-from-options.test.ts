@@ -19,6 +19,31 @@ test('without a flag, everything is as the README of the seed tool has it', asyn
     retention: { policy: 'LimitBased', maxBackups: 240, gcPeriodMs: 60_000, deltaRetention: 'with-base' },
     defrag: { enabled: true, schedule: '0 0 */3 * *' },
     timeouts: { connectMs: 30_000, snapshotMs: 900_000, defragMs: 480_000 },
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+});
+
+test('schedules are checked before anything is started, by the name of their flag', async () => {
+  expect((await clusterOf('--schedule', '@every 30s', '--timezone', 'Asia/Shanghai')).timezone).toBe('Asia/Shanghai');
+  const wrong = clusterOf('--schedule', '61 * * * *', '--defrag-schedule', '@sometimes');
+  await expect(wrong).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/--schedule: "61 .*; --defrag-schedule: "@sometimes"/),
+  });
+  await expect(clusterOf('--timezone', 'Mars/Olympus')).rejects.toThrow(/--timezone: .*Mars/);
+  await expect(clusterOf('--max-backups', '0')).rejects.toThrow(/--max-backups: /);
+});
+
+test('without insecure transport nothing goes over the wire in plain text', async () => {
+  const endpoints = ['--endpoints', 'a:2379,https://b:2379'];
+  expect((await clusterOf(...endpoints)).endpoints).toEqual(['a:2379', 'https://b:2379']);
+  expect((await clusterOf(...endpoints, '--insecure-transport')).endpoints).toEqual(['a:2379', 'https://b:2379']);
+  for (const no of [['--insecure-transport', 'false'], ['--no-insecure-transport']]) {
+    expect((await clusterOf(...endpoints, ...no)).endpoints).toEqual(['https://a:2379', 'https://b:2379']);
+  }
+  await expect(clusterOf('--endpoints', 'http://a:1', '--no-insecure-transport')).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining('http://a:1'),
   });
 });
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { parseEndpoint } from '@etcd-ops/etcd-client';
+import { scheduleProblems } from '@etcd-ops/scheduler';
 import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
@@ -19,11 +20,12 @@ export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
   cert?: string;
   key?: string;
   insecureSkipTlsVerify: boolean;
+  insecureTransport?: boolean;
   etcdUsername?: string;
   etcdPasswordFile?: string;
   maintenanceUsername?: string;
   maintenancePasswordFile?: string;
-  /** In clear; `passwordFileOf` turns it into a file, which is all that the rest of the house knows. */
+  /** In clear, like that of `name:password`; `passwordFileOf` turns it into a file, which is all that the rest of the house knows. */
   etcdPassword?: string;
   etcdConnectionTimeout: number;
   etcdSnapshotTimeout: number;
@@ -36,6 +38,8 @@ export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
   maxBackups: number;
   deltaRetention: 'with-base' | 'newest-chain';
   defragSchedule: string;
+  /** IANA name; the host's where it is not given, as cron has it. */
+  timezone?: string;
   enableCompression: boolean;
   compressionPolicy: 'gzip' | 'zlib' | 'zstd' | 'none';
   stateDir?: string;
@@ -102,7 +106,7 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
   const input: ClusterSpecInput = {
     version: 1,
     name: options.clusterName,
-    endpoints: options.endpoints ?? ['127.0.0.1:2379'],
+    endpoints: endpointsOf(options),
     ...tlsOf(options),
     ...authOf(options),
     store: storeSpec(options),
@@ -121,6 +125,7 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
     },
     defrag:
       options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
+    timezone: options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     timeouts: {
       connectMs: options.etcdConnectionTimeout,
       snapshotMs: options.etcdSnapshotTimeout,
@@ -128,9 +133,44 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
     },
   };
   const parsed = clusterSpecSchema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster cannot be configured so: ${issues.join('; ')}` });
+  const issues = parsed.success ? scheduleProblems(parsed.data) : parsed.error.issues;
+  if (parsed.success && issues.length === 0) return parsed.data;
+  const said = issues.map(({ path, message }) => `${flagOf(path)}: ${message}`);
+  throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster cannot be configured so: ${said.join('; ')}` });
+}
+
+/** Who types flags does not know the fields of a spec. */
+const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
+  name: '--cluster-name',
+  endpoints: '--endpoints',
+  timezone: '--timezone',
+  'snapshots.schedule': '--schedule',
+  'snapshots.deltaPeriodMs': '--delta-snapshot-period',
+  'snapshots.deltaBytesMax': '--delta-snapshot-memory-limit',
+  'defrag.schedule': '--defrag-schedule',
+  'retention.maxBackups': '--max-backups',
+  'retention.gcPeriodMs': '--garbage-collection-period',
+  'timeouts.connectMs': '--etcd-connection-timeout',
+  'timeouts.snapshotMs': '--etcd-snapshot-timeout',
+  'timeouts.defragMs': '--etcd-defrag-timeout',
+};
+
+function flagOf(path: readonly PropertyKey[]): string {
+  const field = path.filter((part) => typeof part === 'string').join('.');
+  return FLAGS_OF_FIELDS[field] ?? field;
+}
+
+/** `--insecure-transport false` as etcdctl has it: nothing goes over the wire in plain text. */
+function endpointsOf({ endpoints = ['127.0.0.1:2379'], insecureTransport }: SnapshotOptions): string[] {
+  if (insecureTransport !== false) return endpoints;
+  const plain = endpoints.filter((endpoint) => endpoint.startsWith('http://'));
+  if (plain.length > 0) {
+    throw new EtcdOpsError('USAGE', {
+      message: `${plain.join(', ')} is plain text, which --insecure-transport false forbids`,
+      remedy: 'Write https://, or leave --insecure-transport false away.',
+    });
+  }
+  return endpoints.map((endpoint) => (endpoint.includes('://') ? endpoint : `https://${endpoint}`));
 }
 
 function tlsOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'tls'> {

@@ -20,6 +20,8 @@ export interface FlagSpec extends Said {
   readonly warning?: Said;
   /** What a shell completes its value with. */
   readonly completes?: 'file' | 'directory';
+  /** What of its value must not be seen in the process list: all, or what stands behind a colon. */
+  readonly secret?: 'whole' | 'behind-colon';
   /** Read from the command line and the environment only; the configuration file cannot hold it. */
   readonly notInFile?: boolean;
 }

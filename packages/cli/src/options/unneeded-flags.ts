@@ -33,10 +33,3 @@ export const chunkFlags = {
 export const serviceEndpointFlags = {
   serviceEndpoints: unneeded({ en: 'all calls go to --endpoints', zh: '所有请求都使用 --endpoints' }),
 };
-
-export const transportFlags = {
-  insecureTransport: unneeded({
-    en: 'the scheme of each endpoint says it: https:// is verified TLS, http:// is plain text',
-    zh: '由 endpoint 的协议决定：https:// 为已验证的 TLS，http:// 为明文',
-  }),
-};

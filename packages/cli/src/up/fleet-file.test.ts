@@ -77,3 +77,27 @@ describe('everything that is wrong is told at once, with its line', () => {
     ]);
   });
 });
+
+test('a schedule that can never be followed is told with its line, one in the defaults once', () => {
+  const wrong = GOOD.replace("'*/10 * * * *'", "'61 * * * *'").replace(
+    'codec: none',
+    "codec: none, schedule: '@sometimes'",
+  );
+  expect(problems(wrong)).toEqual([
+    expect.stringMatching(/^fleet\.yaml, line 6: .*snapshots\.schedule: "61 /),
+    expect.stringMatching(/^fleet\.yaml, line 12: the cluster prod: snapshots\.schedule: "@sometimes"/),
+  ]);
+  expect(
+    problems(
+      GOOD.replace('stateDir: state', 'stateDir: state').replace(
+        '  - name: test',
+        '  - name: test\n    timezone: Mars/Olympus',
+      ),
+    ),
+  ).toEqual([expect.stringMatching(/the cluster test: timezone: there is no time zone/)]);
+});
+
+test('the password file of the second user is meant from the file, too', () => {
+  const two = GOOD.replace('    auth:', '    maintenanceAuth: { username: root, passwordFile: pki/root }\n    auth:');
+  expect(read(two).clusters[1]?.maintenanceAuth?.passwordFile).toBe('/etc/etcd-ops/pki/root');
+});

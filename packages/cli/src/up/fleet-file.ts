@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, resolveStorePaths } from '@etcd-ops/core';
+import { scheduleProblems } from '@etcd-ops/scheduler';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
@@ -91,9 +92,16 @@ class FleetReader {
   #cluster(written: Record<string, unknown>, defaults: Record<string, unknown>, index: number): ClusterSpec[] {
     const merged = merge({ version: 1, ...defaults }, written);
     const parsed = clusterSpecSchema.safeParse(merged);
-    if (parsed.success) return [resolveSpec(parsed.data, this.#place.directory)];
-    this.#addIssues(parsed.error.issues, ['clusters', index], { written, defaults });
-    return [];
+    if (!parsed.success) {
+      this.#addIssues(parsed.error.issues, ['clusters', index], { written, defaults });
+      return [];
+    }
+    for (const { path: at, message } of scheduleProblems(parsed.data)) {
+      const path = this.#whereWritten(at, ['clusters', index], { written, defaults });
+      const said = `${subject(written)}${at.join('.')}: ${message}`;
+      this.#add(path, said, 'Correct the value; docs/OPERATIONS.md shows a whole file.');
+    }
+    return [resolveSpec(parsed.data, this.#place.directory)];
   }
 
   /** A name says which repository is written: two clusters in one would destroy each other's history. */
@@ -202,7 +210,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 /** The daemon may run anywhere: relative paths are meant from the file. */
 function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
   const at = (path: string): string => resolve(directory, path);
-  const { tls, auth, store } = spec;
+  const { tls, auth, maintenanceAuth, store } = spec;
   return {
     ...spec,
     ...(tls === undefined
@@ -216,6 +224,9 @@ function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
           },
         }),
     ...(auth === undefined ? {} : { auth: { ...auth, passwordFile: at(auth.passwordFile) } }),
+    ...(maintenanceAuth === undefined
+      ? {}
+      : { maintenanceAuth: { ...maintenanceAuth, passwordFile: at(maintenanceAuth.passwordFile) } }),
     store: resolveStorePaths(store, directory),
   };
 }
