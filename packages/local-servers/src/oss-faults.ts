@@ -1,0 +1,67 @@
+import type { OssRequest } from './oss-request.ts';
+
+/** What goes wrong with a request. */
+export type OssFaultEffect =
+  /** Refused with a status and a code of OSS. */
+  | { kind: 'refuse'; status: number; code: string; message?: string; retryAfterSeconds?: number }
+  /** The connection is reset after so many bytes of the request's body; nothing is done. */
+  | { kind: 'cut-request'; afterBytes: number }
+  /** The request is done, and the connection reset before its answer. */
+  | { kind: 'lose-answer' }
+  /** The connection is reset in the middle of the answer's body. */
+  | { kind: 'half-answer' }
+  /** One bit of the answer's body is wrong. */
+  | { kind: 'damage-answer' }
+  /** One bit of the request's body is wrong before it is stored, and the server does not notice. */
+  | { kind: 'damage-stored' }
+  /** The answer waits. */
+  | { kind: 'hold'; until: Promise<unknown> }
+  /** The answer's body comes in small chunks with a pause before each. */
+  | { kind: 'trickle'; chunkBytes: number; pauseMs: number };
+
+export interface OssFault {
+  /** Which operation (`PutObject`); without it, any. */
+  operation?: string;
+  /** Narrows it further. The body is not there yet. */
+  matches?: (request: OssRequest) => boolean;
+  /** How many requests it hits; default 1. */
+  times?: number;
+  effect: OssFaultEffect;
+}
+
+/** Faults in the order in which they were added; each request takes the first that fits it. */
+export class OssFaults {
+  #waiting: (OssFault & { left: number })[] = [];
+
+  add(fault: OssFault): void {
+    this.#waiting.push({ ...fault, left: fault.times ?? 1 });
+  }
+
+  clear(): void {
+    this.#waiting = [];
+  }
+
+  /** How many hits are still to come. */
+  get left(): number {
+    return this.#waiting.reduce((sum, fault) => sum + fault.left, 0);
+  }
+
+  take(request: OssRequest): OssFaultEffect | undefined {
+    const fault = this.#waiting.find(
+      ({ operation, matches }) =>
+        (operation === undefined || operation === request.operation) && (matches === undefined || matches(request)),
+    );
+    if (fault === undefined) return undefined;
+    fault.left--;
+    if (fault.left <= 0) this.#waiting = this.#waiting.filter((other) => other !== fault);
+    return fault.effect;
+  }
+}
+
+/** The same bytes but for one bit in the middle. */
+export function withWrongBit(body: Buffer): Buffer {
+  const damaged = Buffer.from(body);
+  const middle = damaged.length >>> 1;
+  if (damaged.length > 0) damaged[middle] = damaged[middle]! ^ 0x10;
+  return damaged;
+}
