@@ -175,6 +175,33 @@ export {
   type Gap,
   type RestorableRange,
 } from './repository/coverage.ts';
+export { doubtsOf, settledTo, type Doubt } from './repository/proof-doubts.ts';
+export {
+  decodeProofRecord,
+  encodeProofRecord,
+  PROOF_KINDS,
+  PROOF_VERDICTS,
+  proofRecordSchema,
+  type ProofComparison,
+  type ProofDifference,
+  type ProofKind,
+  type ProofRecord,
+  type ProofVerdict,
+} from './repository/proof-record.ts';
+export {
+  listProofs,
+  listWitnesses,
+  readProof,
+  readProofs,
+  readWitness,
+  writeProof,
+  writeWitness,
+  type ProofEntry,
+  type Proofs,
+  type StoredProof,
+  type WitnessEntry,
+} from './repository/read-proofs.ts';
+export { decodeWitness, encodeWitness, witnessRecordSchema, type WitnessRecord } from './repository/witness-record.ts';
 export { readStoredFooter, storedDeltaSource } from './repository/delta-source.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export {

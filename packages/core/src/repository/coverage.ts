@@ -72,27 +72,6 @@ export function lowestRevision(full: FullEntry): number {
   return Math.max(full.manifest.compactRevision, 1);
 }
 
-/**
- * The fewest deltas that lead from `from` to `to`, in order: at each step, of those that go on without a hole, the one
- * that reaches farthest. They may overlap: who applies them skips rows that are there already.
- * @returns undefined when there is a hole.
- */
-export function deltasBetween(deltas: readonly DeltaEntry[], from: number, to: number): DeltaEntry[] | undefined {
-  const chosen: DeltaEntry[] = [];
-  let reached = from;
-  let next = 0;
-  while (reached < to) {
-    let best: DeltaEntry | undefined;
-    for (; next < deltas.length && deltas[next]!.first <= reached + 1; next++) {
-      if (deltas[next]!.last > (best?.last ?? reached)) best = deltas[next];
-    }
-    if (best === undefined) return undefined;
-    chosen.push(best);
-    reached = best.last;
-  }
-  return chosen;
-}
-
 /** All that can be restored, timeline by timeline, as ranges that neither touch nor overlap. */
 export function restorableRanges(inventory: Inventory): RestorableRange[] {
   return inventory.timelines.flatMap(rangesOf);

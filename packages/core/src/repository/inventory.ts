@@ -4,6 +4,8 @@ import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import { DOCUMENT_BYTES_MAX } from './checked-json.ts';
 import { decodeManifest, type FullManifest } from './full-manifest.ts';
 import { clusterPrefix, manifestKey, parseObjectKey, type DeltaKeyFacts, type FullKeyFacts } from './object-key.ts';
+import { readDoubts } from './read-proofs.ts';
+import type { Doubt } from './proof-doubts.ts';
 import { decodeTimelineRecord, type TimelineRecord } from './repository-records.ts';
 
 /** Manifests that are read side by side. */
@@ -66,6 +68,8 @@ export interface Inventory {
   foreign: string[];
   incomplete: IncompleteEntry[];
   damaged: DamagedEntry[];
+  /** Objects that a failed proof speaks against; plans go round them where they can. Absent: none. */
+  doubts?: Doubt[];
 }
 
 type FullObject = ObjectInfo & FullKeyFacts;
@@ -75,6 +79,7 @@ interface Listing {
   manifests: Map<string, ObjectInfo>;
   deltas: (ObjectInfo & DeltaKeyFacts)[];
   timelineRecords: Map<number, string>;
+  proofs: string[];
   foreign: string[];
 }
 
@@ -103,7 +108,14 @@ export async function readInventory(
   ];
   await runBounded(jobs, signal);
   for (const delta of listing.deltas) inventory.addDelta(delta);
-  return inventory.finish();
+  const damagedRecords: DamagedEntry[] = [];
+  const doubts = await readDoubts(store, listing.proofs, { signal, damaged: damagedRecords });
+  const found = inventory.finish();
+  return {
+    ...found,
+    damaged: [...found.damaged, ...damagedRecords].toSorted(compareKeys),
+    ...(doubts.length === 0 ? {} : { doubts }),
+  };
 }
 
 async function listCluster(store: ObjectStore, cluster: string, signal: AbortSignal | undefined): Promise<Listing> {
@@ -112,6 +124,7 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     manifests: new Map(),
     deltas: [],
     timelineRecords: new Map(),
+    proofs: [],
     foreign: [],
   };
   for await (const found of store.list(clusterPrefix(cluster), signal === undefined ? {} : { signal })) {
@@ -120,6 +133,7 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     else if (parsed.kind === 'full') listing.fulls.set(found.key, { ...found, ...parsed });
     else if (parsed.kind === 'manifest') listing.manifests.set(parsed.fullKey, found);
     else if (parsed.kind === 'delta') listing.deltas.push({ ...found, ...parsed });
+    else if (parsed.kind === 'proof') listing.proofs.push(found.key);
     else if (parsed.kind === 'timeline') listing.timelineRecords.set(parsed.timeline, found.key);
   }
   return listing;

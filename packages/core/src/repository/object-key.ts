@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { codecOfSuffix, codecSuffix, type Codec } from '../codec/codec.ts';
 import { decodeClusterName, encodeClusterName } from './cluster-name.ts';
+import { parseEvidenceKey, type ParsedEvidenceKey } from './evidence-key.ts';
+import { digits, REVISION_DIGITS, TIME_DIGITS, TIMELINE_DIGITS } from './key-digits.ts';
 
-const TIMELINE_DIGITS = 8;
-const REVISION_DIGITS = 20;
-const TIME_DIGITS = 13;
 const MANIFEST_SUFFIX = '.json';
 
 export interface FullKeyFacts {
@@ -25,12 +24,14 @@ export interface DeltaKeyFacts {
   lastObservedMs: number;
 }
 
-export type ParsedKey =
+type RepositoryKey =
   | { kind: 'cluster'; cluster: string }
   | { kind: 'timeline'; cluster: string; timeline: number }
   | ({ kind: 'full' } & FullKeyFacts)
   | ({ kind: 'manifest'; fullKey: string } & FullKeyFacts)
   | ({ kind: 'delta' } & DeltaKeyFacts);
+
+export type ParsedKey = RepositoryKey | ParsedEvidenceKey;
 
 /** `<cluster>/`, which holds all that is known of one cluster. */
 export function clusterPrefix(cluster: string): string {
@@ -82,10 +83,11 @@ const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta$/;
 export function parseObjectKey(key: string): ParsedKey | undefined {
   const isManifest = key.endsWith(MANIFEST_SUFFIX) && key.includes('/full/');
   const parsed = isManifest ? parseManifestKey(key) : (parseFullKey(key) ?? parseDeltaKey(key) ?? parseRecordKey(key));
-  return parsed !== undefined && buildKey(parsed) === key ? parsed : undefined;
+  if (parsed === undefined) return parseEvidenceKey(key);
+  return buildKey(parsed) === key ? parsed : undefined;
 }
 
-function parseManifestKey(key: string): ParsedKey | undefined {
+function parseManifestKey(key: string): RepositoryKey | undefined {
   const fullKeyText = key.slice(0, -MANIFEST_SUFFIX.length);
   const full = parseFullKey(fullKeyText);
   return full === undefined ? undefined : { ...full, kind: 'manifest', fullKey: fullKeyText };
@@ -120,7 +122,7 @@ function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undef
   };
 }
 
-function parseRecordKey(key: string): ParsedKey | undefined {
+function parseRecordKey(key: string): RepositoryKey | undefined {
   const [, name] = RECORD.exec(key) ?? [];
   const [, timelineName, timeline] = TIMELINE.exec(key) ?? [];
   const cluster = decodeClusterName(name ?? timelineName ?? '');
@@ -131,7 +133,7 @@ function parseRecordKey(key: string): ParsedKey | undefined {
 }
 
 /** Builds the key again: whatever is out of range, or written in another way, does not give the same text. */
-function buildKey(parsed: ParsedKey): string | undefined {
+function buildKey(parsed: RepositoryKey): string | undefined {
   if ('timeline' in parsed && parsed.timeline === 0) return undefined;
   switch (parsed.kind) {
     case 'cluster':
@@ -148,12 +150,4 @@ function buildKey(parsed: ParsedKey): string | undefined {
       if (parsed.first === 0 || parsed.first > parsed.last || parsed.last > Number.MAX_SAFE_INTEGER) return undefined;
       return deltaKey(parsed);
   }
-}
-
-function digits(value: number, width: number): string {
-  assert(
-    Number.isSafeInteger(value) && value >= 0 && String(value).length <= width,
-    `${value} does not fit into ${width} digits`,
-  );
-  return String(value).padStart(width, '0');
 }

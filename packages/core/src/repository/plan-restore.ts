@@ -1,9 +1,12 @@
 import { EtcdOpsError } from '../base/errors.ts';
-import { chains, deltasBetween, gapsOf, rangesOf } from './coverage.ts';
+import { chains, gapsOf, rangesOf } from './coverage.ts';
+import { chooseDeltas } from './choose-deltas.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
 import { describeGap, noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
 import { describeResolved, resolveTimeByPoints } from './time-points.ts';
+
+const NOTHING: TimelineInventory = { timeline: 0, fulls: [], deltas: [] };
 
 export type RestoreTarget =
   | { kind: 'latest'; timeline?: number }
@@ -45,6 +48,35 @@ export interface PlanOptions {
  */
 export function planRestore(inventory: Inventory, target: RestoreTarget, options: PlanOptions = {}): RestorePlan {
   const usable = without(inventory, options.exclude ?? new Set());
+  const plan = planOf(usable, target);
+  return roundDoubts(usable, plan, { isFixed: target.kind === 'snapshot' });
+}
+
+/**
+ * A plan with an object that a proof speaks against is replaced by one without any such object, if the same revision of the same
+ * timeline can be made so. Else it stays, with a warning for each: whether to use them is the operator's choice.
+ */
+function roundDoubts(inventory: Inventory, plan: RestorePlan, { isFixed }: { isFixed: boolean }): RestorePlan {
+  const doubts = inventory.doubts ?? [];
+  const used = new Set([plan.full.key, ...plan.deltas.map(({ key }) => key)]);
+  const hit = doubts.filter(({ key }) => used.has(key));
+  if (hit.length === 0) return plan;
+  const sound = without(inventory, new Set(doubts.map(({ key }) => key)));
+  const timeline = sound.timelines.find((found) => found.timeline === plan.timeline);
+  const { revision } = plan;
+  const isPossible = rangesOf(timeline ?? NOTHING).some(({ from, to }) => from <= revision && revision <= to);
+  if (timeline !== undefined && isPossible && !isFixed) {
+    const round = hit.map(({ key, reason }) => `${key} was not used: ${reason}.`);
+    const others = plan.warnings.filter((warning) => warning !== sayCut(plan.full, revision));
+    return planAt(sound, [timeline], timeline, revision, [...others, ...round]);
+  }
+  const warnings = hit.map(
+    ({ key, reason }) => `IN DOUBT: this plan needs ${key}, and ${reason}. \`verify --prove\` tells more.`,
+  );
+  return { ...plan, warnings: [...plan.warnings, ...warnings] };
+}
+
+function planOf(usable: Inventory, target: RestoreTarget): RestorePlan {
   if (target.kind === 'snapshot') return planSnapshot(usable, target.key);
   const timelines = timelinesFor(usable, target.timeline);
   switch (target.kind) {
@@ -108,15 +140,18 @@ function planAt(
   // Fulls come by revision, then time: the last is the nearest, and of several at one revision the newest.
   const base = all.findLast(({ full, to }) => full.revision <= revision && revision <= to);
   if (base !== undefined) {
-    const deltas = deltasBetween(timeline.deltas, base.full.revision, revision);
+    const deltas = chooseDeltas(timeline.deltas, base.full.revision, revision);
     // The chain's end was computed from the very deltas that are chosen from here.
     if (deltas === undefined) throw revisionNotRestorable(timelines, revision);
     return buildPlan(inventory, timeline, base.full, deltas, revision, warnings);
   }
   const cut = all.find(({ full, from }) => from <= revision && revision < full.revision);
   if (cut === undefined) throw revisionNotRestorable(timelines, revision);
-  const warning = `The full of revision ${cut.full.revision} is cut at ${revision}: leases that ended between them are unknown, auth is that of ${cut.full.revision}.`;
-  return buildPlan(inventory, timeline, cut.full, [], revision, [...warnings, warning]);
+  return buildPlan(inventory, timeline, cut.full, [], revision, [...warnings, sayCut(cut.full, revision)]);
+}
+
+function sayCut(full: FullEntry, revision: number): string {
+  return `The full of revision ${full.revision} is cut at ${revision}: leases that ended between them are unknown, auth is that of ${full.revision}.`;
 }
 
 function planSnapshot(inventory: Inventory, key: string): RestorePlan {

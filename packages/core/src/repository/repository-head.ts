@@ -1,6 +1,7 @@
 import { isEtcdOpsError } from '../base/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { chains, deltasBetween, DeltaCoverage } from './coverage.ts';
+import { chains, DeltaCoverage } from './coverage.ts';
+import { chooseDeltas } from './choose-deltas.ts';
 import { readStoredFooter } from './delta-source.ts';
 import { readInventory, type DeltaEntry, type FullEntry, type Inventory, type TimelineInventory } from './inventory.ts';
 import { without } from './plan-restore.ts';
@@ -78,10 +79,10 @@ function newestHead(inventory: Inventory): HeadObject | undefined {
   if (timeline === undefined) return undefined;
   if (timeline.fulls.length === 0) {
     const { from, to } = new DeltaCoverage(timeline.deltas).runs.at(-1)!;
-    return { timeline, revision: to, delta: deltasBetween(timeline.deltas, from - 1, to)!.at(-1) };
+    return { timeline, revision: to, delta: chooseDeltas(timeline.deltas, from - 1, to)!.at(-1) };
   }
   const chain = chains(timeline).reduce((best, found) => (found.to >= best.to ? found : best));
-  const delta = deltasBetween(timeline.deltas, chain.full.revision, chain.to)!.at(-1);
+  const delta = chooseDeltas(timeline.deltas, chain.full.revision, chain.to)!.at(-1);
   if (delta !== undefined || fullWithDigest(timeline, chain.to).manifest.lastRevisionDigest !== null) {
     return { timeline, revision: chain.to, delta };
   }

@@ -3,7 +3,8 @@ import { Yielder } from '../base/yielding.ts';
 import { DeltaReader } from '../delta/delta-reader.ts';
 import { REVISION_KEY_BYTES, TOMBSTONE_KEY_BYTES, type Revision } from '../mvcc/revision.ts';
 import type { RowBlock } from '../mvcc/row-block.ts';
-import { chains, deltasBetween, lowestRevision } from '../repository/coverage.ts';
+import { chains, lowestRevision } from '../repository/coverage.ts';
+import { chooseDeltas } from '../repository/choose-deltas.ts';
 import { storedDeltaSource } from '../repository/delta-source.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { timelinesFor } from '../repository/plan-restore.ts';
@@ -93,7 +94,7 @@ function spansOf(timeline: TimelineInventory): Span[] {
     .flatMap(({ full, from, to }): Span[] => {
       const end = Math.min(to, reached);
       if (full.revision > reached && from >= reached) return [];
-      const deltas = end > full.revision ? (deltasBetween(timeline.deltas, full.revision, end) ?? []) : [];
+      const deltas = end > full.revision ? (chooseDeltas(timeline.deltas, full.revision, end) ?? []) : [];
       reached = Math.min(reached, from);
       return [{ full, deltas, from: lowestRevision(full), to: end }];
     });

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { doubtsOf, settledTo } from './proof-doubts.ts';
+import type { ProofRecord } from './proof-record.ts';
+import { failedEdge, sampleEdge } from './proof-samples.ts';
+
+const KEYS = ['prod/delta-b', 'prod/delta-c'];
+const keysOf = (edges: ProofRecord[]): string[] => doubtsOf(edges).map(({ key }) => key);
+
+test('a failed edge leaves both sides in doubt', () => {
+  const edge = failedEdge();
+  expect(keysOf([sampleEdge({ revision: 100, from: 1 }), edge])).toEqual([edge.full, ...KEYS]);
+  expect(doubtsOf([edge])[1]!.reason).toContain('revision 150');
+  expect(settledTo([sampleEdge({ revision: 100, from: 1 }), edge], 1)).toBe(100);
+});
+
+test('another full that agrees with the deltas acquits them', () => {
+  const edge = failedEdge();
+  const next = sampleEdge({ revision: 300, from: 101 });
+  expect(keysOf([edge, next])).toEqual([edge.full]);
+  expect(settledTo([edge, next], 1)).toBe(300);
+});
+
+test('one that was compared only behind the difference acquits nobody', () => {
+  const edge = failedEdge();
+  expect(keysOf([edge, sampleEdge({ revision: 300, from: 151 })])).toEqual([edge.full, ...KEYS]);
+});
+
+test('another full that differs in the same way acquits the fulls, and settles the edge', () => {
+  const edge = failedEdge();
+  const next = failedEdge({ revision: 300 });
+  expect(keysOf([edge, next])).toEqual(KEYS);
+  expect(settledTo([edge, next], 1)).toBe(300);
+});
+
+test('fulls that differ in other ways acquit nobody', () => {
+  const edge = failedEdge();
+  const next = failedEdge({ revision: 300, found: 'cc' });
+  expect(keysOf([edge, next]).toSorted()).toEqual([edge.full, next.full, ...KEYS].toSorted());
+  expect(settledTo([edge, next], 1)).toBe(0);
+});
+
+test('one full for the deltas and two against them: all stay in doubt', () => {
+  const edges = [failedEdge(), failedEdge({ revision: 300 }), sampleEdge({ revision: 400, from: 101 })];
+  expect(keysOf(edges).toSorted()).toEqual([edges[0]!.full, edges[1]!.full, ...KEYS].toSorted());
+});
+
+test('a later proof of the same full replaces the earlier one', () => {
+  const edge = failedEdge();
+  const again = sampleEdge({ provedAt: '2027-01-01T00:00:00.000Z' });
+  expect(keysOf([again, edge])).toEqual([]);
+  expect(keysOf([edge, again])).toEqual([]);
+});
+
+test('timelines do not bear on each other', () => {
+  const edge = failedEdge();
+  expect(keysOf([edge, failedEdge({ revision: 300, timeline: 2 })])).toHaveLength(4);
+  expect(settledTo([sampleEdge({ timeline: 2 })], 1)).toBe(0);
+});
