@@ -25,6 +25,7 @@ export function apiErrorCode(error: unknown): number | undefined {
 
 /** True when the server refused for certain; everything else (timeout, disconnect, 10008) is an unknown outcome. */
 export function isDefiniteRefusal(error: unknown): boolean {
+  if (error instanceof NatsError && error.isPermissionError()) return true;
   const code = apiErrorCode(error);
   return code !== undefined && code !== API_ERROR.jetStreamUnavailable;
 }

@@ -4,6 +4,7 @@ import {
   createInbox,
   credsAuthenticator,
   Events,
+  nkeyAuthenticator,
   type ConnectionOptions,
   type JetStreamClient,
   type JetStreamManager,
@@ -21,6 +22,8 @@ export interface BusOptions {
   pass?: string;
   /** A NATS `.creds` file. */
   credsFile?: string;
+  /** Holds the seed of a user's nkey (`SU...`). */
+  nkeyFile?: string;
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
   /** Shown by `nats server report connections`. */
   name: string;
@@ -200,10 +203,16 @@ async function connectionOptions(options: BusOptions, servers: string[]): Promis
     ...(pass === undefined ? {} : { pass }),
     ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
     ...(tls === undefined ? {} : { tls }),
-    ...(options.credsFile === undefined
-      ? {}
-      : { authenticator: credsAuthenticator(await readFile(options.credsFile)) }),
+    ...(await authenticatorOf(options)),
   };
+}
+
+async function authenticatorOf(options: BusOptions): Promise<Pick<ConnectionOptions, 'authenticator'>> {
+  const { credsFile, nkeyFile } = options;
+  if (credsFile !== undefined) return { authenticator: credsAuthenticator(await readFile(credsFile)) };
+  if (nkeyFile === undefined) return {};
+  const seed = (await readFile(nkeyFile, 'utf8')).trim();
+  return { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) };
 }
 
 function withoutCredentials(url: string): string {

@@ -18,6 +18,7 @@ export {
   eventsStream,
   eventsSubject,
   HISTORY_STREAM,
+  JOBS_BUCKET,
   lastDoneKey,
   OWNERS_BUCKET,
   positionKey,
@@ -43,6 +44,7 @@ export {
   removeEventStream,
   type EventStreamOptions,
   type TopologyOptions,
+  type TopologyPart,
 } from './topology.ts';
 
 export { acceptEvent, type Expectation, type SkipReason, type Verdict } from './events/accept-event.ts';
@@ -109,6 +111,16 @@ export { type TaskContext, type TaskHandler, type TaskOutcome } from './tasks/ta
 export { apiErrorSchema, type ApiErrorBody } from './services/api-error.ts';
 export { callApi } from './services/call-api.ts';
 export { apiEndpoint, serveApi, type ApiEndpoint, type ServeApiOptions, type ServedApi } from './services/serve-api.ts';
+
+export {
+  renderAccounts,
+  renderServer,
+  type AccountsOptions,
+  type Credential,
+  type ServerOptions,
+  type TlsFiles,
+} from './rights/render-config.ts';
+export { ACCOUNTS, inboxPrefix, ROLES, type Account, type Role } from './rights/roles.ts';
 
 export { findNatsServer } from './private-server/find-nats-server.ts';
 export {

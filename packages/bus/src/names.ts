@@ -19,6 +19,8 @@ const EVENTS_STREAM_PREFIX = 'ETCDOPS_EVENTS_';
 export const CLUSTERS_BUCKET = 'etcdops_clusters';
 export const OWNERS_BUCKET = 'etcdops_owners';
 export const STATE_BUCKET = 'etcdops_state';
+/** What was asked for over the API, by id. */
+export const JOBS_BUCKET = 'etcdops_jobs';
 
 export const TASK_SUBJECTS = 'etcdops.task.>';
 export const DEAD_SUBJECTS = 'etcdops.dead.>';

@@ -20,13 +20,19 @@ import {
   eventsStream,
   eventsSubject,
   HISTORY_STREAM,
+  JOBS_BUCKET,
   OWNERS_BUCKET,
   STATE_BUCKET,
   TASK_SUBJECTS,
   TASKS_STREAM,
 } from './names.ts';
 
+/** What an account holds; `all` where one account is all there is. */
+export type TopologyPart = 'all' | 'core' | 'ops';
+
 export interface TopologyOptions {
+  /** Default `all`. */
+  part?: TopologyPart;
   /** Copies of each stream; 1 for a single server, 3 for a cluster. */
   replicas?: number;
   /** Limits of the fixed streams in bytes. The server reserves them, so they are small. */
@@ -42,15 +48,21 @@ const DAY_MS = 86_400_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 /** An owner renews at 1.5 s; whoever vanished is replaced within 10 s (bus.md part 4). */
 export const OWNER_TTL_MS = 5_000;
+/** How long `etcdops.job` knows of what was asked for. */
+const JOBS_AGE_MS = 7 * DAY_MS;
 const TRIES_MAX = 5;
 
 type Config = Partial<StreamConfig> & { name: string };
 
 /** Creates the work queue, the dead letters, the history and the buckets, or compares them with what is there. */
 export async function ensureTopology(bus: Bus, options: TopologyOptions = {}): Promise<void> {
+  const configs = [...queueConfigs(options), ...bucketConfigs(options)];
+  for (const config of configs) await ensureStream(bus, config);
+}
+
+function queueConfigs(options: TopologyOptions): Config[] {
   const replicas = options.replicas ?? 1;
-  const bucketBytes = options.bucketBytesMax ?? 32 * MIB;
-  const configs: Config[] = [
+  return [
     {
       ...stream(TASKS_STREAM, [TASK_SUBJECTS], replicas, options.tasksBytesMax ?? 32 * MIB),
       retention: RetentionPolicy.Workqueue,
@@ -70,15 +82,29 @@ export async function ensureTopology(bus: Bus, options: TopologyOptions = {}): P
       discard: DiscardPolicy.Old,
       max_age: nanos(90 * DAY_MS),
     },
-    bucket(CLUSTERS_BUCKET, replicas, bucketBytes, 5),
-    {
-      ...bucket(OWNERS_BUCKET, replicas, bucketBytes, 1),
-      max_age: nanos(OWNER_TTL_MS),
-      duplicate_window: nanos(OWNER_TTL_MS),
-    },
-    bucket(STATE_BUCKET, replicas, bucketBytes, 1),
   ];
-  for (const config of configs) await ensureStream(bus, config);
+}
+
+/** Restores are asked for, queued and recorded in `ops`: there it needs the states of their tasks, and no clusters. */
+function bucketConfigs(options: TopologyOptions): Config[] {
+  const replicas = options.replicas ?? 1;
+  const bytesMax = options.bucketBytesMax ?? 32 * MIB;
+  const clusters = bucket(CLUSTERS_BUCKET, replicas, bytesMax, 5);
+  const owners = {
+    ...bucket(OWNERS_BUCKET, replicas, bytesMax, 1),
+    max_age: nanos(OWNER_TTL_MS),
+    duplicate_window: nanos(OWNER_TTL_MS),
+  };
+  const state = bucket(STATE_BUCKET, replicas, bytesMax, 1);
+  const jobs = { ...bucket(JOBS_BUCKET, replicas, bytesMax, 1), max_age: nanos(JOBS_AGE_MS) };
+  switch (options.part ?? 'all') {
+    case 'all':
+      return [clusters, owners, state, jobs];
+    case 'core':
+      return [clusters, owners, state];
+    case 'ops':
+      return [state, jobs];
+  }
 }
 
 export interface EventStreamOptions {

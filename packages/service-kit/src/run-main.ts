@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { connectBus, type Bus } from '@etcd-ops/bus';
-import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
+import { isEtcdOpsError } from '@etcd-ops/core';
 import type { z } from 'zod';
 import { baseSettings, type BaseSettings } from './config/base-settings.ts';
 import { loadServiceConfig, unknownVariables, type Environment } from './config/load-config.ts';
 import { processEnvironment } from './config/process-environment.ts';
+import { connectBuses } from './connect-buses.ts';
 import { startHealthServer } from './health-server.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
@@ -91,12 +90,12 @@ interface ProcessOptions {
 
 async function runProcess({ name, common, logger, redaction, signal, create }: ProcessOptions): Promise<void> {
   const metrics = createMetrics(name);
-  let service: Service | undefined;
+  const running: { service?: Service } = {};
   // Served from the first moment, so that a process that waits for its bus is seen as live and not ready.
   const waiting: Service = {
     name,
     run: () => Promise.resolve(),
-    health: () => service?.health() ?? { live: true, ready: false, detail: 'connecting to NATS' },
+    health: () => running.service?.health() ?? { live: true, ready: false, detail: 'connecting to NATS' },
   };
   await using _health = await startHealthServer({
     host: common.httpHost,
@@ -105,70 +104,16 @@ async function runProcess({ name, common, logger, redaction, signal, create }: P
     metrics,
     logger,
   });
-  const bus = await connect(common, { name, logger, redaction, signal });
-  try {
-    await using context = await orCancelled(
-      retry(
-        () => createServiceContext({ bus, logger, metrics, stateDir: common.stateDir, spoolDir: common.spoolDir }),
-        {
-          signal,
-          onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting for the clusters'),
-        },
-      ),
+  await using buses = await connectBuses(common, { name, logger, redaction, signal });
+  const { bus, ops } = buses;
+  const { stateDir, spoolDir } = common;
+  await using context = await orCancelled(
+    retry(() => createServiceContext({ bus, ops, logger, metrics, stateDir, spoolDir }), {
       signal,
-    );
-    service = create(context);
-    await runServices([service], { logger, signal, drainTimeoutMs: common.drainTimeoutMs });
-  } finally {
-    await bus.close();
-  }
-}
-
-async function connect(
-  common: BaseSettings,
-  options: { name: string; logger: Logger; redaction: Redaction; signal: AbortSignal },
-): Promise<Bus> {
-  const token = await readSecret(common.natsTokenFile, options.redaction);
-  const password = await readSecret(common.natsPasswordFile, options.redaction);
-  return orCancelled(
-    retry(
-      () =>
-        connectBus({
-          url: common.natsUrl,
-          name: options.name,
-          ...(token === undefined ? {} : { token }),
-          ...(common.natsUser === undefined ? {} : { user: common.natsUser }),
-          ...(password === undefined ? {} : { pass: password }),
-          ...(common.natsCredsFile === undefined ? {} : { credsFile: common.natsCredsFile }),
-          ...natsTls(common),
-        }),
-      {
-        signal: options.signal,
-        onRetry: ({ error, delayMs }) => options.logger.warn({ error, delayMs }, 'Waiting for NATS'),
-      },
-    ),
-    options.signal,
+      onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting for the clusters'),
+    }),
+    signal,
   );
-}
-
-function natsTls({ natsCaFile, natsCertFile, natsKeyFile }: BaseSettings): {
-  tls?: { caFile?: string; certFile?: string; keyFile?: string };
-} {
-  const tls = {
-    ...(natsCaFile === undefined ? {} : { caFile: natsCaFile }),
-    ...(natsCertFile === undefined ? {} : { certFile: natsCertFile }),
-    ...(natsKeyFile === undefined ? {} : { keyFile: natsKeyFile }),
-  };
-  return Object.keys(tls).length === 0 ? {} : { tls };
-}
-
-async function readSecret(path: string | undefined, redaction: Redaction): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    const secret = (await readFile(path, 'utf8')).trim();
-    redaction.add(secret);
-    return secret;
-  } catch (cause) {
-    throw new EtcdOpsError('CONFIG_INVALID', { message: `Cannot read the secret file ${path}`, cause });
-  }
+  running.service = create(context);
+  await runServices([running.service], { logger, signal, drainTimeoutMs: common.drainTimeoutMs });
 }

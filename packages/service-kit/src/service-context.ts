@@ -11,6 +11,8 @@ import type { Metrics } from './metrics.ts';
 /** What every service is given. One per process: all services in it share the connections. */
 export interface ServiceContext extends AsyncDisposable {
   readonly bus: Bus;
+  /** Where people ask, and restores are queued: an account of its own, or the same bus. */
+  readonly ops: Bus;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -25,6 +27,8 @@ export interface ServiceContext extends AsyncDisposable {
 
 export interface ServiceContextOptions {
   bus: Bus;
+  /** Default: `bus`. */
+  ops?: Bus | undefined;
   logger: Logger;
   metrics: Metrics;
   stateDir: string;
@@ -33,7 +37,7 @@ export interface ServiceContextOptions {
 }
 
 /**
- * Makes the directories, reads the clusters and follows them until the context is disposed. The bus stays its owner's.
+ * Makes the directories, reads the clusters and follows them until the context is disposed. The buses stay their owner's.
  * @throws EtcdOpsError DISK_FAILED, or that of the bus when the clusters cannot be read for the first time.
  */
 export async function createServiceContext(options: ServiceContextOptions): Promise<ServiceContext> {
@@ -53,6 +57,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
   });
   return {
     bus,
+    ops: options.ops ?? bus,
     logger,
     metrics,
     clock,

@@ -1,4 +1,4 @@
-import { runTasks, type RunTasksOptions, type Task, type TaskEvent } from '@etcd-ops/bus';
+import { runTasks, type Bus, type RunTasksOptions, type Task, type TaskEvent } from '@etcd-ops/bus';
 import type { Logger } from './logger.ts';
 import type { CounterMetric, HistogramMetric, Metrics } from './metrics.ts';
 import type { ServiceContext } from './service-context.ts';
@@ -11,6 +11,8 @@ export interface TaskServiceOptions<K extends Task['kind']> extends Omit<
   /** Of the service, as in its logs. */
   name: string;
   context: ServiceContext;
+  /** Where its queue is; default the context's. */
+  bus?: Bus;
 }
 
 const RESULTS = ['done', 'unchanged', 'already-done', 'failed', 'dead', 'released'] as const;
@@ -19,7 +21,7 @@ type TaskLabels = { kind: readonly Task['kind'][]; result: typeof RESULTS; clust
 
 /** A service that works off the tasks of one kind, with the log lines, metrics and health that all such services have. */
 export function createTaskService<K extends Task['kind']>(options: TaskServiceOptions<K>): Service {
-  const { name, context, ...taskOptions } = options;
+  const { name, context, bus = context.bus, ...taskOptions } = options;
   const logger = context.logger.child({ service: name });
   const watch = new TaskWatch(logger, context.metrics, taskOptions.kind);
   let state: 'not started' | 'running' | 'stopped' = 'not started';
@@ -28,7 +30,7 @@ export function createTaskService<K extends Task['kind']>(options: TaskServiceOp
     async run(signal) {
       state = 'running';
       try {
-        await runTasks(context.bus, {
+        await runTasks(bus, {
           ...taskOptions,
           signal,
           now: () => context.clock.now(),
@@ -39,7 +41,7 @@ export function createTaskService<K extends Task['kind']>(options: TaskServiceOp
       }
     },
     health(): ServiceHealth {
-      const { connected } = context.bus;
+      const { connected } = bus;
       const detail = connected
         ? `${state}, ${watch.running} of ${taskOptions.concurrencyMax} slots in use`
         : 'NATS is away';

@@ -16,6 +16,8 @@ export interface StartNatsOptions {
   version?: string;
   /** Further lines of the configuration, such as `max_payload: 65536`. */
   config?: string;
+  /** Who may ask whether it is ready, where not everybody may. */
+  user?: { name: string; password: string };
 }
 
 /** A real nats-server with JetStream; its port and its store stay over restarts. */
@@ -53,7 +55,8 @@ export async function startNats(options: StartNatsOptions = {}): Promise<TestNat
   const dir = tempDir('etcd-ops-nats-');
   for (let attempt = 1; ; attempt++) {
     const [port] = await freePorts(1);
-    const server = new NatsProcess({ binary, dir, port: port!, config: options.config ?? '' });
+    const { config = '', user } = options;
+    const server = new NatsProcess({ binary, dir, port: port!, config, user });
     try {
       await server.start();
       return server;
@@ -103,10 +106,18 @@ class NatsProcess implements TestNats {
   readonly #binary: string;
   readonly #dir: TempDir;
   readonly #config: string;
+  readonly #user: StartNatsOptions['user'];
   #process: GuardedProcess | undefined;
 
-  constructor(plan: { binary: string; dir: TempDir; port: number; config: string }) {
+  constructor(plan: {
+    binary: string;
+    dir: TempDir;
+    port: number;
+    config: string;
+    user?: StartNatsOptions['user'];
+  }) {
     this.#binary = plan.binary;
+    this.#user = plan.user;
     this.#dir = plan.dir;
     this.url = `nats://127.0.0.1:${plan.port}`;
     this.storeDir = plan.dir.file('store');
@@ -130,7 +141,8 @@ class NatsProcess implements TestNats {
     this.#process = child;
     await eventually(async () => {
       if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
-      const connection = await connect({ servers: this.url, reconnect: false, timeout: 1_000 });
+      const who = this.#user === undefined ? {} : { user: this.#user.name, pass: this.#user.password };
+      const connection = await connect({ servers: this.url, reconnect: false, timeout: 1_000, ...who });
       // Listening comes before JetStream is there.
       try {
         await connection.jetstreamManager();

@@ -90,7 +90,7 @@ async function acceptRestore(request: RestoreRequest, context: ServiceContext, r
       if (walDir !== undefined) await assertBelowRoots(walDir, roots);
     }
   }
-  const outcome = await dispatchTask(context.bus, task);
+  const outcome = await dispatchTask(context.ops, task);
   if (outcome !== 'accepted') {
     throw new EtcdOpsError('BUS_FAILED', { message: `The restore of ${spec.name} was not accepted: ${outcome}` });
   }

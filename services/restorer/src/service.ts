@@ -11,7 +11,7 @@ export function createRestorerService(context: ServiceContext, settings: Restore
   return {
     name: 'restorer',
     async run(signal) {
-      await using _api = await serveApi(context.bus, {
+      await using _api = await serveApi(context.ops, {
         version: etcdOpsVersion(),
         description: 'Restores, snapshots and facts of the clusters under care',
         endpoints: createApi(context, settings.restoreRoots),
@@ -28,6 +28,7 @@ function createRestoreLoop(context: ServiceContext, settings: RestorerSettings):
   return createTaskService({
     name: 'restorer-tasks',
     context,
+    bus: context.ops,
     kind: 'restore',
     pool: settings.restorePool,
     concurrencyMax: settings.restoreConcurrencyMax,

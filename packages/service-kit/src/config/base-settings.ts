@@ -13,9 +13,17 @@ export const baseSettings = z.object({
   natsUser: z.string().optional(),
   natsPasswordFile: z.string().optional(),
   natsCredsFile: z.string().optional(),
+  natsNkeyFile: z.string().optional(),
   natsCaFile: z.string().optional(),
   natsCertFile: z.string().optional(),
   natsKeyFile: z.string().optional(),
+  /** Who the restorer is in the account of people's requests (OPS); without them, that account is the same as the other. */
+  natsOpsUrl: z.string().optional(),
+  natsOpsTokenFile: z.string().optional(),
+  natsOpsUser: z.string().optional(),
+  natsOpsPasswordFile: z.string().optional(),
+  natsOpsCredsFile: z.string().optional(),
+  natsOpsNkeyFile: z.string().optional(),
   /** 0 takes any free port; the log says which. */
   httpPort: integerSetting({ min: 0, max: 65_535, default: 0 }),
   httpHost: z.string().default('0.0.0.0'),
