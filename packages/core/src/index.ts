@@ -131,6 +131,16 @@ export { recogniseFile, type FileKind, type RecognisedFile } from './inspect/rec
 export { type V2Keys } from './inspect/v2-store.ts';
 export { listWalSegments, type WalSegment } from './ensure/wal-segments.ts';
 export { LocalStore } from './storage/local-store.ts';
+export { cancelled, systemClock, type Clock } from './base/clock.ts';
+export {
+  isRetriable,
+  retry,
+  RETRY_DELAY_MS,
+  RETRY_DELAY_MS_MAX,
+  retryDelayMs,
+  type RetryFailure,
+  type RetryOptions,
+} from './base/retry.ts';
 export { openStore } from './storage/open-store.ts';
 export {
   describeStoreSpec,

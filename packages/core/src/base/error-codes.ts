@@ -1,10 +1,5 @@
-interface ErrorCodeFacts {
-  /** Process exit code; one per family, so that scripts can tell the families apart. */
-  exit: number;
-  cause: string;
-  remedy: string;
-  retriable: boolean;
-}
+import type { ErrorCodeFacts } from './error-code-facts.ts';
+import { STORE_ERROR_CODES } from './store-error-codes.ts';
 
 /**
  * The registry of failures: each code with the reason for it and what its reader should do.
@@ -192,30 +187,7 @@ export const ERROR_CODES = {
     retriable: false,
   },
 
-  STORE_NOT_FOUND: {
-    exit: 9,
-    cause: 'The object does not exist.',
-    remedy: 'Check bucket and cluster name.',
-    retriable: false,
-  },
-  STORE_EXISTS: {
-    exit: 9,
-    cause: 'An object of that name with other bytes exists already.',
-    remedy: 'Somebody else writes to this repository; give each cluster its own name.',
-    retriable: false,
-  },
-  STORE_FAILED: {
-    exit: 9,
-    cause: 'The store refused or failed.',
-    remedy: 'Check that the store is reachable, writable and not full.',
-    retriable: true,
-  },
-  STORE_KEY_INVALID: {
-    exit: 9,
-    cause: 'The object key is not allowed.',
-    remedy: 'Use names of letters, digits, dot, dash, underscore and =.',
-    retriable: false,
-  },
+  ...STORE_ERROR_CODES,
   LIMIT_EXCEEDED: {
     exit: 9,
     cause: 'Something is larger than the limit that protects memory.',

@@ -12,9 +12,14 @@ export function isKeyPart(part: string): boolean {
   return part.length <= KEY_PART_BYTES_MAX && PART.test(part);
 }
 
+/** True for a `/`-separated path of legal parts. */
+export function isKey(key: string): boolean {
+  return key.length <= KEY_BYTES_MAX && key.split('/').every(isKeyPart);
+}
+
 /** @throws EtcdOpsError STORE_KEY_INVALID unless `key` is a `/`-separated path of legal parts. */
 export function assertKey(key: string): void {
-  if (key.length <= KEY_BYTES_MAX && key.split('/').every(isKeyPart)) return;
+  if (isKey(key)) return;
   throw new EtcdOpsError('STORE_KEY_INVALID', { message: `The object key ${quote(key)} is not allowed` });
 }
 

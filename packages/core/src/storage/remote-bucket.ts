@@ -43,6 +43,14 @@ export interface UnfinishedUpload {
   startedAtMs: number;
 }
 
+export interface DeleteFailure {
+  key: string;
+  /** In the server's words. */
+  reason: string;
+  /** Later will not help. */
+  denied: boolean;
+}
+
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
 }
@@ -62,8 +70,12 @@ export interface RemoteBucket {
   /** The server is said to make `put` with `ifAbsent` atomic. It is tried before it is believed. */
   readonly conditionalPut: boolean;
 
-  /** With `ifAbsent`, `exists` when the server refused because of it. */
-  put(key: string, body: Uint8Array, options: RequestOptions & { ifAbsent?: boolean }): Promise<'created' | 'exists'>;
+  /** With `ifAbsent`: `exists` when the server refused because of it, `unsupported` when it refused the condition as such. */
+  put(
+    key: string,
+    body: Uint8Array,
+    options: RequestOptions & { ifAbsent?: boolean },
+  ): Promise<'created' | 'exists' | 'unsupported'>;
   /**
    * A range beyond the end is clipped; one that begins at or after the end, and any of an empty object, is empty.
    * With `etag`, STORE_FAILED when the object has been replaced meanwhile.
@@ -71,23 +83,20 @@ export interface RemoteBucket {
    */
   read(key: string, range: RemoteRange, options: RequestOptions & { etag?: string }): Promise<RemoteRead>;
   stat(key: string, options: RequestOptions): Promise<RemoteObject | undefined>;
-  /** One page in ascending byte order, of keys greater than `after`. `more` when there are further ones: after the last of this page. */
+  /** One page in ascending byte order, of keys greater than `after`. `next`, when there are further pages, asks for the following one. */
   listPage(
     prefix: string,
-    options: RequestOptions & { after?: string | undefined },
-  ): Promise<{ objects: ObjectInfo[]; more: boolean }>;
+    options: RequestOptions & { after?: string | undefined; next?: string | undefined },
+  ): Promise<{ objects: ObjectInfo[]; next?: string | undefined }>;
   /** At most `limits.deleteKeysMax`. @returns the keys that could not be deleted, with the server's reasons; absent keys are no failure. */
-  deleteBatch(
-    keys: readonly string[],
-    options: RequestOptions,
-  ): Promise<{ key: string; reason: string; denied: boolean }[]>;
+  deleteBatch(keys: readonly string[], options: RequestOptions): Promise<DeleteFailure[]>;
 
   startUpload(key: string, options: RequestOptions): Promise<string>;
   uploadPart(
     part: { key: string; uploadId: string; partNumber: number; body: Uint8Array },
     options: RequestOptions,
   ): Promise<PartReceipt>;
-  /** Receipts in ascending order of their numbers. */
+  /** Receipts in ascending order of their numbers. @throws EtcdOpsError STORE_NOT_FOUND when there is no such upload (any more). */
   completeUpload(
     upload: { key: string; uploadId: string; parts: readonly PartReceipt[] },
     options: RequestOptions,
