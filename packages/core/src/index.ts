@@ -54,6 +54,20 @@ export type {
   SweepOptions,
   WriteOptions,
 } from './storage/object-store.ts';
+export { decryptBuffer, encryptBuffer } from './encryption/age-buffer.ts';
+export { AGE_HEADER_BYTES_MAX, AGE_MAGIC } from './encryption/age-header.ts';
+export { openAgeSource, readSourceFacts, type ByteSource } from './encryption/age-source.ts';
+export { decryptStage, encryptStage, type ByteStage } from './encryption/age-stream.ts';
+export { type ClearDeltaFacts, type ClearFacts } from './encryption/clear-facts.ts';
+export { Identities } from './encryption/identities.ts';
+export {
+  checkRecipients,
+  fingerprintOf,
+  readRecipients,
+  type Recipients,
+  type RecipientsSpec,
+} from './encryption/recipients.ts';
+export { digestFits, plainDigest, SEALED_DIGEST, sealDigest } from './encryption/sealed-digest.ts';
 export { checkRaftFiles } from './datadir/check-raft-files.ts';
 export { checkMemberSpecs, parseInitialCluster, type MemberSpec } from './datadir/initial-cluster.ts';
 export {
@@ -78,8 +92,10 @@ export {
 } from './datadir/wal-reader.ts';
 export { CODECS, codecOfSuffix, codecSuffix, type Codec } from './codec/codec.ts';
 export { compressBlock, decompressBlock } from './codec/compress-block.ts';
+export { LEVEL_DEFAULT, LEVEL_MAX } from './codec/compression-level.ts';
 export { compressStream, decompressStream, type DecompressOptions } from './codec/codec-stream.ts';
 export { decodeDelta, type DecodeDeltaOptions, type DecodedDelta } from './delta/decode-delta.ts';
+export { deltaContentSha256 } from './delta/delta-content.ts';
 export { DeltaEncoder } from './delta/delta-encoder.ts';
 export { deltaFacts, readDeltaFooter, type DeltaFooter } from './delta/delta-footer.ts';
 export { bufferDeltaSource, DeltaReader, type DeltaSource, type RowBlockRange } from './delta/delta-reader.ts';
@@ -212,7 +228,13 @@ export {
   type WitnessEntry,
 } from './repository/read-proofs.ts';
 export { decodeWitness, encodeWitness, witnessRecordSchema, type WitnessRecord } from './repository/witness-record.ts';
-export { readStoredFooter, storedDeltaSource } from './repository/delta-source.ts';
+export {
+  openStoredDelta,
+  readDeltaEnd,
+  storedDeltaSource,
+  type DeltaEnd,
+  type OpenDeltaOptions,
+} from './repository/delta-source.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export {
   readInventory,

@@ -1,6 +1,6 @@
 import {
   readInventory,
-  readStoredFooter,
+  readDeltaEnd,
   type DeltaEntry,
   type ObjectStore,
   type TimelineInventory,
@@ -36,7 +36,7 @@ export async function positionOfDeltas(
       ? position
       : { ...position, timeline: newest.timeline, revision: from, digest: null };
   }
-  const { lastRevisionDigest } = await readStoredFooter(store, last, signal);
+  const { lastRevisionDigest } = await readDeltaEnd(store, last, signal);
   return { ...position, timeline: newest.timeline, revision: last.last, digest: lastRevisionDigest };
 }
 

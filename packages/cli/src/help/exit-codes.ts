@@ -18,6 +18,7 @@ export const EXIT_CODES: Readonly<Record<number, Said>> = {
   10: { en: 'NATS', zh: 'NATS 出错' },
   11: { en: 'two things that must be equal are not', zh: '应当一致的内容不一致' },
   12: { en: 'environment: a program, the state directory or the disk', zh: '环境问题：程序、状态目录或磁盘' },
+  13: { en: 'encrypted, and no identity at hand opens it', zh: '备份已加密，且没有可用的解密密钥' },
   69: { en: 'the first run could not fetch what it needs', zh: '首次运行时无法获取依赖' },
   130: { en: 'cancelled', zh: '已取消' },
 };

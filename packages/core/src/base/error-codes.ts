@@ -4,7 +4,7 @@ import { STORE_ERROR_CODES } from './store-error-codes.ts';
 /**
  * The registry of failures: each code with the reason for it and what its reader should do.
  * Exit codes: 1 unexpected, 2 usage, 3 nothing to do, 4 damaged data, 5 not restorable, 6 no backup,
- * 7 target occupied, 8 etcd, 9 store, 10 bus, 11 proof failed, 12 environment.
+ * 7 target occupied, 8 etcd, 9 store, 10 bus, 11 proof failed, 12 environment, 13 no key.
  */
 export const ERROR_CODES = {
   USAGE: {
@@ -224,6 +224,13 @@ export const ERROR_CODES = {
     exit: 11,
     cause: 'Two things that must be equal are not.',
     remedy: 'Do not rely on the object named; take a full and check the cluster.',
+    retriable: false,
+  },
+
+  IDENTITY_MISSING: {
+    exit: 13,
+    cause: 'A backup is encrypted, and no identity at hand opens it.',
+    remedy: 'Give the identity of a recipient named with --identity-file, or ETCD_OPS_IDENTITY_FILE for services.',
     retriable: false,
   },
 

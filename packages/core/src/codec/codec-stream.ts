@@ -9,21 +9,21 @@ import {
 } from 'node:zlib';
 import { EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import type { Codec } from './codec.ts';
-import { DEFLATE_OPTIONS, ZSTD_OPTIONS } from './zlib-options.ts';
+import { deflateOptions, zstdOptions } from './compression-level.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Compresses whatever is piped through it; level 1. `none` passes the bytes on. */
-export function compressStream(codec: Codec): Transform {
+/** Compresses whatever is piped through it; level 1 unless told. `none` passes the bytes on. */
+export function compressStream(codec: Codec, level?: number): Transform {
   switch (codec) {
     case 'none':
       return new PassThrough();
     case 'gzip':
-      return createGzip({ ...DEFLATE_OPTIONS, chunkSize: CHUNK_BYTES });
+      return createGzip({ ...deflateOptions(level), chunkSize: CHUNK_BYTES });
     case 'zlib':
-      return createDeflate({ ...DEFLATE_OPTIONS, chunkSize: CHUNK_BYTES });
+      return createDeflate({ ...deflateOptions(level), chunkSize: CHUNK_BYTES });
     case 'zstd':
-      return createZstdCompress({ ...ZSTD_OPTIONS, chunkSize: CHUNK_BYTES });
+      return createZstdCompress({ ...zstdOptions(level), chunkSize: CHUNK_BYTES });
   }
 }
 

@@ -1,19 +1,19 @@
 import { deflateSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { EtcdOpsError } from '../base/errors.ts';
 import type { Codec } from './codec.ts';
-import { DEFLATE_OPTIONS, ZSTD_OPTIONS } from './zlib-options.ts';
+import { deflateOptions, zstdOptions } from './compression-level.ts';
 
-/** Compresses a block held in memory. `none` returns the given bytes themselves. */
-export function compressBlock(codec: Codec, bytes: Buffer): Buffer {
+/** Compresses a block held in memory; level 1 unless told. `none` returns the given bytes themselves. */
+export function compressBlock(codec: Codec, bytes: Buffer, level?: number): Buffer {
   switch (codec) {
     case 'none':
       return bytes;
     case 'gzip':
-      return gzipSync(bytes, DEFLATE_OPTIONS);
+      return gzipSync(bytes, deflateOptions(level));
     case 'zlib':
-      return deflateSync(bytes, DEFLATE_OPTIONS);
+      return deflateSync(bytes, deflateOptions(level));
     case 'zstd':
-      return zstdCompressSync(bytes, ZSTD_OPTIONS);
+      return zstdCompressSync(bytes, zstdOptions(level));
   }
 }
 

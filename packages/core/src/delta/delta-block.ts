@@ -36,13 +36,16 @@ export interface BlockInput {
 }
 
 /** Block header, stored bytes and padding, as the parts that go into the object one behind the other. */
-export function encodeBlock(block: BlockInput): { header: Buffer; stored: Buffer; padding: Buffer } {
+export function encodeBlock(
+  block: BlockInput,
+  compressionLevel?: number,
+): { header: Buffer; stored: Buffer; padding: Buffer } {
   if (block.plain.length > DELTA_BLOCK_BYTES_MAX) {
     throw new EtcdOpsError('LIMIT_EXCEEDED', {
       message: `A ${block.type} block of ${block.plain.length} bytes is larger than a delta may hold (${DELTA_BLOCK_BYTES_MAX})`,
     });
   }
-  const compressed = compressBlock(block.codec, block.plain);
+  const compressed = compressBlock(block.codec, block.plain, compressionLevel);
   // What does not shrink is stored plain; so stored bytes never exceed plain ones, which bounds every read.
   const codec = compressed.length < block.plain.length ? block.codec : 'none';
   const stored = codec === 'none' ? block.plain : compressed;

@@ -298,11 +298,11 @@ test('a hole, a swap, an overlap or other rows are refused although every checks
   await refused(assemble(template, [a, b, c], { rowBytes: 1 }));
 });
 
-test('a delta that is encrypted or of another version says so', async () => {
+test('a delta that names a key of its own or is of another version says so', async () => {
   const bytes = sampleDelta();
   const encrypted = Buffer.from(bytes);
   encrypted[50] = 7;
-  await expect(decodeDelta(resign(encrypted))).rejects.toThrow(/encrypted with the key 00000700/);
+  await expect(decodeDelta(resign(encrypted))).rejects.toThrow(/names the key 00000700/);
   for (const offset of [8, bytes.length - DELTA_TAIL_BYTES + 8]) {
     const other = Buffer.from(bytes);
     other[offset] = 2;

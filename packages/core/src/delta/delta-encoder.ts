@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { EtcdOpsError } from '../base/errors.ts';
+import { LEVEL_DEFAULT } from '../codec/compression-level.ts';
 import { encodeLeaseRecords, LEASE_RECORD_BYTES, type LeaseRecord } from '../mvcc/lease-record.ts';
 import type { RowBlock } from '../mvcc/row-block.ts';
 import { encodeBlock, type BlockInput } from './delta-block.ts';
+import { DeltaContentHash } from './delta-content.ts';
 import { deltaFacts, encodeDeltaFooter, type DeltaFooter } from './delta-footer.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -36,6 +38,7 @@ export class DeltaEncoder {
     (rule) => new EtcdOpsError('DELTA_DAMAGED', { message: `These rows make no delta: ${rule}` }),
   );
   readonly #hash = createHash('sha256');
+  #content: DeltaContentHash | undefined;
   readonly #parts: Buffer[] = [];
   readonly #index: RowsBlockLocation[] = [];
   readonly #leases: LeaseRecord[] = [];
@@ -46,7 +49,7 @@ export class DeltaEncoder {
   #finished = false;
 
   constructor(identity: DeltaIdentity) {
-    this.#identity = { codec: 'none', ...identity };
+    this.#identity = { codec: 'none', compressionLevel: LEVEL_DEFAULT, ...identity };
   }
 
   /** What the object would have now; an upper bound when it is compressed. */
@@ -96,8 +99,11 @@ export class DeltaEncoder {
     this.#times.push({ revision, observedMs: Math.max(observedMs, last?.observedMs ?? 0) });
   }
 
-  /** Completes the object. There must be at least one row, and no time outside of the rows' revisions. */
-  finish(): { bytes: Buffer; facts: DeltaFacts } {
+  /**
+   * Completes the object. There must be at least one row, and no time outside of the rows' revisions. `contentSha256` is the same
+   * whatever the codec.
+   */
+  finish(): { bytes: Buffer; facts: DeltaFacts; contentSha256: string } {
     const { firstRevision, lastRevision } = this.#sequence;
     assert(!this.#finished, 'the delta is finished');
     assert(lastRevision > 0, 'a delta has at least one row');
@@ -108,8 +114,9 @@ export class DeltaEncoder {
     const leases = this.#writeTable('leases', encodeLeaseRecords(this.#leases), this.#leases.length);
     const times = this.#writeTable('times', encodeTimes(this.#times), this.#times.length);
     const index = this.#writeTable('index', encodeIndex(this.#index), this.#index.length)!;
+    const { compressionLevel: _, ...identity } = this.#identity;
     const footer: Omit<DeltaFooter, 'sha256'> = {
-      ...this.#identity,
+      ...identity,
       firstRevision,
       lastRevision,
       rowCount: this.#sequence.rowCount,
@@ -130,7 +137,8 @@ export class DeltaEncoder {
     this.#write(encodeDeltaFooter(footer));
     const sha256 = this.#hash.digest();
     this.#parts.push(sha256);
-    return { bytes: Buffer.concat(this.#parts), facts: deltaFacts({ ...footer, sha256: sha256.toString('hex') }) };
+    const facts = deltaFacts({ ...footer, sha256: sha256.toString('hex') });
+    return { bytes: Buffer.concat(this.#parts), facts, contentSha256: this.#content!.hex() };
   }
 
   #begin(): void {
@@ -142,6 +150,7 @@ export class DeltaEncoder {
       codec,
       firstRevision: this.#sequence.firstRevision,
     });
+    this.#content = new DeltaContentHash({ clusterId, timeline, epoch, firstRevision: this.#sequence.firstRevision });
     this.#headerCrc = header.readUInt32LE(DELTA_HEADER_BYTES - 4);
     this.#write(header);
   }
@@ -172,7 +181,8 @@ export class DeltaEncoder {
 
   /** Returns the length of block header and stored bytes. */
   #writeBlock(block: BlockInput): number {
-    const { header, stored, padding } = encodeBlock(block);
+    if (block.type !== 'index') this.#content!.add(block.type, block.plain);
+    const { header, stored, padding } = encodeBlock(block, this.#identity.compressionLevel);
     this.#write(header);
     this.#write(stored);
     this.#write(padding);

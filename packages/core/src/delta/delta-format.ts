@@ -38,6 +38,8 @@ export interface DeltaIdentity {
   epoch: string;
   /** `none` unless told. */
   codec?: Codec;
+  /** 1 unless told. */
+  compressionLevel?: number;
 }
 
 export interface DeltaFacts {

@@ -58,7 +58,7 @@ export function decodeDeltaHeader(bytes: Buffer): DeltaHeader {
   if (codec === undefined) throw damagedDelta(12, `codec ${bytes[12]} is unknown`);
   assertZero(bytes, 13, 16, 0);
   assertZero(bytes, 28, 32, 0);
-  assertNotEncrypted(bytes);
+  assertNoKey(bytes);
   assertZero(bytes, 72, CRC_OFFSET, 0);
   const timeline = bytes.readUInt32LE(24);
   const firstRevision = readSafeUint64(bytes, 64, 0);
@@ -67,12 +67,13 @@ export function decodeDeltaHeader(bytes: Buffer): DeltaHeader {
   return { codec, clusterId: bytes.readBigUInt64LE(16), timeline, epoch: bytes.toString('hex', 32, 48), firstRevision };
 }
 
-function assertNotEncrypted(bytes: Buffer): void {
+/** Encryption wraps the whole object: a delta in itself never has a key. */
+function assertNoKey(bytes: Buffer): void {
   const keyId = bytes.subarray(KEY_ID_OFFSET, KEY_ID_OFFSET + 16);
   if (keyId.every((byte) => byte === 0)) return;
   throw new EtcdOpsError('DELTA_DAMAGED', {
-    message: `Delta, byte ${KEY_ID_OFFSET}: it is encrypted with the key ${keyId.toString('hex')}, which this version cannot read`,
-    remedy: 'Use a version of etcd-ops that knows encrypted deltas.',
+    message: `Delta, byte ${KEY_ID_OFFSET}: it names the key ${keyId.toString('hex')}, and no version of etcd-ops writes one there`,
+    remedy: 'If the object is sound, another program wrote it: use that one.',
   });
 }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { CODECS } from '../codec/codec.ts';
+import { FINGERPRINT, RECIPIENTS_MAX } from '../encryption/recipients.ts';
+import { SEALED_DIGEST } from '../encryption/sealed-digest.ts';
 import { decodeDocument, encodeDocument, type DocumentKind } from './checked-json.ts';
 import {
   countField,
@@ -22,8 +24,8 @@ export const fullManifestSchema = z
     revision: revisionField,
     /** C: below it, states cannot be had from this file; -1 when it was never compacted. */
     compactRevision: z.union([z.literal(-1), countField]),
-    /** RevisionDigest of the rows of S; null when the file has none of them (S <= C). */
-    lastRevisionDigest: sha256Field.nullable(),
+    /** RevisionDigest of the rows of S, sealed when the full is encrypted; null when the file has none of them (S <= C). */
+    lastRevisionDigest: z.union([sha256Field, z.string().regex(SEALED_DIGEST)]).nullable(),
     lastRevisionRows: countField,
     clusterId: idField,
     memberId: idField,
@@ -32,6 +34,13 @@ export const fullManifestSchema = z
     createdAt: timeField,
     finishedAt: timeField,
     codec: z.enum(CODECS),
+    /** Absent: stored in clear. Whom it is encrypted to is told by fingerprints. */
+    encryption: z
+      .object({
+        format: z.literal('age'),
+        recipients: z.array(z.string().regex(FINGERPRINT)).min(1).max(RECIPIENTS_MAX),
+      })
+      .exactOptional(),
     /** Size and SHA-256 of the file with etcd's own trailing hash. */
     plainBytes: countField,
     plainSha256: sha256Field,

@@ -3,7 +3,14 @@ import { DELTA_BYTES_MIN } from '../delta/delta-format.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import { DOCUMENT_BYTES_MAX } from './checked-json.ts';
 import { decodeManifest, type FullManifest } from './full-manifest.ts';
-import { clusterPrefix, manifestKey, parseObjectKey, type DeltaKeyFacts, type FullKeyFacts } from './object-key.ts';
+import {
+  clusterPrefix,
+  manifestKey,
+  parseObjectKey,
+  type DeltaKeyFacts,
+  type Encryption,
+  type FullKeyFacts,
+} from './object-key.ts';
 import { readDoubts } from './read-proofs.ts';
 import type { Doubt } from './proof-doubts.ts';
 import { decodeTimelineRecord, type TimelineRecord } from './repository-records.ts';
@@ -32,8 +39,11 @@ export interface DeltaEntry {
   last: number;
   /** 0 when no time is known. */
   lastObservedMs: number;
+  /** Stored bytes. */
   bytes: number;
   modifiedAtMs: number;
+  /** Absent: stored in clear. */
+  encryption?: Encryption | undefined;
 }
 
 export interface TimelineInventory {
@@ -186,7 +196,10 @@ class InventoryBuilder {
     const manifest = await this.#decoded(manifestKey(full.key), async () => decodeManifest(await read()));
     if (manifest === undefined) return;
     const { key, timeline, revision, createdAtMs, bytes, modifiedAtMs } = full;
-    if ((['cluster', 'timeline', 'revision', 'codec'] as const).some((name) => manifest[name] !== full[name])) {
+    if (
+      (['cluster', 'timeline', 'revision', 'codec'] as const).some((name) => manifest[name] !== full[name]) ||
+      manifest.encryption?.format !== full.encryption
+    ) {
       this.#damaged.push({ key: manifestKey(key), reason: 'the manifest is that of another full' });
     } else if (manifest.storedBytes !== bytes) {
       this.#damaged.push({ key, reason: `it has ${bytes} bytes and its manifest records ${manifest.storedBytes}` });
@@ -202,9 +215,14 @@ class InventoryBuilder {
     else this.#damaged.push({ key, reason: `it describes the timeline ${record.timeline}` });
   }
 
-  addDelta({ key, timeline, first, last, lastObservedMs, bytes, modifiedAtMs }: ObjectInfo & DeltaKeyFacts): void {
-    if (bytes < DELTA_BYTES_MIN) this.#damaged.push({ key, reason: `${bytes} bytes are too few for a delta` });
-    else this.#timeline(timeline).deltas.push({ key, timeline, first, last, lastObservedMs, bytes, modifiedAtMs });
+  addDelta(found: ObjectInfo & DeltaKeyFacts): void {
+    const { key, timeline, first, last, lastObservedMs, bytes, modifiedAtMs, encryption } = found;
+    if (bytes < DELTA_BYTES_MIN) {
+      this.#damaged.push({ key, reason: `${bytes} bytes are too few for a delta` });
+      return;
+    }
+    const entry = { key, timeline, first, last, lastObservedMs, bytes, modifiedAtMs };
+    this.#timeline(timeline).deltas.push(encryption === undefined ? entry : { ...entry, encryption });
   }
 
   finish(): Inventory {

@@ -42,9 +42,12 @@ test('keys are parsed into what they were built of', () => {
       revision,
       revision,
       timeMs,
-      fc.constantFrom(...CODECS),
-      (name, line, a, b, ms, codec) => {
-        const full = { cluster: name, timeline: line, revision: a, createdAtMs: ms, codec };
+      fc.record(
+        { codec: fc.constantFrom(...CODECS), encryption: fc.constant('age' as const) },
+        { requiredKeys: ['codec'] },
+      ),
+      (name, line, a, b, ms, { codec, ...encryption }) => {
+        const full = { cluster: name, timeline: line, revision: a, createdAtMs: ms, codec, ...encryption };
         expect(parseObjectKey(fullKey(full))).toEqual({ kind: 'full', ...full });
         expect(parseObjectKey(manifestKey(fullKey(full)))).toEqual({
           kind: 'manifest',
@@ -57,6 +60,7 @@ test('keys are parsed into what they were built of', () => {
           first: Math.min(a, b),
           last: Math.max(a, b),
           lastObservedMs: ms,
+          ...encryption,
         };
         expect(parseObjectKey(deltaKey(delta))).toEqual({ kind: 'delta', ...delta });
         expect(parseObjectKey(timelineRecordKey(name, line))).toEqual({
@@ -97,7 +101,9 @@ test('foreign and impossible names are nothing of ours', () => {
     'prod/t00000001/delta/1-8-0.delta',
     'prod/t00000001/full/00000000000000000000-0000000000000.db',
     'prod/t00000001/full/09007199254740993000-0000000000000.db',
-    'prod/t00000001/full/00000000000000000001-0000000000000.db.age',
+    'prod/t00000001/full/00000000000000000001-0000000000000.db.age.gz',
+    'prod/t00000001/full/00000000000000000001-0000000000000.db.age.age',
+    'prod/t00000001/delta/00000000000000000001-00000000000000000008-0000000000000.delta.age.age',
     'prod/t00000001/full/00000000000000000001-0000000000000.db.json.json',
     'prod/t00000001/full/sub/00000000000000000001-0000000000000.db',
     'a/prod/t00000001/full/00000000000000000001-0000000000000.db',

@@ -13,6 +13,7 @@ export interface FullKeyFacts {
   revision: number;
   createdAtMs: number;
   codec: Codec;
+  encryption?: Encryption | undefined;
 }
 
 export interface DeltaKeyFacts {
@@ -22,7 +23,12 @@ export interface DeltaKeyFacts {
   last: number;
   /** 0 when no time is known. */
   lastObservedMs: number;
+  encryption?: Encryption | undefined;
 }
+
+/** How the stored bytes of an object are encrypted, compressed or not; absent: they are not. */
+export type Encryption = 'age';
+const ENCRYPTED_SUFFIX = '.age';
 
 type RepositoryKey =
   | { kind: 'cluster'; cluster: string }
@@ -52,10 +58,10 @@ export function timelineRecordKey(cluster: string, timeline: number): string {
   return `${timelinePrefix(cluster, timeline)}timeline.json`;
 }
 
-/** `<cluster>/t<timeline>/full/<S 20 digits>-<ms 13 digits>.db[.gz|.zz|.zst]`. */
-export function fullKey({ cluster, timeline, revision, createdAtMs, codec }: FullKeyFacts): string {
+/** `<cluster>/t<timeline>/full/<S 20 digits>-<ms 13 digits>.db[.gz|.zz|.zst][.age]`. */
+export function fullKey({ cluster, timeline, revision, createdAtMs, codec, encryption }: FullKeyFacts): string {
   const name = `${digits(revision, REVISION_DIGITS)}-${digits(createdAtMs, TIME_DIGITS)}`;
-  return `${timelinePrefix(cluster, timeline)}full/${name}.db${codecSuffix(codec)}`;
+  return `${timelinePrefix(cluster, timeline)}full/${name}.db${codecSuffix(codec)}${encryptionSuffix(encryption)}`;
 }
 
 /** The manifest lies beside its full and is written last: a full without one does not exist. */
@@ -63,21 +69,21 @@ export function manifestKey(key: string): string {
   return `${key}${MANIFEST_SUFFIX}`;
 }
 
-/** `<cluster>/t<timeline>/delta/<first 20 digits>-<last 20 digits>-<ms of the last row 13 digits>.delta`. */
-export function deltaKey({ cluster, timeline, first, last, lastObservedMs }: DeltaKeyFacts): string {
+/** `<cluster>/t<timeline>/delta/<first 20 digits>-<last 20 digits>-<ms of the last row 13 digits>.delta[.age]`. */
+export function deltaKey({ cluster, timeline, first, last, lastObservedMs, encryption }: DeltaKeyFacts): string {
   assert(first > 0 && first <= last, 'a delta holds at least one revision');
   const name = [
     digits(first, REVISION_DIGITS),
     digits(last, REVISION_DIGITS),
     digits(lastObservedMs, TIME_DIGITS),
   ].join('-');
-  return `${timelinePrefix(cluster, timeline)}delta/${name}.delta`;
+  return `${timelinePrefix(cluster, timeline)}delta/${name}.delta${encryptionSuffix(encryption)}`;
 }
 
 const RECORD = /^([^/]+)\/cluster\.json$/;
 const TIMELINE = /^([^/]+)\/t(\d{8})\/timeline\.json$/;
-const FULL = /^([^/]+)\/t(\d{8})\/full\/(\d{20})-(\d{13})\.db((?:\.[a-z]+)?)$/;
-const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta$/;
+const FULL = /^([^/]+)\/t(\d{8})\/full\/(\d{20})-(\d{13})\.db((?:\.(?:gz|zz|zst))?)((?:\.age)?)$/;
+const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta((?:\.age)?)$/;
 
 /** What a key names; undefined when etcd-ops would never write it (then it is a foreign file and left alone). */
 export function parseObjectKey(key: string): ParsedKey | undefined {
@@ -94,7 +100,7 @@ function parseManifestKey(key: string): RepositoryKey | undefined {
 }
 
 function parseFullKey(key: string): ({ kind: 'full' } & FullKeyFacts) | undefined {
-  const [, name, timeline, revision, createdAtMs, suffix] = FULL.exec(key) ?? [];
+  const [, name, timeline, revision, createdAtMs, suffix, encrypted] = FULL.exec(key) ?? [];
   const cluster = decodeClusterName(name ?? '');
   const codec = codecOfSuffix(suffix ?? '');
   if (cluster === undefined || codec === undefined) return undefined;
@@ -105,11 +111,12 @@ function parseFullKey(key: string): ({ kind: 'full' } & FullKeyFacts) | undefine
     revision: Number(revision),
     createdAtMs: Number(createdAtMs),
     codec,
+    ...encryptionOf(encrypted),
   };
 }
 
 function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undefined {
-  const [, name, timeline, first, last, lastObservedMs] = DELTA.exec(key) ?? [];
+  const [, name, timeline, first, last, lastObservedMs, encrypted] = DELTA.exec(key) ?? [];
   const cluster = decodeClusterName(name ?? '');
   if (cluster === undefined) return undefined;
   return {
@@ -119,6 +126,7 @@ function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undef
     first: Number(first),
     last: Number(last),
     lastObservedMs: Number(lastObservedMs),
+    ...encryptionOf(encrypted),
   };
 }
 
@@ -130,6 +138,14 @@ function parseRecordKey(key: string): RepositoryKey | undefined {
   return timeline === undefined
     ? { kind: 'cluster', cluster }
     : { kind: 'timeline', cluster, timeline: Number(timeline) };
+}
+
+function encryptionSuffix(encryption: Encryption | undefined): string {
+  return encryption === undefined ? '' : ENCRYPTED_SUFFIX;
+}
+
+function encryptionOf(suffix: string | undefined): { encryption?: Encryption } {
+  return suffix === ENCRYPTED_SUFFIX ? { encryption: 'age' } : {};
 }
 
 /** Builds the key again: whatever is out of range, or written in another way, does not give the same text. */

@@ -1,8 +1,9 @@
+import type { ErrorCode } from '../base/error-codes.ts';
 import { isEtcdOpsError } from '../base/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { chains, DeltaCoverage } from './coverage.ts';
 import { chooseDeltas } from './choose-deltas.ts';
-import { readStoredFooter } from './delta-source.ts';
+import { readDeltaEnd } from './delta-source.ts';
 import { readInventory, type DeltaEntry, type FullEntry, type Inventory, type TimelineInventory } from './inventory.ts';
 import { without } from './plan-restore.ts';
 
@@ -11,12 +12,15 @@ export interface RepositoryHead {
   timeline: number;
   /** L: the end of the newest contiguous chain. */
   revision: number;
-  /** RevisionDigest of the rows of L, hex; null when the full holds none of them. */
+  /** RevisionDigest of the rows of L, sealed where it lies encrypted (`digestFits`); null when the full holds none of them. */
   digest: string | null;
   clusterId: bigint;
   /** The highest timeline that has begun: a fork begins the one after it. At least `timeline`. */
   newestTimeline: number;
 }
+
+/** The delta itself is at fault, or has gone. */
+const UNUSABLE: readonly ErrorCode[] = ['DELTA_DAMAGED', 'OBJECT_DAMAGED', 'STORE_NOT_FOUND'];
 
 interface HeadObject {
   timeline: TimelineInventory;
@@ -26,7 +30,7 @@ interface HeadObject {
 
 /**
  * The end of the newest contiguous chain, and the digest that tells whether the cluster goes on from there: out of the
- * last delta's footer (one ranged read) or the full's manifest. A delta whose footer is damaged ends the chain before it,
+ * last delta (one ranged read, no key) or the full's manifest. A delta whose footer is damaged ends the chain before it,
  * so that its revisions are captured again. A hole ends the chain, too: what lies behind may still be had from etcd.
  * @returns undefined when the repository holds nothing to go on from.
  * @throws EtcdOpsError STORE_FAILED, CANCELLED.
@@ -58,16 +62,12 @@ export async function headOf(
       return { ...place, digest: manifest.lastRevisionDigest, clusterId: BigInt(`0x${manifest.clusterId}`) };
     }
     try {
-      const footer = await readStoredFooter(store, delta, options.signal);
-      if (
-        footer.lastRevision === delta.last &&
-        footer.firstRevision === delta.first &&
-        footer.timeline === delta.timeline
-      ) {
-        return { ...place, digest: footer.lastRevisionDigest, clusterId: footer.clusterId };
+      const end = await readDeltaEnd(store, delta, options.signal);
+      if (end.lastRevision === delta.last && end.firstRevision === delta.first && end.timeline === delta.timeline) {
+        return { ...place, digest: end.lastRevisionDigest, clusterId: end.clusterId };
       }
     } catch (error) {
-      if (!isEtcdOpsError(error, 'DELTA_DAMAGED') && !isEtcdOpsError(error, 'STORE_NOT_FOUND')) throw error;
+      if (!isEtcdOpsError(error) || !UNUSABLE.includes(error.code)) throw error;
     }
     unusable.add(delta.key);
   }

@@ -1,8 +1,9 @@
+import type { ErrorCode } from '../base/error-codes.ts';
 import { isEtcdOpsError } from '../base/errors.ts';
 import type { ObservedTime } from '../delta/delta-format.ts';
-import { DeltaReader } from '../delta/delta-reader.ts';
+import type { Identities } from '../encryption/identities.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { storedDeltaSource } from './delta-source.ts';
+import { openStoredDelta } from './delta-source.ts';
 import type { Inventory, TimelineInventory } from './inventory.ts';
 import {
   planRestore,
@@ -22,12 +23,15 @@ import {
 
 export interface ResolveTimeOptions extends PlanOptions {
   timeline?: number | undefined;
+  /** What opens encrypted deltas: without them, times are as fine as names tell. */
+  identities?: Identities | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
  * The largest revision that is surely not later than `timeMs`, by looking into the times of the one delta that matters (in
- * each timeline that had begun by then; mostly that is one). If that delta is damaged, its name must do.
+ * each timeline that had begun by then; mostly that is one). If that delta is damaged, or encrypted and no identity at hand
+ * opens it, its name must do, and in the latter case `notLookedInto` says so.
  * @throws EtcdOpsError NO_BACKUP, TIME_NOT_RESTORABLE, STORE_FAILED, CANCELLED.
  */
 export async function resolveTime(
@@ -38,13 +42,15 @@ export async function resolveTime(
 ): Promise<ResolvedTime> {
   const timelines = timelinesFor(without(inventory, options.exclude ?? new Set()), options.timeline);
   const seen = new Map<number, readonly ObservedTime[]>();
+  const locked: string[] = [];
   for (const timeline of timelinesAt(timelines, timeMs)) {
-    seen.set(timeline.timeline, await readTimes(store, timeline, timeMs, options.signal));
+    seen.set(timeline.timeline, await readTimes(store, timeline, timeMs, { ...options, locked }));
     // Times are fine enough as soon as something is known to be that old: older timelines are not looked into.
     if (seen.get(timeline.timeline)!.some(({ observedMs }) => observedMs <= timeMs)) break;
     if (timeline.fulls.some(({ createdAtMs }) => createdAtMs <= timeMs)) break;
   }
-  return resolveTimeByPoints(timelines, timeMs, seen);
+  const resolved = resolveTimeByPoints(timelines, timeMs, seen);
+  return locked.length === 0 ? resolved : { ...resolved, notLookedInto: locked };
 }
 
 /** `planRestore`, but a time is resolved as finely as the deltas tell. */
@@ -61,19 +67,22 @@ export async function planRestoreFrom(
   return { ...plan, latestObservedMs: observedMs, warnings: [...describeResolved(resolved), ...plan.warnings] };
 }
 
+const NAME_MUST_DO: readonly ErrorCode[] = ['DELTA_DAMAGED', 'OBJECT_DAMAGED', 'STORE_NOT_FOUND', 'IDENTITY_MISSING'];
+
 async function readTimes(
   store: ObjectStore,
   timeline: TimelineInventory,
   timeMs: number,
-  signal: AbortSignal | undefined,
+  { identities, signal, locked }: ResolveTimeOptions & { locked: string[] },
 ): Promise<readonly ObservedTime[]> {
   const delta = deltaToLookInto(timeline, timeMs);
   if (delta === undefined) return [];
   try {
-    const reader = await DeltaReader.open(storedDeltaSource(store, delta, signal));
+    const reader = await openStoredDelta(store, delta, { identities, signal });
     return await reader.times();
   } catch (error) {
-    if (isEtcdOpsError(error, 'DELTA_DAMAGED') || isEtcdOpsError(error, 'STORE_NOT_FOUND')) return [];
-    throw error;
+    if (!isEtcdOpsError(error) || !NAME_MUST_DO.includes(error.code)) throw error;
+    if (error.code === 'IDENTITY_MISSING') locked.push(delta.key);
+    return [];
   }
 }

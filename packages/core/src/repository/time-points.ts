@@ -29,6 +29,8 @@ export interface ResolvedTime {
   uncertainTo?: { revision: number; timeMs: number };
   /** A newer timeline that had begun by then, but holds nothing known to be that old. */
   fellBackFrom?: number;
+  /** Encrypted deltas whose times might tell more: no identity at hand opens them. */
+  notLookedInto?: string[];
 }
 
 /** Times read out of deltas, by timeline. */
@@ -83,6 +85,11 @@ export function describeResolved(resolved: ResolvedTime): string[] {
   if (resolved.fellBackFrom !== undefined) {
     warnings.push(
       `Timeline ${resolved.fellBackFrom} had begun by then, but holds nothing known to be that old: this is timeline ${resolved.timeline}.`,
+    );
+  }
+  for (const key of resolved.notLookedInto ?? []) {
+    warnings.push(
+      `The times inside of ${key} are encrypted: with --identity-file, this time may mean a later revision.`,
     );
   }
   if (resolved.uncertainTo !== undefined) {

@@ -89,12 +89,20 @@ async function appendPlanned(
   edge: RightEdge,
   writer: BoltWriter,
   facts: FullFacts,
-  { store, plan, signal }: RestoreOptions,
+  { store, plan, identities, signal }: RestoreOptions,
   context: RowsContext,
 ): Promise<AppendedDeltas> {
   const { settings, spoolDir, onBytes } = context;
   return await appendDeltas({
-    deltas: fetchDeltas({ store, deltas: plan.deltas, spoolDir, fetchersMax: settings.fetchersMax, signal, onBytes }),
+    deltas: fetchDeltas({
+      store,
+      deltas: plan.deltas,
+      spoolDir,
+      fetchersMax: settings.fetchersMax,
+      identities,
+      signal,
+      onBytes,
+    }),
     edge,
     settle: async () => writer.settle(1),
     after: facts.info.revision,
@@ -123,7 +131,7 @@ export async function writeStoreBuckets(
   let leases = planLeases({ ...input, records: appended.leaseRecords });
   const warnings: string[] = [];
   if (leases.unknown.length > 0 && options.leaseDeltas !== undefined) {
-    const hints = await readLeaseHints(options.store, options.leaseDeltas, new Set(leases.unknown), options.signal);
+    const hints = await readLeaseHints(options.store, options.leaseDeltas, new Set(leases.unknown), options);
     warnings.push(...hints.warnings);
     leases = planLeases({ ...input, records: [...appended.leaseRecords, ...hints.records.filter(isLater(revision))] });
   }

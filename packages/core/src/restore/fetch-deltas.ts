@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { Yielder } from '../base/yielding.ts';
 import { bufferDeltaSource, DeltaReader, type DeltaSource } from '../delta/delta-reader.ts';
 import { DELTA_SHA256_BYTES } from '../delta/delta-format.ts';
+import { decryptBuffer } from '../encryption/age-buffer.ts';
+import { decryptStage } from '../encryption/age-stream.ts';
+import type { Identities } from '../encryption/identities.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readAhead, WriteBehind } from './copy-with-hash.ts';
@@ -23,19 +26,21 @@ export interface FetchDeltasOptions {
   spoolDir: string;
   /** How many are fetched ahead of the one in use. */
   fetchersMax: number;
+  /** What opens encrypted deltas. */
+  identities?: Identities | undefined;
   signal?: AbortSignal | undefined;
   onBytes?: (bytes: number) => void;
 }
 
 export interface FetchedDelta {
   entry: DeltaEntry;
-  /** Its SHA-256 was checked. Valid until the next delta is asked for. */
+  /** Of its plain bytes; its SHA-256 was checked. Valid until the next delta is asked for. */
   reader: DeltaReader;
 }
 
 /**
  * Fetches deltas side by side and gives them in order, each only when its SHA-256 is right.
- * @throws DamagedObjectError naming the delta.
+ * @throws DamagedObjectError naming the delta; EtcdOpsError IDENTITY_MISSING.
  */
 export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<FetchedDelta, void, undefined> {
   const stop = new AbortController();
@@ -82,7 +87,10 @@ async function openDelta(options: FetchDeltasOptions, position: number, context:
   const entry = options.deltas[position]!;
   return await blaming(entry.key, async () => {
     if (entry.bytes <= MEMORY_BYTES_MAX / (options.fetchersMax + 1)) {
-      const bytes = await options.store.get(entry.key, { signal, bytesMax: entry.bytes });
+      const stored = await options.store.get(entry.key, { signal, bytesMax: entry.bytes });
+      if (stored.length !== entry.bytes) throw wrongSize(entry, stored.length);
+      const isPlain = entry.encryption === undefined;
+      const bytes = isPlain ? stored : await decryptBuffer(entry.key, stored, options.identities);
       const reader = await checkedReader(entry, bufferDeltaSource(bytes), await sha256OfBuffer(bytes, signal));
       return { reader, [Symbol.asyncDispose]: async () => undefined };
     }
@@ -90,17 +98,17 @@ async function openDelta(options: FetchDeltasOptions, position: number, context:
   });
 }
 
-/** A delta out of a file: its own when the store has one, else a copy in the spool. */
+/** A delta out of a file: its own when the store has one and it is plain, else a plain copy in the spool. */
 async function openLargeDelta(
   options: FetchDeltasOptions,
   position: number,
   { scratch, signal }: FetchContext,
 ): Promise<OpenDelta> {
-  const { store, spoolDir } = options;
+  const { store, spoolDir, identities } = options;
   const entry = options.deltas[position]!;
-  const local = store.localPath?.(entry.key);
+  const local = entry.encryption === undefined ? store.localPath?.(entry.key) : undefined;
   const spool = join(spoolDir, `${position}.delta`);
-  if (local === undefined) await spoolObject(store, entry, spool, signal);
+  if (local === undefined) await spoolObject(store, entry, spool, { identities, signal });
   const file = await open(local ?? spool, 'r').catch((cause: unknown) => {
     throw asUnopened(entry.key, cause);
   });
@@ -109,8 +117,10 @@ async function openLargeDelta(
     if (local === undefined) await rm(spool, { force: true });
   };
   try {
-    const sha256 = await sha256OfFile(file, entry, signal);
-    const source = fileDeltaSource(file, entry.bytes, scratch);
+    const { size } = await file.stat();
+    if (entry.encryption === undefined && size !== entry.bytes) throw wrongSize(entry, size);
+    const sha256 = await sha256OfFile(file, size, signal);
+    const source = fileDeltaSource(file, size, scratch);
     const reader = await checkedReader(entry, source, sha256);
     source.opened();
     return { reader, [Symbol.asyncDispose]: close };
@@ -120,17 +130,31 @@ async function openLargeDelta(
   }
 }
 
-async function spoolObject(store: ObjectStore, entry: DeltaEntry, path: string, signal: AbortSignal): Promise<void> {
+async function spoolObject(
+  store: ObjectStore,
+  entry: DeltaEntry,
+  path: string,
+  { identities, signal }: { identities: Identities | undefined; signal: AbortSignal },
+): Promise<void> {
   await using spool = await WriteBehind.create(path);
-  for await (const chunk of store.stream(entry.key, { signal })) {
-    if (spool.bytes + chunk.length > entry.bytes) throw wrongSize(entry, spool.bytes + chunk.length);
-    await spool.write(chunk);
-  }
+  const stored = ofSize(store.stream(entry.key, { signal }), entry);
+  const plain = entry.encryption === undefined ? stored : decryptStage(entry.key, identities)(stored);
+  for await (const chunk of plain) await spool.write(chunk);
   await spool.finish(spool.bytes);
 }
 
+/** Neither more nor fewer bytes than were listed. */
+async function* ofSize(chunks: AsyncIterable<Buffer>, entry: DeltaEntry): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > entry.bytes) throw wrongSize(entry, bytes);
+    yield chunk;
+  }
+  if (bytes !== entry.bytes) throw wrongSize(entry, bytes);
+}
+
 async function checkedReader(entry: DeltaEntry, source: DeltaSource, sha256: string): Promise<DeltaReader> {
-  if (source.bytes !== entry.bytes) throw wrongSize(entry, source.bytes);
   const reader = await DeltaReader.open(source);
   const { facts } = reader;
   if (facts.sha256 !== sha256) throw damaged(entry, `its SHA-256 is ${sha256}, it says ${facts.sha256}`);
@@ -151,9 +175,7 @@ async function sha256OfBuffer(bytes: Buffer, signal: AbortSignal): Promise<strin
   return hash.digest('hex');
 }
 
-async function sha256OfFile(file: FileHandle, entry: DeltaEntry, signal: AbortSignal): Promise<string> {
-  const { size } = await file.stat();
-  if (size !== entry.bytes) throw wrongSize(entry, size);
+async function sha256OfFile(file: FileHandle, size: number, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   let left = size - DELTA_SHA256_BYTES;
   for await (const chunk of readAhead(file, { signal, readBytes: HASH_READ_BYTES })) {

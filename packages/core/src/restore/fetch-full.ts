@@ -2,6 +2,8 @@ import { open, stat, truncate } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createHash } from 'node:crypto';
 import { decompressStream } from '../codec/codec-stream.ts';
+import { decryptStage } from '../encryption/age-stream.ts';
+import type { Identities } from '../encryption/identities.ts';
 import type { FullEntry } from '../repository/inventory.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { asUnopened, blaming, DamagedObjectError } from './damaged-object.ts';
@@ -17,29 +19,36 @@ export interface FetchFullOptions {
   verify: boolean;
   /** Take a file whose own trailing SHA-256 is missing or wrong. */
   skipHashCheck: boolean;
+  /** What opens an encrypted full. */
+  identities?: Identities | undefined;
   signal?: AbortSignal | undefined;
   /** Called with the stored bytes that were read so far. */
   onBytes?: (bytes: number) => void;
 }
 
 export interface FetchedFull {
-  /** `cloned`: the file system shares the blocks; `copied`: from a local file; `streamed`: through the store, decompressed. */
+  /** `cloned`: the file system shares the blocks; `copied`: from a local file; `streamed`: through the store, decrypted, decompressed. */
   method: 'cloned' | 'copied' | 'streamed';
   databaseBytes: number;
 }
 
 /**
- * Makes the database file of a full: stored bytes, decompressed, checked, etcd's trailing hash cut off. Not yet synced.
- * @throws DamagedObjectError naming the full.
+ * Makes the database file of a full: stored bytes, decrypted, decompressed, checked, etcd's trailing hash cut off. Not yet synced.
+ * @throws DamagedObjectError naming the full; EtcdOpsError IDENTITY_MISSING.
  */
 export async function fetchFull(options: FetchFullOptions): Promise<FetchedFull> {
   return await blaming(options.full.key, async () => {
-    const local = options.full.manifest.codec === 'none' ? options.store.localPath?.(options.full.key) : undefined;
+    const local = isStoredPlain(options.full) ? options.store.localPath?.(options.full.key) : undefined;
     const { method, hashes } = local === undefined ? await streamFull(options) : await copyLocalFull(local, options);
     const databaseBytes = judgeTrailer(hashes, options);
     await truncate(options.path, databaseBytes);
     return { method, databaseBytes };
   });
+}
+
+/** Its stored bytes are the snapshot itself: a local one can be read in place. */
+export function isStoredPlain({ manifest }: FullEntry): boolean {
+  return manifest.codec === 'none' && manifest.encryption === undefined;
 }
 
 async function copyLocalFull(
@@ -95,7 +104,9 @@ async function streamFull(options: FetchFullOptions): Promise<{ method: 'streame
     }
   };
   const decompressor = decompressStream(manifest.codec, { plainBytesMax: manifest.plainBytes });
-  await pipeline(source, decompressor, sink, signal === undefined ? {} : { signal });
+  const aborting = signal === undefined ? {} : { signal };
+  if (manifest.encryption === undefined) await pipeline(source, decompressor, sink, aborting);
+  else await pipeline(source, decryptStage(full.key, options.identities), decompressor, sink, aborting);
   await target.finish(target.bytes);
   const hashes = plain.finish();
   if (storedBytes !== manifest.storedBytes) throw wrongSize(options, storedBytes);

@@ -1,11 +1,11 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { Yielder } from '../base/yielding.ts';
-import { DeltaReader } from '../delta/delta-reader.ts';
+import type { Identities } from '../encryption/identities.ts';
 import { REVISION_KEY_BYTES, TOMBSTONE_KEY_BYTES, type Revision } from '../mvcc/revision.ts';
 import type { RowBlock } from '../mvcc/row-block.ts';
 import { chains, lowestRevision } from '../repository/coverage.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
-import { storedDeltaSource } from '../repository/delta-source.ts';
+import { openStoredDelta } from '../repository/delta-source.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { timelinesFor } from '../repository/plan-restore.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -22,6 +22,8 @@ export interface FindDeletionOptions {
   timeline?: number | undefined;
   /** For fulls that the store has not as plain local files; the system's directory for temporary files unless told. */
   scratchDir?: string | undefined;
+  /** What opens encrypted objects. */
+  identities?: Identities | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -46,7 +48,7 @@ export interface FoundDeletion {
  * counted from the newest full on, then from the one before it, and so on. Rows that nothing can be restored from are not
  * looked at. Undefined when there is no such deletion in what was captured.
  *
- * @throws EtcdOpsError USAGE, NO_BACKUP, DamagedObjectError, STORE_FAILED, CANCELLED.
+ * @throws EtcdOpsError USAGE, NO_BACKUP, IDENTITY_MISSING, DamagedObjectError, STORE_FAILED, CANCELLED.
  */
 export async function findDeletion(
   store: ObjectStore,
@@ -166,7 +168,7 @@ async function findLoss(search: Search, { full, deltas, from, to }: Span): Promi
 
 async function* deltaRows({ store, options }: Search, entry: DeltaEntry): AsyncGenerator<RowBlock> {
   try {
-    const reader = await DeltaReader.open(storedDeltaSource(store, entry, options.signal));
+    const reader = await openStoredDelta(store, entry, options);
     yield* reader.rowBlocks({ signal: options.signal });
   } catch (error) {
     throw asDamageOf(entry.key, error);

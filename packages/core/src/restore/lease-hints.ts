@@ -1,7 +1,7 @@
 import { describeError, isEtcdOpsError } from '../base/errors.ts';
-import { DeltaReader } from '../delta/delta-reader.ts';
 import type { LeaseRecord } from '../mvcc/lease-record.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
+import { openStoredDelta, type OpenDeltaOptions } from '../repository/delta-source.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** More than this many deltas are not asked for TTLs: an assumed TTL is better than a restore that waits. */
@@ -15,7 +15,7 @@ export async function readLeaseHints(
   store: ObjectStore,
   deltas: readonly DeltaEntry[],
   wanted: ReadonlySet<bigint>,
-  signal?: AbortSignal,
+  options: OpenDeltaOptions = {},
 ): Promise<{ records: LeaseRecord[]; warnings: string[] }> {
   const missing = new Set(wanted);
   const records: LeaseRecord[] = [];
@@ -23,24 +23,24 @@ export async function readLeaseHints(
   for (const entry of deltas.slice(0, HINT_DELTAS_MAX)) {
     if (missing.size === 0) break;
     try {
-      for (const record of await leaseRecordsOf(store, entry, signal)) {
+      for (const record of await leaseRecordsOf(store, entry, options)) {
         if (!missing.has(record.id) || record.grantedTtlSeconds === 0) continue;
         records.push(record);
         missing.delete(record.id);
       }
     } catch (error) {
-      if (signal?.aborted === true || !isEtcdOpsError(error)) throw error;
+      if (options.signal?.aborted === true || !isEtcdOpsError(error)) throw error;
       warnings.push(`${entry.key} was not asked for lease TTLs: ${describeError(error)}`);
     }
   }
   return { records, warnings };
 }
 
-async function leaseRecordsOf(store: ObjectStore, entry: DeltaEntry, signal?: AbortSignal): Promise<LeaseRecord[]> {
-  const options = signal === undefined ? {} : { signal };
-  const reader = await DeltaReader.open({
-    bytes: entry.bytes,
-    read: (offset, length) => store.get(entry.key, { ...options, offset, length, bytesMax: length }),
-  });
+async function leaseRecordsOf(
+  store: ObjectStore,
+  entry: DeltaEntry,
+  options: OpenDeltaOptions,
+): Promise<LeaseRecord[]> {
+  const reader = await openStoredDelta(store, entry, options);
   return await reader.leases();
 }

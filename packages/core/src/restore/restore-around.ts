@@ -52,10 +52,10 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
   if (wanted !== undefined && wanted !== false && rest.bumpRevision !== undefined) {
     throw new EtcdOpsError('USAGE', { message: 'Either a bump is given, or a safe one is to be computed' });
   }
-  const { store, signal } = options;
+  const { store, identities, signal } = options;
   const exclude = new Set<string>();
   const damaged: DamageFound[] = [];
-  let plan = await planRestoreFrom(store, inventory, restoreTo, { signal });
+  let plan = await planRestoreFrom(store, inventory, restoreTo, { identities, signal });
   const safeBump = bumpFor(wanted, inventory, plan.revision);
   const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
   for (;;) {

@@ -3,6 +3,7 @@ import { EtcdOpsError } from '../base/errors.ts';
 import type { MemberSpec } from '../datadir/initial-cluster.ts';
 import { computeMembership, memberByName, type Member, type Membership } from '../datadir/membership.ts';
 import { targetOfVersion, type EtcdTarget } from '../datadir/store-buckets.ts';
+import type { Identities } from '../encryption/identities.ts';
 import type { Revision } from '../mvcc/revision.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
 import type { RestorePlan } from '../repository/plan-restore.ts';
@@ -23,6 +24,8 @@ export interface RestoreMember {
 export interface RestoreOptions {
   store: ObjectStore;
   plan: RestorePlan;
+  /** What opens encrypted objects; without it, a plan that needs one fails with IDENTITY_MISSING. */
+  identities?: Identities | undefined;
   /** The members whose directories are made here; the others of the cluster are restored on their own hosts. */
   dataDirs: readonly RestoreMember[];
   /** All members of the new cluster: the same for every host. */

@@ -49,8 +49,9 @@ async function buildMembers(
   settings: RestoreSettings,
   phases: Phases,
 ): Promise<Omit<RestoreReport, 'phaseMs'>> {
-  const { plan, store, signal } = options;
+  const { plan, store, identities, signal } = options;
   const { full, deltas } = plan;
+  const { verify, skipHashCheck } = settings;
   const first = stages.members[0]!;
   const path = first.databasePath;
   const spoolDir = join(first.data.content, 'spool');
@@ -58,7 +59,7 @@ async function buildMembers(
 
   // 1. The full becomes the database file, its hashes checked, etcd's trailing hash cut off.
   const fetched = await phases.run('full', full.manifest.storedBytes, (onBytes) =>
-    fetchFull({ store, full, path, verify: settings.verify, skipHashCheck: settings.skipHashCheck, signal, onBytes }),
+    fetchFull({ store, full, path, verify, skipHashCheck, identities, signal, onBytes }),
   );
   // Most of the file does not change any more: the disk may begin with it while rows are appended.
   const syncing = settled(syncFile(path));

@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import { EtcdOpsError } from '../base/errors.ts';
+import { fingerprintOf } from './recipients.ts';
+
+const FILE_BYTES_MAX = 256 * 1024;
+const IDENTITIES_MAX = 100;
+
+/** What unwrapping a header gave: the file key, or that none of the identities fits. */
+export type Unwrapped = { fileKey: Uint8Array } | 'no-identity';
+
+/**
+ * Private keys that open encrypted objects. They are held in private fields, and neither printed nor serialised.
+ * Any number may be given: keys of earlier times open what was encrypted then.
+ */
+export class Identities {
+  /** Of their recipients. */
+  readonly fingerprints: readonly string[];
+  readonly #secrets: readonly string[];
+
+  private constructor(secrets: readonly string[], fingerprints: readonly string[]) {
+    this.#secrets = secrets;
+    this.fingerprints = fingerprints;
+  }
+
+  /**
+   * Reads identity files as `age-keygen` writes them: one identity a line, comments and empty lines between.
+   * @throws EtcdOpsError CONFIG_INVALID naming file and line. Nothing of a secret is repeated.
+   */
+  static async fromFiles(paths: readonly string[]): Promise<Identities> {
+    const secrets: string[] = [];
+    const fingerprints: string[] = [];
+    for (const path of paths) {
+      const before = secrets.length;
+      const lines = (await readText(path)).split('\n');
+      for (const [index, line] of lines.entries()) {
+        const text = line.trim();
+        if (text === '' || text.startsWith('#')) continue;
+        fingerprints.push(await fingerprintOfSecret(text, `${path}, line ${index + 1}`));
+        secrets.push(text);
+      }
+      if (secrets.length === before) throw invalid(`${path} holds no identity`);
+    }
+    if (secrets.length > IDENTITIES_MAX) {
+      throw invalid(`${secrets.length} identities are more than ${IDENTITIES_MAX}`);
+    }
+    return new Identities(secrets, fingerprints);
+  }
+
+  /**
+   * Tries all of them on an age header.
+   * @throws Error of the library when a stanza or the MAC is wrong: then the header is damaged.
+   */
+  async unwrap(header: Uint8Array): Promise<Unwrapped> {
+    const { Decrypter } = await import('age-encryption');
+    const decrypter = new Decrypter();
+    let missed = false;
+    for (const secret of this.#secrets) decrypter.addIdentity(secret);
+    // Asked last, and only when no other knew an answer.
+    decrypter.addIdentity({
+      unwrapFileKey: () => {
+        missed = true;
+        return null;
+      },
+    });
+    try {
+      return { fileKey: await decrypter.decryptHeader(header) };
+    } catch (error) {
+      if (missed) return 'no-identity';
+      throw error;
+    }
+  }
+
+  toJSON(): unknown {
+    return { fingerprints: this.fingerprints };
+  }
+
+  [inspect.custom](): string {
+    return `Identities(${this.fingerprints.join(', ')})`;
+  }
+}
+
+async function fingerprintOfSecret(text: string, where: string): Promise<string> {
+  if (text.startsWith('-----BEGIN AGE ENCRYPTED FILE') || text.startsWith('age-encryption.org/')) {
+    throw invalid(
+      `${where}: the identity file is itself encrypted`,
+      'Decrypt it to a place in memory first: `age --decrypt key.age > /dev/shm/key.txt`.',
+    );
+  }
+  if (/^-----BEGIN|^ssh-/.test(text)) {
+    throw invalid(`${where} is an SSH key, which etcd-ops does not decrypt with`, 'Use a key of `age-keygen`.');
+  }
+  if (text.startsWith('AGE-PLUGIN-')) throw invalid(`${where} needs an age plugin, and etcd-ops runs none`);
+  const { Decrypter, identityToRecipient } = await import('age-encryption');
+  try {
+    new Decrypter().addIdentity(text);
+    return fingerprintOf(await identityToRecipient(text));
+  } catch {
+    // The library's message might repeat what it was given.
+    throw invalid(`${where} is no age identity`, 'A line of a key file looks like AGE-SECRET-KEY-1...');
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
+    return bytes.toString('utf8');
+  } catch (cause) {
+    throw invalid(`The identity file ${path} cannot be read`, 'Check the path, and who may read it.', cause);
+  }
+}
+
+function invalid(message: string, remedy?: string, cause?: unknown): EtcdOpsError {
+  return new EtcdOpsError('CONFIG_INVALID', { message, cause, ...(remedy === undefined ? {} : { remedy }) });
+}
