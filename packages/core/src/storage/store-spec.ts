@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { isKeyPart, KEY_BYTES_MAX } from './key-rules.ts';
+import { OSS_ADDRESSING } from './oss-endpoint.ts';
 
 export const STORE_PROVIDERS = ['Local', 'S3', 'OSS'] as const;
 export type StoreProvider = (typeof STORE_PROVIDERS)[number];
@@ -96,7 +97,12 @@ const s3StoreSchema = z.strictObject({
   checksums: z.enum(['crc32', 'md5', 'none']).exactOptional(),
 });
 
-const ossStoreSchema = z.strictObject({ provider: z.literal('OSS'), ...remoteFields });
+const ossStoreSchema = z.strictObject({
+  provider: z.literal('OSS'),
+  ...remoteFields,
+  /** How the bucket's name travels. Without it: in front of the host, or in the path where the endpoint is an address. */
+  addressing: z.enum(OSS_ADDRESSING).exactOptional(),
+});
 
 /** Where repositories live, as configuration says it. An unknown field is an error. Credentials are only referred to. */
 export const storeSpecSchema = z.discriminatedUnion('provider', [localStoreSchema, s3StoreSchema, ossStoreSchema]);
