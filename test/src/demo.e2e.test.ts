@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { undescribedPaths } from '@etcd-ops/cli';
 import { etcdVersions, findBinary, missingBinary } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { runEtcdOps } from './run-etcd-ops.ts';
@@ -24,6 +25,7 @@ test.each(versions)('the demo on etcd %s restores everything that the living clu
   const { exitCode, stdout, stderr } = await runEtcdOps('demo', '--etcd-version', version, '-o', 'json', '--seed', '7');
   expect(exitCode, stderr).toBe(0);
   const report = JSON.parse(stdout) as Report;
+  expect(undescribedPaths('demo', report)).toEqual([]);
   expect(report.restores.map(({ title, equal, differences }) => ({ title, equal, differences }))).toEqual([
     { title: 'the newest state', equal: true, differences: [] },
     { title: 'the moment before the mistake', equal: true, differences: [] },

@@ -202,9 +202,10 @@ const ROWS: readonly Row[] = [
   {
     what: 'a store that nobody knows',
     args: ['--storage-provider', 'S4'],
-    code: 'CONFIG_INVALID',
+    code: 'USAGE',
     exitCode: 2,
     says: /S4/,
+    remedy: /Local, S3, OSS/,
   },
   {
     what: 'a configuration file that is not there',

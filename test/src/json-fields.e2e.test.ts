@@ -54,6 +54,17 @@ describe.skipIf(reason !== undefined)('every field of -o json is described', () 
     expect(undescribedPaths(command, JSON.parse(stdout))).toEqual([]);
   });
 
+  test('etcd-ops snapshot --once, and hash of what it stored', async () => {
+    const args = ['--bucket', scratch.file('once'), '--cluster-name', 'prod', '-o', 'json'];
+    const { exitCode, stdout, stderr } = await runCli(['snapshot', '--once', '--endpoints', etcd.endpoint, ...args]);
+    expect(exitCode, stderr).toBe(0);
+    const stored = JSON.parse(stdout) as { full: { key: string } };
+    expect(undescribedPaths('snapshot', stored)).toEqual([]);
+    const hash = await runCli(['hash', scratch.file('once', stored.full.key), '-o', 'json']);
+    expect(hash.exitCode, hash.stderr).toBe(0);
+    expect(undescribedPaths('hash', JSON.parse(hash.stdout))).toEqual([]);
+  });
+
   test('etcd-ops version', async () => {
     const { stdout } = await runCli(['version', '-o', 'json']);
     expect(undescribedPaths('version', JSON.parse(stdout))).toEqual([]);

@@ -71,11 +71,12 @@ export { deadLetterSchema, type DeadLetter } from './messages/dead-letter.ts';
 export { defragTaskSchema, type DefragTask } from './messages/defrag-task.ts';
 export { deltaTaskSchema, type DeltaTask } from './messages/delta-task.ts';
 export { failureSchema, type Failure } from './messages/failure.ts';
+export { failureOf } from './tasks/failure-of.ts';
 export { fullTaskSchema, type FullTask } from './messages/full-task.ts';
 export { gcTaskSchema, type GcTask } from './messages/gc-task.ts';
 export { lastDoneSchema, type LastDone } from './messages/last-done.ts';
 export { listAnswerSchema, listRequestSchema, type ListAnswer, type ListRequest } from './messages/list-api.ts';
-export { ownerSchema, type Owner } from './messages/owner.ts';
+export { ownerSchema, type CaptureFacts, type Owner } from './messages/owner.ts';
 export { planAnswerSchema, planRequestSchema, type PlanAnswer, type PlanRequest } from './messages/plan-api.ts';
 export { positionSchema, type Position } from './messages/position.ts';
 export { progressSchema, type Progress } from './messages/progress.ts';
@@ -96,6 +97,7 @@ export {
 export {
   statusAnswerSchema,
   statusRequestSchema,
+  type StandingFailure,
   type StatusAnswer,
   type StatusRequest,
 } from './messages/status-api.ts';

@@ -73,8 +73,8 @@ export function createApi(context: ServiceContext, roots: readonly string[]): Ap
       request: statusRequestSchema,
       answer: statusAnswerSchema,
       handler: async ({ cluster }) => {
-        const names = cluster === undefined ? clusters.all().map(({ name }) => name) : [specOf(context, cluster).name];
-        return { clusters: await readStatus(bus, names) };
+        const specs = cluster === undefined ? clusters.all() : [specOf(context, cluster)];
+        return { clusters: await readStatus(bus, specs) };
       },
     }),
   ];

@@ -1,5 +1,8 @@
 import {
+  attemptKey,
+  attempts,
   clusterKey,
+  failureSchema,
   lastDone,
   lastDoneKey,
   owners,
@@ -8,21 +11,31 @@ import {
   streamFacts,
   TASK_KINDS,
   type Bus,
+  type ClusterSpec,
+  type LastDone,
+  type Owner,
+  type StandingFailure,
   type StatusAnswer,
+  type TaskKind,
 } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 
 type ClusterStatus = StatusAnswer['clusters'][number];
+type Done = readonly (readonly [TaskKind, LastDone | undefined])[];
+
+/** Of these at most one waits for a cluster, so that its attempts have one place. */
+const COUNTED_KINDS: readonly TaskKind[] = ['full', 'delta', 'gc', 'compact', 'defrag'];
 
 /** What the bus knows of clusters: a cluster of which something cannot be read is told without it. */
-export async function readStatus(bus: Bus, clusters: readonly string[]): Promise<ClusterStatus[]> {
+export async function readStatus(bus: Bus, clusters: readonly ClusterSpec[]): Promise<ClusterStatus[]> {
   const statuses: ClusterStatus[] = [];
-  for (const cluster of clusters) statuses.push(await readOne(bus, cluster));
+  for (const spec of clusters) statuses.push(await readOne(bus, spec));
   return statuses;
 }
 
-async function readOne(bus: Bus, cluster: string): Promise<ClusterStatus> {
-  const [owner, position, events, last] = await Promise.all([
+async function readOne(bus: Bus, spec: ClusterSpec): Promise<ClusterStatus> {
+  const cluster = spec.name;
+  const [owner, position, events, last, attempted] = await Promise.all([
     readable(owners(bus).get(clusterKey(cluster))),
     readable(positions(bus).get(positionKey(cluster))),
     readable(streamFacts(bus, cluster)),
@@ -31,6 +44,7 @@ async function readOne(bus: Bus, cluster: string): Promise<ClusterStatus> {
         async (kind) => [kind, (await readable(lastDone(bus).get(lastDoneKey(kind, cluster))))?.value] as const,
       ),
     ),
+    readAttempts(bus, cluster),
   ]);
   return {
     cluster,
@@ -40,7 +54,49 @@ async function readOne(bus: Bus, cluster: string): Promise<ClusterStatus> {
       ? {}
       : { events: { messages: events.messages, bytes: events.bytes, lastSequence: events.lastSequence } }),
     last: Object.fromEntries(last.flatMap(([kind, done]) => (done === undefined ? [] : [[kind, done]]))),
+    schedules: schedulesOf(spec),
+    failures: [...captureFailure(owner?.value), ...attempted, ...ended(last)].toSorted(
+      (left, right) => Date.parse(right.at) - Date.parse(left.at),
+    ),
   };
+}
+
+function schedulesOf({ snapshots, retention, defrag, timezone }: ClusterSpec): NonNullable<ClusterStatus['schedules']> {
+  return {
+    timezone,
+    full: snapshots.schedule,
+    deltaPeriodMs: snapshots.deltaPeriodMs,
+    gcPeriodMs: retention.gcPeriodMs,
+    ...(defrag.enabled ? { defrag: defrag.schedule } : {}),
+  };
+}
+
+/** A capture that runs again has got over its failure. */
+function captureFailure(owner: Owner | undefined): StandingFailure[] {
+  const capture = owner?.capture;
+  return capture?.failure === undefined || capture.watching ? [] : [{ of: 'capture', ...capture.failure }];
+}
+
+/** Tasks that failed and are tried again: what is recorded goes when they come right. */
+async function readAttempts(bus: Bus, cluster: string): Promise<StandingFailure[]> {
+  const found = await Promise.all(
+    COUNTED_KINDS.map(async (kind) => {
+      const key = attemptKey({ kind, cluster, id: '', pool: '' });
+      const { failure, attempts: count, updatedAt } = (await readable(attempts(bus).get(key)))?.value ?? {};
+      if (failure === undefined || updatedAt === undefined) return [];
+      return [{ of: kind, ...failure, at: updatedAt, ...(count! > 0 ? { attempts: count! } : {}) }];
+    }),
+  );
+  return found.flat();
+}
+
+/** Tasks that were given up, and have not been done since. */
+function ended(last: Done): StandingFailure[] {
+  return last.flatMap(([kind, done]) => {
+    if (done === undefined || done.ok) return [];
+    const failure = failureSchema.safeParse(done.summary['failure']);
+    return failure.success ? [{ of: kind, ...failure.data, at: done.finishedAt }] : [];
+  });
 }
 
 /** No stream yet, or a document of another version: nothing that a status should fail for. */

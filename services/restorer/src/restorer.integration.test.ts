@@ -280,7 +280,15 @@ describe('restorer', () => {
     expect((await snapshot('delta')).outcome).toBe('accepted');
     const status = await callApi(bus, 'status', { cluster: CLUSTER }, { answer: statusAnswerSchema });
     expect(status).toEqual({
-      clusters: [{ cluster: CLUSTER, events: { messages: 1, bytes: expect.any(Number), lastSequence: 1 }, last: {} }],
+      clusters: [
+        {
+          cluster: CLUSTER,
+          events: { messages: 1, bytes: expect.any(Number), lastSequence: 1 },
+          last: {},
+          schedules: { timezone: 'UTC', full: '*/20 * * * *', deltaPeriodMs: 10_000, gcPeriodMs: 60_000 },
+          failures: [],
+        },
+      ],
     });
     expect(await callApi(bus, 'status', {}, { answer: statusAnswerSchema })).toEqual(status);
   });

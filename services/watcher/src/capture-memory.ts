@@ -1,3 +1,4 @@
+import { CaptureLag } from './capture-lag.ts';
 import type { RevisionHole } from './revision-assembler.ts';
 
 /** Rows to have seen before their mean size is believed. */
@@ -23,6 +24,8 @@ export class CaptureMemory {
   #revisionBytesHint: number | undefined;
   #fragmentAlways = false;
   #hole: RevisionHole | undefined;
+  /** For who asks how the capture does. */
+  readonly lag = new CaptureLag();
   /** L when the last session ended; 0 before the first. */
   capturedRevision = 0;
   /** The newest store revision that etcd named, whoever asked. */

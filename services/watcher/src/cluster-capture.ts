@@ -1,4 +1,4 @@
-import type { ClusterSpec } from '@etcd-ops/bus';
+import { failureOf, type CaptureFacts, type ClusterSpec } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
 import type { EtcdMember } from '@etcd-ops/etcd-client';
 import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
@@ -18,6 +18,8 @@ export interface ClusterCaptureOptions {
 
 /** How often etcd is asked for its head: a watch that is held back or not open does not tell. */
 const HEAD_LOOK_MS = 2_000;
+/** As much as the owner's key takes. */
+const DETAIL_LENGTH_MAX = 4_096;
 /** A session that captured for this long was a good one: the next begins again with the shortest pause. */
 const GOOD_SESSION_MS = 10_000;
 
@@ -29,6 +31,7 @@ export class ClusterCapture {
   #watching = false;
   #detail = 'starting';
   #said = '';
+  #failure: CaptureFacts['failure'];
 
   constructor(options: ClusterCaptureOptions) {
     this.#options = options;
@@ -43,6 +46,18 @@ export class ClusterCapture {
   /** One line for people. */
   get detail(): string {
     return this.#detail;
+  }
+
+  /** For `status`, by way of the owner's key. */
+  facts(): CaptureFacts {
+    const nowMs = this.#options.context.clock.now();
+    return {
+      at: new Date(nowMs).toISOString(),
+      watching: this.#watching,
+      ...(this.#watching ? {} : { waitsFor: this.#detail.slice(0, DETAIL_LENGTH_MAX) }),
+      ...this.#memory.lag.at(nowMs),
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -99,6 +114,7 @@ export class ClusterCapture {
       if (!signal.aborted) this.#sayEnd(end);
     } catch (error) {
       this.#setWatching(false, describeError(error));
+      this.#failure = { ...failureOf(error), at: new Date(context.clock.now()).toISOString() };
       // The connection knows another cluster at this address: look again who is there.
       if (isEtcdOpsError(error, 'ETCD_WRONG_CLUSTER')) context.etcd.forget(spec.name);
       if (signal.aborted) return;
@@ -116,6 +132,7 @@ export class ClusterCapture {
     const look = async (): Promise<void> => {
       const { revision } = await member.linearizableRead();
       this.#memory.headRevision = revision;
+      this.#memory.lag.noteHead(revision, this.#options.context.clock.now());
       const captured = this.#memory.capturedRevision;
       if (this.#watching || captured === 0) return;
       metrics.headRevision.set(labels, revision);

@@ -1,12 +1,23 @@
-import { clusterKey, owners, type Bus, type Owner } from '@etcd-ops/bus';
+import { clusterKey, owners, type Bus, type CaptureFacts, type Owner } from '@etcd-ops/bus';
 import type { OwnerKey } from './ownership.ts';
 
 /** A cluster's key in the bucket of owners, as this watcher uses it. */
-export function createOwnerKey(options: { bus: Bus; cluster: string; watcher: string; now: () => number }): OwnerKey {
-  const { bus, watcher, now } = options;
+export function createOwnerKey(options: {
+  bus: Bus;
+  cluster: string;
+  watcher: string;
+  now: () => number;
+  /** What each renewal tells of the capture. */
+  facts?: () => CaptureFacts | undefined;
+}): OwnerKey {
+  const { bus, watcher, now, facts = () => undefined } = options;
   const bucket = owners(bus);
   const key = clusterKey(options.cluster);
   const value: Owner = { version: 1, watcher, since: new Date(now()).toISOString() };
+  const renewed = (): Owner => {
+    const capture = facts();
+    return capture === undefined ? value : { ...value, capture };
+  };
   return {
     async create() {
       const created = await bucket.create(key, value);
@@ -15,7 +26,7 @@ export function createOwnerKey(options: { bus: Bus; cluster: string; watcher: st
       const held = await bucket.get(key);
       return held?.value.watcher === watcher ? held.revision : undefined;
     },
-    renew: (revision) => bucket.update(key, value, revision),
+    renew: (revision) => bucket.update(key, renewed(), revision),
     async release(revision) {
       await bucket.delete(key, revision);
     },

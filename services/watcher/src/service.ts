@@ -40,7 +40,13 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
         job: async (spec, jobSignal) => {
           if (!isCaptured(spec)) return await wantFirstFull(spec, context, jobSignal);
           await holdOwnership({
-            key: createOwnerKey({ bus: context.bus, cluster: spec.name, watcher, now: () => context.clock.now() }),
+            key: createOwnerKey({
+              bus: context.bus,
+              cluster: spec.name,
+              watcher,
+              now: () => context.clock.now(),
+              facts: () => captures.get(spec.name)?.facts(),
+            }),
             renewMs: settings.ownerRenewMs,
             contendMs: settings.ownerContendMs,
             clock: context.clock,

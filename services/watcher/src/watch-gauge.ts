@@ -33,9 +33,11 @@ export class WatchGauge {
     let droppedSaid = 0;
     let behindTicks = 0;
     this.#tick = () => {
-      const captured = publisher.point.revision;
+      const { timeline, revision: captured } = publisher.point;
       const head = Math.max(watch.headRevision, memory.headRevision, captured);
       const oldestMs = watch.gatherer.oldestObservedMs;
+      memory.lag.noteHead(head, clock.now());
+      memory.lag.noteCaptured(timeline, captured);
       metrics.headRevision.set(labels, head);
       metrics.capturedRevision.set(labels, captured);
       metrics.lagRevisions.set(labels, head - captured);

@@ -1,12 +1,33 @@
 import { z } from 'zod';
+import { failureSchema } from './failure.ts';
 import { lastDoneSchema } from './last-done.ts';
 import { ownerSchema } from './owner.ts';
 import { positionSchema } from './position.ts';
-import { nameSchema } from './task-base.ts';
+import { isoTimeSchema, nameSchema } from './task-base.ts';
 
 /** `etcdops.status`: of one cluster, or of all. */
 export const statusRequestSchema = z.strictObject({ cluster: nameSchema.exactOptional() });
 export type StatusRequest = z.infer<typeof statusRequestSchema>;
+
+/** Something that went wrong and has not come right since. */
+const standingFailureSchema = failureSchema.extend({
+  /** `capture`, or the kind of the task. */
+  of: z.string().min(1).max(64),
+  at: isoTimeSchema,
+  /** Attempts so far, where it is tried again. */
+  attempts: z.number().int().min(1).exactOptional(),
+});
+
+/** What the spec of a cluster asks for; who reads it works out the next ticks. */
+const schedulesSchema = z.object({
+  timezone: z.string(),
+  full: z.string(),
+  /** 0: no deltas. */
+  deltaPeriodMs: z.number().int().min(0),
+  gcPeriodMs: z.number().int().min(1),
+  /** Absent when nothing is defragmented. */
+  defrag: z.string().exactOptional(),
+});
 
 export const statusAnswerSchema = z.object({
   clusters: z.array(
@@ -20,7 +41,11 @@ export const statusAnswerSchema = z.object({
         .exactOptional(),
       /** By kind of task. */
       last: z.record(z.string(), lastDoneSchema),
+      schedules: schedulesSchema.exactOptional(),
+      /** Newest first. */
+      failures: z.array(standingFailureSchema).exactOptional(),
     }),
   ),
 });
 export type StatusAnswer = z.infer<typeof statusAnswerSchema>;
+export type StandingFailure = z.infer<typeof standingFailureSchema>;

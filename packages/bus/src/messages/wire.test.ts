@@ -22,13 +22,13 @@ import { taskSchema } from './task.ts';
  * else: raise the message's `version`, keep reading the old one, and write it down in docs/MESSAGES.md.
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
-  attempt: { schema: attemptSchema, hash: 'bcf5c1589644f732' },
+  attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
   'cluster-spec': { schema: clusterSpecSchema, hash: 'a4c4d90120ad15fb' },
-  'dead-letter': { schema: deadLetterSchema, hash: '9b889f362497b7f3' },
+  'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
   'list-request': { schema: listRequestSchema, hash: 'ad17a222ba96a20b' },
-  owner: { schema: ownerSchema, hash: '70a37b9449f3a174' },
+  owner: { schema: ownerSchema, hash: 'ddab964bd26dc83a' },
   'plan-answer': { schema: planAnswerSchema, hash: '5d6af60241e1fd67' },
   'plan-request': { schema: planRequestSchema, hash: 'a6bf96c3b3c4dc6a' },
   position: { schema: positionSchema, hash: '3424e648fb9fd05c' },
@@ -37,10 +37,10 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'restore-request': { schema: restoreRequestSchema, hash: 'd69e4f9fe70d3b41' },
   'snapshot-answer': { schema: snapshotAnswerSchema, hash: '87d23fd2dad9d89b' },
   'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
-  'status-answer': { schema: statusAnswerSchema, hash: '20bff18b832d5496' },
+  'status-answer': { schema: statusAnswerSchema, hash: 'c022f0977f645881' },
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
   task: { schema: taskSchema, hash: 'bce77ccbec5f41ec' },
-  'task-result': { schema: taskResultSchema, hash: 'c79a49b3bfa591fc' },
+  'task-result': { schema: taskResultSchema, hash: '1f44124ba2d68f89' },
 };
 
 test.each(Object.keys(WIRE))('the wire of %s is what it was', (name) => {

@@ -7,6 +7,7 @@ import type { LastDone } from '../messages/last-done.ts';
 import { taskSchema, type Task, type TaskOf } from '../messages/task.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 import type { TaskEvent } from './task-events.ts';
+import { failureOf } from './failure-of.ts';
 import { progressPublisher, type ProgressReport } from './task-progress.ts';
 import { TaskRecords } from './task-records.ts';
 
@@ -266,11 +267,4 @@ function isOfKind<K extends Task['kind']>(task: Task, kind: K): task is TaskOf<K
 
 function vanished(): Failure {
   return { code: 'WORKER_VANISHED', message: 'The worker ended without a word; memory or a crash are likely.' };
-}
-
-/** What may be told: the message of our own errors. Others may quote anything, so only their name is passed on. */
-function failureOf(error: unknown): Failure {
-  if (isEtcdOpsError(error)) return { code: error.code, message: error.message.slice(0, 4096) };
-  const name = error instanceof Error ? error.name : typeof error;
-  return { code: 'INTERNAL', message: `Unexpected ${name}; the log of the worker has the details.` };
 }

@@ -1,16 +1,28 @@
-/** Columns that a text takes on a terminal: Chinese characters and full-width marks take two. */
+/** Columns that a text takes on a terminal: Chinese characters, full-width marks and emoji take two, marks above a letter none. */
 export function displayWidth(text: string): number {
   let width = 0;
-  for (const character of text) width += isWide(character.codePointAt(0)!) ? 2 : 1;
+  for (const character of text) {
+    if (!/\p{Mn}/u.test(character)) width += isWide(character.codePointAt(0)!) ? 2 : 1;
+  }
   return width;
 }
 
+/** First and last code points, as the East Asian Width of Unicode has them. */
+const WIDE: readonly (readonly [number, number])[] = [
+  [0x1100, 0x115f],
+  [0x2e80, 0xa4cf],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe30, 0xfe6f],
+  [0xff00, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x1f300, 0x1f64f],
+  [0x1f900, 0x1f9ff],
+  [0x20000, 0x3fffd],
+];
+
 function isWide(codePoint: number): boolean {
-  return (
-    (codePoint >= 0x2e80 && codePoint <= 0xa4cf) ||
-    (codePoint >= 0xf900 && codePoint <= 0xfaff) ||
-    (codePoint >= 0xff00 && codePoint <= 0xff60)
-  );
+  return WIDE.some(([first, last]) => codePoint >= first && codePoint <= last);
 }
 
 export function padDisplay(text: string, width: number): string {

@@ -1,5 +1,6 @@
 import { describeError, ERROR_CODES, EtcdOpsError } from '@etcd-ops/core';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
+import { oneLine } from './one-line.ts';
 
 const UNEXPECTED_EXIT_CODE = 1;
 
@@ -38,15 +39,6 @@ function reasonOf(error: EtcdOpsError): string {
 
 /** `40CDC992F17F0000:error:0A00045C:SSL routines:...`: whoever wrote the message has translated it. */
 const OPENSSL_LINE = /^[0-9A-F]+:error:/;
-
-/** Libraries break lines and add what only they understand. */
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/No connection established\. Last error: (Error: )?/g, '')
-    .replaceAll(/\. Resolution note: (?=[;)]|$)/g, '')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
-}
 
 function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -3,13 +3,16 @@ import {
   gaps,
   readInventory,
   restorableRanges,
+  type FullEntry,
   type Gap,
   type Inventory,
+  type TimelineInventory,
   openStore,
 } from '@etcd-ops/core';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
-import { formatBytes, formatCount, renderTable } from '../output/table.ts';
+import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
+import { formatTime } from '../output/times.ts';
 import { storeSpec } from './store-spec.ts';
 
 const SHOWN_MAX = 20;
@@ -20,7 +23,7 @@ export async function runList(options: RepositoryOptions & { output: 'table' | '
   const inventory = await readInventory(store, options.clusterName);
   if (options.output === 'json') emitJson(describe(inventory));
   // Empty tables would only hide what is said below.
-  else if (holdsAnything(inventory)) emitText(render(inventory));
+  else if (holdsAnything(inventory)) emitText(renderInventory(inventory));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
     throw new EtcdOpsError('NO_BACKUP', {
       message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}`,
@@ -53,6 +56,7 @@ function describe(inventory: Inventory): unknown {
         createdAt: manifest.createdAt,
         etcdVersion: manifest.etcdVersion,
         codec: manifest.codec,
+        ...(manifest.stale === true ? { stale: true } : {}),
       })),
       deltas: deltas.map(({ key, first, last, lastObservedMs, bytes }) => ({
         key,
@@ -68,34 +72,44 @@ function describe(inventory: Inventory): unknown {
   };
 }
 
-function render(inventory: Inventory): string {
+export function renderInventory(inventory: Inventory, terminalWidth?: number): string {
   const ranges = restorableRanges(inventory).map(({ timeline, from, to, fromTimeMs, toTimeMs }) => [
     String(timeline),
     formatCount(from),
     formatCount(to),
-    iso(fromTimeMs) ?? '',
-    iso(toTimeMs) ?? '',
+    shownTime(fromTimeMs),
+    shownTime(toTimeMs),
   ]);
   const fulls = inventory.timelines.flatMap((timeline) =>
-    timeline.fulls.map(({ revision, bytes, manifest, key }) => [
-      String(timeline.timeline),
-      formatCount(revision),
-      manifest.createdAt,
-      formatBytes(bytes),
-      key,
-    ]),
+    timeline.fulls.map((full) => {
+      const { revision, bytes, manifest, key } = full;
+      const followers = deltasBehind(timeline, full);
+      return [
+        String(timeline.timeline),
+        formatCount(revision),
+        formatTime(manifest.createdAt),
+        formatBytes(bytes),
+        followers.count === 0 ? '' : `${formatCount(followers.count)}, ${formatBytes(followers.bytes)}`,
+        manifest.stale === true ? 'stale' : '',
+        key,
+      ];
+    }),
   );
   const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
   const deltaBytes = deltas.reduce((sum, { bytes }) => sum + bytes, 0);
+  const fullBytes = inventory.timelines
+    .flatMap((timeline) => timeline.fulls)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
   const shown = fulls.slice(-SHOWN_MAX);
   return [
     'Restorable',
-    renderTable(['timeline', 'from revision', 'to revision', 'from time', 'to time'], ranges),
+    renderTable(['timeline', 'from revision', 'to revision', 'from time', 'to time'], ranges, terminalWidth),
     '',
     fulls.length > shown.length ? `Fulls (the newest ${shown.length} of ${fulls.length})` : 'Fulls',
-    renderTable(['timeline', 'revision', 'taken', 'size', 'key'], shown),
+    renderTable(['timeline', 'revision', 'taken', 'size', 'deltas behind it', 'note', 'key'], shown, terminalWidth),
     '',
-    `${formatCount(deltas.length)} deltas, ${formatBytes(deltaBytes)}`,
+    `${formatNumberOf(fulls.length, 'full')} and ${formatNumberOf(deltas.length, 'delta')}, ${formatBytes(fullBytes + deltaBytes)}`,
+    ...inventory.timelines.flatMap(sayFork),
     ...gaps(inventory).map(sayGap),
     ...inventory.incomplete.map(({ key, missing }) => `Incomplete: ${key} has no ${missing}`),
     ...inventory.damaged.map(({ key, reason }) => `Damaged: ${key}: ${reason}`),
@@ -106,6 +120,27 @@ function render(inventory: Inventory): string {
 function sayGap({ timeline, after, before }: Gap): string {
   const end = before === undefined ? 'onwards' : `to ${formatCount(before - 1)}`;
   return `Gap: timeline ${timeline}, revisions ${formatCount(after + 1)} ${end} cannot be restored`;
+}
+
+/** A full of a member without a quorum, and a cluster that did not go on from what was captured, must be seen at once. */
+function sayFork({ timeline, record }: TimelineInventory): string[] {
+  if (record === undefined || record.cause === 'first') return [];
+  return [
+    `Timeline ${timeline}: begun at revision ${formatCount(record.startedAtRevision)}, since the cluster did not go on from what was captured (${record.cause})`,
+  ];
+}
+
+/** Deltas that go on from this full and from none after it. */
+function deltasBehind({ fulls, deltas }: TimelineInventory, full: FullEntry): { count: number; bytes: number } {
+  const next = fulls.find(({ revision }) => revision > full.revision)?.revision ?? Infinity;
+  const isLast = fulls.findLast(({ revision }) => revision === full.revision) === full;
+  const own = isLast ? deltas.filter(({ last }) => last > full.revision && last <= next) : [];
+  return { count: own.length, bytes: own.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+function shownTime(timeMs: number | undefined): string {
+  const time = iso(timeMs);
+  return time === undefined ? '' : formatTime(time);
 }
 
 function iso(timeMs: number | undefined): string | undefined {

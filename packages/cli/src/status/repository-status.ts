@@ -1,0 +1,96 @@
+import {
+  describeError,
+  gaps,
+  isEtcdOpsError,
+  openStore,
+  readInventory,
+  restorableRanges,
+  type Inventory,
+} from '@etcd-ops/core';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { storeSpec } from '../restore/store-spec.ts';
+
+/** A stored object that is the newest of its kind. */
+export interface NewestObject {
+  key: string;
+  timeline: number;
+  revision: number;
+  bytes: number;
+  /** RFC 3339: of a full, when it was begun; of a delta, when its last revision was captured. */
+  time?: string;
+}
+
+/** What the repository alone tells; the daemon need not live for it. */
+export interface RepositoryStatus {
+  store: string;
+  restorable?: { timeline: number; from: number; to: number; toTime?: string };
+  fulls: number;
+  deltas: number;
+  bytes: number;
+  newestFull?: NewestObject;
+  newestDelta?: NewestObject;
+  gaps: number;
+  incomplete: number;
+  damaged: number;
+}
+
+export interface RepositoryAnswer {
+  repository?: RepositoryStatus;
+  /** Why it cannot be read. */
+  repositoryError?: { code: string; message: string };
+}
+
+/** A store that cannot be read is told: the daemon's own word is worth as much without it. */
+export async function readRepositoryStatus(options: RepositoryOptions): Promise<RepositoryAnswer> {
+  try {
+    const store = await openStore(storeSpec(options));
+    return { repository: { store: store.description, ...statusOf(await readInventory(store, options.clusterName)) } };
+  } catch (error) {
+    if (!isEtcdOpsError(error)) throw error;
+    return { repositoryError: { code: error.code, message: describeError(error) } };
+  }
+}
+
+export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store'> {
+  const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
+  const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
+  const full = newest(fulls, ({ createdAtMs }) => createdAtMs);
+  const delta = deltas.at(-1);
+  const range = restorableRanges(inventory).at(-1);
+  return {
+    ...(range === undefined ? {} : { restorable: rangeOf(range) }),
+    fulls: fulls.length,
+    deltas: deltas.length,
+    bytes: [...fulls, ...deltas].reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(full === undefined
+      ? {}
+      : { newestFull: { ...object(full), revision: full.revision, time: full.manifest.createdAt } }),
+    ...(delta === undefined
+      ? {}
+      : { newestDelta: { ...object(delta), revision: delta.last, ...timeOf(delta.lastObservedMs) } }),
+    gaps: gaps(inventory).length,
+    incomplete: inventory.incomplete.length,
+    damaged: inventory.damaged.length,
+  };
+}
+
+function rangeOf(range: ReturnType<typeof restorableRanges>[number]): NonNullable<RepositoryStatus['restorable']> {
+  const { timeline, from, to, toTimeMs } = range;
+  const time = timeOf(toTimeMs).time;
+  return { timeline, from, to, ...(time === undefined ? {} : { toTime: time }) };
+}
+
+function object({ key, timeline, bytes }: { key: string; timeline: number; bytes: number }) {
+  return { key, timeline, bytes };
+}
+
+function timeOf(ms: number | undefined): { time?: string } {
+  return ms === undefined || ms === 0 ? {} : { time: new Date(ms).toISOString() };
+}
+
+function newest<T>(items: readonly T[], rank: (item: T) => number): T | undefined {
+  return items.reduce<T | undefined>(
+    (best, item) => (best === undefined || rank(item) >= rank(best) ? item : best),
+    undefined,
+  );
+}
