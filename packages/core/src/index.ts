@@ -227,6 +227,20 @@ export {
   type StoredProof,
   type WitnessEntry,
 } from './repository/read-proofs.ts';
+export { edgeSpans, type RevisionSpan } from './verify/edge-span.ts';
+export { proveEdge, type ProveEdgeOptions } from './verify/prove-edge.ts';
+export { proveChain, type ProveChainOptions } from './verify/prove-chain.ts';
+export { type ExpectedHash } from './verify/hash-comparison.ts';
+export { verifyRepository, type VerifyOptions } from './verify/verify-repository.ts';
+export {
+  FINDING_KINDS,
+  VERIFY_DEPTHS,
+  type Finding,
+  type FindingKind,
+  type VerifyDepth,
+  type VerifyReport,
+} from './verify/verify-report.ts';
+export { type VerifyScope } from './verify/verify-scope.ts';
 export { decodeWitness, encodeWitness, witnessRecordSchema, type WitnessRecord } from './repository/witness-record.ts';
 export {
   openStoredDelta,

@@ -1,0 +1,223 @@
+import { mkdir } from 'node:fs/promises';
+import { describeError } from '../base/errors.ts';
+import type { Identities } from '../encryption/identities.ts';
+import { restorableRanges } from '../repository/coverage.ts';
+import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
+import { without } from '../repository/plan-restore.ts';
+import type { ProofRecord } from '../repository/proof-record.ts';
+import { DamagedObjectError } from '../restore/damaged-object.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { ChainWitnesses } from './chain-witnesses.ts';
+import { checkDeltaObject, type DigestClaim } from './check-delta-object.ts';
+import { checkFullObject } from './check-full-object.ts';
+import { claimsFor } from './digest-claims.ts';
+import type { ExpectedHash } from './hash-comparison.ts';
+import { listingFindings } from './listing-findings.ts';
+import { proveChain } from './prove-chain.ts';
+import { isUnreadableHere } from './unreadable.ts';
+import { verdictOf, type Finding, type VerifyDepth, type VerifyReport } from './verify-report.ts';
+import { scopeOf, type Scoped, type VerifyScope } from './verify-scope.ts';
+
+export interface VerifyOptions {
+  store: ObjectStore;
+  inventory: Inventory;
+  depth: VerifyDepth;
+  /** What opens encrypted objects; without it they are not read here. */
+  identities?: Identities | undefined;
+  scope?: VerifyScope;
+  /** For copies of what is not a plain local file, and for chains that are rebuilt. */
+  scratchDir: string;
+  scratchBytesMax?: number | undefined;
+  /** Hashes that the living cluster gave just now: every chain that they apply to is held against them. */
+  clusterHashes?: readonly ExpectedHash[];
+  /** Stored witnesses that each chain is held against; 3 unless told. */
+  witnessesMax?: number | undefined;
+  worker?: string | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((phase: string, bytesDone: number, bytesTotal: number) => void) | undefined;
+  onFinding?: ((finding: Finding) => void) | undefined;
+  /** Called with each proof as it is done. */
+  onProof?: ((record: ProofRecord) => Promise<void>) | undefined;
+}
+
+const WITNESSES_DEFAULT = 3;
+/** Deltas that are read side by side; each holds at most a few MiB. */
+const DELTAS_PARALLEL = 4;
+
+/**
+ * Verifies a repository as deep as asked, with bounded memory. What is wrong with it is a finding, never an error: one bad object
+ * must not hide the next.
+ * @throws EtcdOpsError NO_BACKUP, REVISION_NOT_RESTORABLE and STORE_NOT_FOUND about the scope; STORE_FAILED, DISK_FAILED,
+ *   LIMIT_EXCEEDED, CANCELLED.
+ */
+export async function verifyRepository(options: VerifyOptions): Promise<VerifyReport> {
+  return await new Verification(options).run();
+}
+
+class Verification {
+  readonly #options: VerifyOptions;
+  readonly #scoped: Scoped;
+  readonly #findings: Finding[] = [];
+  readonly #damagedKeys = new Set<string>();
+  readonly #proofs: ProofRecord[] = [];
+  readonly #bytesTotal: number;
+  #bytesRead = 0;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+    this.#scoped = scopeOf(options.inventory, options.scope ?? { kind: 'all' });
+    const objects = [...this.#scoped.fulls, ...this.#scoped.deltas];
+    this.#bytesTotal = objects.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  async run(): Promise<VerifyReport> {
+    const { inventory, depth, scratchDir } = this.#options;
+    const beganMs = performance.now();
+    for (const finding of listingFindings(inventory, this.#scoped.timeline)) this.#note(finding);
+    if (depth !== 'quick') {
+      await mkdir(scratchDir, { recursive: true, mode: 0o700 });
+      await this.#readFulls();
+      await this.#readDeltas();
+    }
+    if (depth === 'prove') await this.#prove();
+    const restorable = restorableRanges(without(inventory, this.#damagedKeys));
+    this.#noteWhatIsLost(restorable);
+    return {
+      cluster: inventory.cluster,
+      depth,
+      verdict: verdictOf(this.#findings),
+      fulls: this.#scoped.fulls.length,
+      deltas: this.#scoped.deltas.length,
+      bytesRead: this.#bytesRead,
+      restorable,
+      proofs: this.#proofs,
+      findings: this.#findings,
+      durationMs: Math.round(performance.now() - beganMs),
+    };
+  }
+
+  async #readFulls(): Promise<void> {
+    const { store, scratchDir, identities, signal } = this.#options;
+    for (const full of this.#scoped.fulls) {
+      const before = this.#bytesRead;
+      const onBytes = (bytes: number): void => this.#tell('fulls', before + bytes);
+      await this.#judging(
+        full.key,
+        async () => await checkFullObject({ store, full, scratchDir, identities, signal, onBytes }),
+      );
+      this.#tell('fulls', before + full.bytes);
+    }
+  }
+
+  async #readDeltas(): Promise<void> {
+    const { inventory } = this.#options;
+    const claims = claimsFor(inventory, this.#scoped.deltas);
+    const queue = this.#scoped.deltas.values();
+    const worker = async (): Promise<void> => {
+      for (const entry of queue) {
+        await this.#readDelta(entry, claims.get(entry.key) ?? []);
+        this.#tell('deltas', this.#bytesRead + entry.bytes);
+      }
+    };
+    const outcomes = await Promise.allSettled(Array.from({ length: DELTAS_PARALLEL }, worker));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  async #readDelta(entry: DeltaEntry, claims: readonly DigestClaim[]): Promise<void> {
+    const { store, scratchDir, identities, signal } = this.#options;
+    await this.#judging(entry.key, async () => {
+      const checked = await checkDeltaObject({ store, entry, spoolDir: scratchDir, identities, claims, signal });
+      for (const { key, revision } of checked.contradicted) {
+        const why = `its rows of revision ${revision} are not those of ${key}`;
+        this.#note({ kind: 'failed', what: entry.key, why, remedy: PROOF_REMEDY });
+      }
+    });
+  }
+
+  async #prove(): Promise<void> {
+    const {
+      store,
+      inventory,
+      scratchDir,
+      scratchBytesMax,
+      clusterHashes = [],
+      worker,
+      identities,
+      signal,
+    } = this.#options;
+    const { onProgress, onProof, witnessesMax = WITNESSES_DEFAULT } = this.#options;
+    const witnesses = await ChainWitnesses.list(store, inventory.cluster, signal);
+    for (const target of this.#scoped.targets) {
+      const record = await proveChain({
+        ...{ ...target, store, scratchDir, scratchBytesMax, identities, worker, signal, onProgress },
+        witnesses: [...clusterHashes, ...(await witnesses.of(target, { witnessesMax, signal }))],
+      });
+      this.#proofs.push(record);
+      this.#noteProof(record);
+      await onProof?.(record);
+    }
+    for (const { key, reason } of witnesses.damaged) {
+      this.#note({ kind: 'note', what: key, why: `it is no witness any more: ${reason}`, remedy: 'Nothing needs it.' });
+    }
+  }
+
+  #noteProof({ verdict, full, to, problem, comparisons = [] }: ProofRecord): void {
+    const what = `the chain ${full} to ${to}`;
+    const why = problem ?? verdict;
+    if (verdict === 'failed') this.#note({ kind: 'failed', what, why, remedy: PROOF_REMEDY });
+    else if (verdict === 'open') {
+      const isLocked = why.startsWith('Not provable here');
+      const remedy = isLocked ? 'Give an identity that opens it.' : 'The next full, or the next witness, proves it.';
+      this.#note({ kind: isLocked ? 'partial' : 'note', what, why, remedy });
+    }
+    for (const { outcome, key, with: other, revision, reason } of comparisons) {
+      if (outcome !== 'unusable') continue;
+      const remedy = 'Nothing: it says nothing about this chain.';
+      this.#note({ kind: 'note', what: key ?? `the ${other} at ${revision}`, why: `unusable: ${reason}`, remedy });
+    }
+  }
+
+  /** Runs the check of one object: what is wrong with it becomes a finding. */
+  async #judging(key: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (isUnreadableHere(error)) {
+        const remedy = 'Give an identity that opens it.';
+        this.#note({ kind: 'partial', what: key, why: describeError(error), remedy });
+      } else if (error instanceof DamagedObjectError) {
+        this.#damagedKeys.add(key);
+        const remedy = error.code === 'STORE_NOT_FOUND' ? GONE_REMEDY : DAMAGE_REMEDY;
+        this.#note({ kind: 'damaged', what: key, why: error.rule, remedy });
+      } else throw error;
+    }
+  }
+
+  /** A damaged object in the middle: what cannot be restored any more, and what can. */
+  #noteWhatIsLost(left: readonly { timeline: number; from: number; to: number }[]): void {
+    if (this.#damagedKeys.size === 0) return;
+    const ranges = (found: typeof left): string[] => found.map(({ timeline, from, to }) => `${timeline}/${from}-${to}`);
+    const before = restorableRanges(this.#options.inventory);
+    if (ranges(before).join() === ranges(left).join()) {
+      const why = 'everything can still be restored without it, by another chain';
+      return this.#note({ kind: 'note', what: 'the damage', why, remedy: 'Restores go round it by themselves.' });
+    }
+    const still = left.map(({ timeline, from, to }) => `${from} to ${to} (timeline ${timeline})`).join(', ');
+    const why = `without what is damaged, these revisions can be restored: ${still === '' ? 'none' : still}`;
+    this.#note({ kind: 'partial', what: 'what is left', why, remedy: 'Take a full now: `etcd-ops snapshot --once`.' });
+  }
+
+  #note(finding: Finding): void {
+    this.#findings.push(finding);
+    this.#options.onFinding?.(finding);
+  }
+
+  #tell(phase: string, bytesRead: number): void {
+    this.#bytesRead = bytesRead;
+    this.#options.onProgress?.(phase, bytesRead, this.#bytesTotal);
+  }
+}
+
+const DAMAGE_REMEDY = 'Plans go round it. Look for the cause (disk, store, somebody else), and take a full now.';
+const GONE_REMEDY = 'It was removed meanwhile, or got lost: run verify again.';
+const PROOF_REMEDY = 'Do not trust this chain alone. See "A proof failed" in docs/OPERATIONS.md.';
