@@ -307,17 +307,21 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
   });
 
   test.for([
-    { atWork: false, looked: false },
-    { atWork: false, looked: true },
-    { atWork: true, looked: false },
-    { atWork: true, looked: true },
+    { atWork: false, looked: false, indexed: false },
+    { atWork: false, looked: true, indexed: false },
+    { atWork: false, looked: true, indexed: true },
+    { atWork: true, looked: false, indexed: false },
+    { atWork: true, looked: true, indexed: false },
   ])(
-    'a server that lost the tail of its queue blocks no subject (a task at work: $atWork, looked at before: $looked)',
-    async ({ atWork, looked }, context) => {
+    'a server that lost the tail of its queue blocks no subject (at work: $atWork, looked at: $looked, indexed: $indexed)',
+    { timeout: 90_000 },
+    async ({ atWork, looked, indexed }, context) => {
       const { server, bus, work } = await setUp(context);
       const done: string[] = [];
       const go = Promise.withResolvers<void>();
       const { end, count } = work({
+        // 2.9 may have lost acknowledgements as well: such a task comes again when its time is over.
+        ackWaitMs: 1_000,
         handler: async ({ id }) => {
           if (id === 'slow') await go.promise;
           done.push(id);
@@ -330,22 +334,31 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       for (let n = 1; n <= 5; n++) {
         await dispatchTask(bus, gcTask('a', { id: `before-${n}` }));
         await eventually(async () => (await queued(bus)) === 1);
+        // So slow that 2.9 writes its index behind each: it then knows of deletions whose messages are lost.
+        if (indexed) await delay(600);
       }
       if (atWork) await dispatchTask(bus, gcTask('b', { id: 'slow' }));
-      await eventually(() => count('started') === (atWork ? 6 : 5));
+      await eventually(() => count('started') >= (atWork ? 6 : 5));
       const lastSequence = async () => (await (await bus.jsm()).streams.info(TASKS_STREAM)).state.last_seq;
-      const before = await lastSequence();
       await server.kill();
       expect(await cutTail(server.storeDir, atWork ? 600 : 100, (stream) => stream === TASKS_STREAM)).toBe(1);
       await server.start();
       await eventually(() => bus.connected);
-      // Whoever waits for tasks by now has looked at a queue in which none of his lay.
-      const waiting = async () => (await (await bus.jsm()).consumers.info(TASKS_STREAM, 'gc')).num_waiting;
-      if (looked) await eventually(async () => (await waiting()) === (atWork ? 3 : 4));
-      // Its sequence is one that the consumer has delivered before. An answer may be lost, then the repetition is a duplicate.
-      await eventually(async () => (await dispatchTask(bus, gcTask('a', { id: 'after' }))) !== 'busy');
-      expect(await lastSequence()).toBeLessThanOrEqual(before);
-      await eventually(() => done.includes('after'), { timeoutMs: 20_000 });
+      const hasLooked = async () => {
+        const { delivered, num_waiting } = await (await bus.jsm()).consumers.info(TASKS_STREAM, 'gc');
+        return num_waiting > 0 && delivered.stream_seq <= (await lastSequence());
+      };
+      // Before that, the worker has to find out about a queue in which no task of his lies.
+      if (looked) await eventually(hasLooked, { timeoutMs: 20_000 });
+      // Its sequence is one that the consumer has delivered before. What comes before anybody looked, 2.9 may have lost as well.
+      let tries = 0;
+      const isFree = async () => {
+        if (done.some((id) => id.startsWith('after'))) return true;
+        await dispatchTask(bus, gcTask('a', { id: `after-${++tries}` }));
+        return false;
+      };
+      // It may be the look of a worker that was idle for long which finds it.
+      await eventually(isFree, { timeoutMs: 50_000, intervalMs: 50 });
       go.resolve();
       await eventually(async () => (await queued(bus)) === 1);
       await end();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { taskDurable, taskFilter, TASKS_STREAM, type TaskKind } from '../names.ts';
-import { hasUnreachableTasks } from './unreachable-tasks.ts';
+import { findUnreachableTasks, freeUnreadableTasks } from './unreachable-tasks.ts';
 
 export interface TaskConsumerOptions {
   kind: TaskKind;
@@ -37,7 +37,10 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
   for (let attempt = 1; ; attempt++) {
     try {
       const found = await consumerConfig(bus, durable);
-      if (found !== undefined && (await hasUnreachableTasks(bus, { durable, filter: wanted.filter_subject }))) {
+      const filter = wanted.filter_subject;
+      const unreachable = found === undefined ? undefined : await findUnreachableTasks(bus, { durable, filter });
+      if (unreachable !== undefined) {
+        if (unreachable === 'unreadable') await freeUnreadableTasks(bus);
         await jsm.consumers.delete(TASKS_STREAM, durable);
         await jsm.consumers.add(TASKS_STREAM, { ...wanted });
       } else if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
