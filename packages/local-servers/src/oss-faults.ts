@@ -26,15 +26,17 @@ export interface OssFault {
   matches?: (request: OssRequest) => boolean;
   /** How many requests it hits; default 1. */
   times?: number;
+  /** Hits only each so-manieth of the requests that fit; default 1. */
+  every?: number;
   effect: OssFaultEffect;
 }
 
 /** Faults in the order in which they were added; each request takes the first that fits it. */
 export class OssFaults {
-  #waiting: (OssFault & { left: number })[] = [];
+  #waiting: (OssFault & { left: number; met: number })[] = [];
 
   add(fault: OssFault): void {
-    this.#waiting.push({ ...fault, left: fault.times ?? 1 });
+    this.#waiting.push({ ...fault, left: fault.times ?? 1, met: 0 });
   }
 
   clear(): void {
@@ -47,10 +49,12 @@ export class OssFaults {
   }
 
   take(request: OssRequest): OssFaultEffect | undefined {
-    const fault = this.#waiting.find(
+    const fitting = this.#waiting.filter(
       ({ operation, matches }) =>
         (operation === undefined || operation === request.operation) && (matches === undefined || matches(request)),
     );
+    for (const candidate of fitting) candidate.met++;
+    const fault = fitting.find(({ met, every = 1 }) => met % every === 0);
     if (fault === undefined) return undefined;
     fault.left--;
     if (fault.left <= 0) this.#waiting = this.#waiting.filter((other) => other !== fault);

@@ -20,7 +20,8 @@ export function parseOssRequest(
   }: { method?: string | undefined; url?: string | undefined; headers: IncomingHttpHeaders },
   { body, cnames }: { body: Buffer; cnames: ReadonlyMap<string, string> },
 ): OssRequest {
-  const [path = '/', search = ''] = url.split(/\?(.*)/s);
+  // A client that takes this server for its proxy writes the whole URL.
+  const [path = '/', search = ''] = url.replace(/^http:\/\/[^/]+/, '').split(/\?(.*)/s);
   const query = parseQuery(search);
   const plain: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(headers)) plain[name] = Array.isArray(value) ? value.join(',') : value;

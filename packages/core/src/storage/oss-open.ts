@@ -18,7 +18,10 @@ const SOCKETS_MAX = 256;
  */
 export async function openOssBucket(
   spec: OssStoreSpec,
-  { chain = new OssCredentialChain(ossCredentialSources(spec.credentials)) }: { chain?: OssCredentialChain } = {},
+  {
+    chain = new OssCredentialChain(ossCredentialSources(spec.credentials)),
+    proxyEnv = proxyEnvironment(),
+  }: { chain?: OssCredentialChain; proxyEnv?: NodeJS.ProcessEnv } = {},
 ): Promise<OssBucket> {
   const { bucket, sse } = spec;
   const ca = spec.caFile === undefined ? [] : [...getCACertificates('default'), await readAuthority(spec.caFile)];
@@ -35,7 +38,7 @@ export async function openOssBucket(
     insecureSkipVerify: spec.insecureSkipVerify ?? false,
     idleTimeoutMs: spec.requestTimeoutMs ?? IDLE_TIMEOUT_MS,
     socketsMax: SOCKETS_MAX,
-    proxyEnv: proxyEnvironment(),
+    proxyEnv,
   });
   const calls = new OssCalls(credentials, { bucket, chain, transport, locate });
   return new OssBucket(calls, { bucket, sse, conditionalPut: spec.conditionalPut ?? true });

@@ -37,6 +37,8 @@ export async function* readRange(
     } catch (error) {
       // What the consumer throws does not come by here: it ends the generator.
       failure = error;
+      // Damage that the adapter found out is not healed by reading on behind it.
+      if (isEtcdOpsError(error) && !error.retriable) throw error;
     } finally {
       read.discard();
     }
