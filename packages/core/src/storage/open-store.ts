@@ -7,16 +7,22 @@ import { STORE_PROVIDERS, type StoreSpec } from './store-spec.ts';
  * @throws EtcdOpsError CONFIG_INVALID for a provider that this version does not support.
  */
 export async function openStore(spec: StoreSpec): Promise<ObjectStore> {
-  const provider: string = spec.provider;
-  switch (provider) {
+  switch (spec.provider) {
     case 'Local': {
       const { LocalStore } = await import('./local-store.ts');
       return new LocalStore(spec.bucket);
     }
+    case 'OSS': {
+      const [{ openOssBucket }, { remoteStoreOf }] = await Promise.all([
+        import('./oss-open.ts'),
+        import('./open-remote.ts'),
+      ]);
+      return remoteStoreOf(await openOssBucket(spec), spec);
+    }
     default:
       throw new EtcdOpsError('CONFIG_INVALID', {
-        message: `The store provider ${JSON.stringify(provider)} is not supported by this version`,
-        remedy: `Use one of: ${STORE_PROVIDERS.slice(0, 1).join(', ')}.`,
+        message: `The store provider ${JSON.stringify(spec.provider)} is not supported by this version`,
+        remedy: `Use one of: ${STORE_PROVIDERS.filter((name) => name !== 'S3').join(', ')}.`,
       });
   }
 }
