@@ -80,7 +80,7 @@ export {
 } from './datadir/membership.ts';
 export { encodeRaftFiles, writeRaftFiles, type RaftFiles } from './datadir/raft-files.ts';
 export { decodeRaftSnapshot, readRaftSnapshot, type RaftSnapshot } from './datadir/raft-snapshot-reader.ts';
-export { rewriteStoreBuckets, targetOfVersion, type EtcdTarget } from './datadir/store-buckets.ts';
+export { ETCD_TARGETS, rewriteStoreBuckets, targetOfVersion, type EtcdTarget } from './datadir/store-buckets.ts';
 export { FIRST_WAL_NAME } from './datadir/wal-format.ts';
 export {
   decodeWal,

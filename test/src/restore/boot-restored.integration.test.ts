@@ -19,6 +19,7 @@ import {
   missingBinary,
   planMembers,
   runEtcdctl,
+  runEtcdutl,
   spawnGuarded,
   startEtcd,
   tempDir,
@@ -29,7 +30,7 @@ import { CLUSTER, putDeltas, putFull } from './recorded-history.ts';
 
 const TOKEN = 'restored';
 
-describe.for(['3.4', '3.5'])('a restore for etcd %s', (release) => {
+describe.for(['3.4', '3.5', '3.6', '3.7'])('a restore for etcd %s', (release) => {
   const version = etcdVersions().findLast((found) => found.startsWith(`${release}.`));
 
   test.for([1, 3])('of a full and its deltas boots with %i members and equals its source', async (count, context) => {
@@ -53,13 +54,8 @@ describe.for(['3.4', '3.5'])('a restore for etcd %s', (release) => {
       hashKv: { hash: before.hash },
     });
     for (const { dataDir } of members) {
-      const status = await runEtcdctl(
-        { version },
-        'snapshot',
-        'status',
-        join(dataDir, 'member/snap/db'),
-        '--write-out=json',
-      );
+      const db = join(dataDir, 'member/snap/db');
+      const status = await runEtcdutl({ version }, 'snapshot', 'status', db, '--write-out=json');
       expect(JSON.parse(status)).toMatchObject({ revision: before.revision });
     }
 
@@ -75,34 +71,45 @@ describe.for(['3.4', '3.5'])('a restore for etcd %s', (release) => {
   });
 });
 
-test('a snapshot of etcd 3.4 restored for 3.5 boots there', async (context) => {
-  const [older, newer] = ['3.4', '3.5'].map((release) =>
-    etcdVersions().findLast((found) => found.startsWith(`${release}.`)),
-  );
-  if (older === undefined || newer === undefined) {
-    return context.skip(missingBinary('etcd', older === undefined ? '3.4' : '3.5'));
-  }
-  await using scratch = tempDir();
-  const { store, before } = await recordSource(older, scratch.file(''));
-  const members = await planMembers(1, scratch.file('restored'));
-  await restore({
-    store,
-    plan: planRestore(await readInventory(store, CLUSTER), { kind: 'latest' }),
-    dataDirs: members.map(({ name, dataDir }) => ({ member: name, dataDir })),
-    initialCluster: parseInitialCluster(initialClusterOf(members)),
-    token: TOKEN,
-    target: '3.5',
-  });
-  await using etcd = await startEtcd({ version: newer, members, token: TOKEN });
-  const { revision, hash, compactRevision } = await factsOf(etcd, etcd.endpoint);
-  expect({ revision, hash, compactRevision }).toEqual({
-    revision: before.revision,
-    hash: before.hash,
-    compactRevision: before.compactRevision,
-  });
-  await useAndRestart(etcd);
-  await verifyAtStop(newer, etcd.dataDir, etcd);
-});
+test.for([
+  { from: '3.4', target: '3.5', boots: '3.5' },
+  { from: '3.4', target: '3.6', boots: '3.6' },
+  { from: '3.5', target: '3.7', boots: '3.7' },
+  { from: '3.5', target: '3.6', boots: '3.7' },
+  { from: '3.7', target: '3.6', boots: '3.6' },
+  { from: '3.7', target: '3.5', boots: '3.5' },
+  { from: '3.6', target: '3.4', boots: '3.4' },
+] as const)(
+  'a snapshot of etcd $from restored for $target boots in $boots',
+  async ({ from, target, boots }, context) => {
+    const [source, newer] = [from, boots].map((release) =>
+      etcdVersions().findLast((found) => found.startsWith(`${release}.`)),
+    );
+    if (source === undefined || newer === undefined) {
+      return context.skip(missingBinary('etcd', source === undefined ? from : boots));
+    }
+    await using scratch = tempDir();
+    const { store, before } = await recordSource(source, scratch.file(''));
+    const members = await planMembers(1, scratch.file('restored'));
+    await restore({
+      store,
+      plan: planRestore(await readInventory(store, CLUSTER), { kind: 'latest' }),
+      dataDirs: members.map(({ name, dataDir }) => ({ member: name, dataDir })),
+      initialCluster: parseInitialCluster(initialClusterOf(members)),
+      token: TOKEN,
+      target,
+    });
+    await using etcd = await startEtcd({ version: newer, members, token: TOKEN });
+    const { revision, hash, compactRevision } = await factsOf(etcd, etcd.endpoint);
+    expect({ revision, hash, compactRevision }).toEqual({
+      revision: before.revision,
+      hash: before.hash,
+      compactRevision: before.compactRevision,
+    });
+    await useAndRestart(etcd);
+    if (boots !== '3.4') await verifyAtStop(newer, etcd.dataDir, etcd);
+  },
+);
 
 /** A source with two snapshots: the first is stored as a full, the rows up to the second as overlapping deltas. */
 async function recordSource(version: string, directory: string): Promise<{ store: LocalStore; before: EtcdFacts }> {
@@ -143,7 +150,13 @@ async function useAndRestart(etcd: Awaited<ReturnType<typeof startEtcd>>): Promi
   await etcd.restart();
   const restarted = await factsOf(etcd, etcd.endpoint);
   expect(restarted.revision).toBeGreaterThanOrEqual(report.revision);
-  expect(etcd.log()).not.toMatch(/"level":"(error|panic|fatal)"/);
+  expect(complaints(etcd.log())).toEqual([]);
+}
+
+/** What etcd logged as an error or worse. That its listeners were closed, 3.6 and newer call an error at every stop. */
+function complaints(log: string): string[] {
+  const bad = log.split('\n').filter((line) => /"level":"(error|panic|fatal)"/.test(line));
+  return bad.filter((line) => !line.includes('setting up serving from embedded etcd failed'));
 }
 
 /** etcd 3.5 compares its log and its database when it stops, if ETCD_VERIFY asks for it, and panics when they differ. */
@@ -173,7 +186,7 @@ async function verifyAtStop(
     verified.signal('SIGTERM');
     const { code } = await verified.exited;
     expect(verified.log()).toContain('verification of persisted state successful');
-    expect(verified.log()).not.toMatch(/"level":"(error|panic|fatal)"/);
+    expect(complaints(verified.log())).toEqual([]);
     expect([0, null]).toContain(code);
   } finally {
     await verified.kill();

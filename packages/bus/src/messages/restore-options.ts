@@ -1,3 +1,4 @@
+import { ETCD_TARGETS } from '@etcd-ops/core';
 import { z } from 'zod';
 import { nameSchema } from './task-base.ts';
 
@@ -13,7 +14,7 @@ export const restoreOptionsShape = {
   /** As etcd's --initial-cluster: `m1=http://10.0.0.1:2380,m2=...`. */
   initialCluster: z.string().min(1).max(65_536),
   token: z.string().min(1).max(256).default('etcd-cluster'),
-  target: z.enum(['3.4', '3.5', '3.6']).exactOptional(),
+  target: z.enum(ETCD_TARGETS).exactOptional(),
   leaseUnknownTtlSeconds: z.number().int().min(1).max(9_000_000_000).exactOptional(),
   skipHashCheck: z.boolean().exactOptional(),
 };

@@ -23,7 +23,7 @@ import { taskSchema } from './task.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: 'a4c4d90120ad15fb' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: '6b27854434afe793' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
@@ -34,12 +34,12 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   position: { schema: positionSchema, hash: '3424e648fb9fd05c' },
   progress: { schema: progressSchema, hash: '69111a3f660887dd' },
   'restore-answer': { schema: restoreAnswerSchema, hash: '9165b5bcba2db0ee' },
-  'restore-request': { schema: restoreRequestSchema, hash: 'd69e4f9fe70d3b41' },
+  'restore-request': { schema: restoreRequestSchema, hash: 'c69f490e1f8767a1' },
   'snapshot-answer': { schema: snapshotAnswerSchema, hash: '87d23fd2dad9d89b' },
   'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
   'status-answer': { schema: statusAnswerSchema, hash: 'c022f0977f645881' },
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
-  task: { schema: taskSchema, hash: 'bce77ccbec5f41ec' },
+  task: { schema: taskSchema, hash: '835ed179f0f9fc27' },
   'task-result': { schema: taskResultSchema, hash: '1f44124ba2d68f89' },
 };
 

@@ -36,7 +36,7 @@ export const memberFlags = {
     en: 'peer URLs of this member',
     zh: '该成员的 peer URL',
   }),
-  target: choice(['3.4', '3.5', '3.6'], {
+  target: choice(['3.4', '3.5', '3.6', '3.7'], {
     section: 'member',
     value: 'version',
     defaultText: { en: "the cluster's own", zh: '原集群的版本' },

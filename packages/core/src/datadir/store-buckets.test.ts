@@ -10,10 +10,10 @@ const before: Record<string, Record<string, string>> = {
     consistent_index: '\0\0\0\0\0\0\0\x63',
     finishedCompactRev: 'F',
     scheduledCompactRev: 'S',
-    storageVersion: '3.6.0',
+    storageVersion: '3.7.0',
     term: 'old',
   },
-  cluster: { clusterVersion: '3.6.0', downgrade: '{}' },
+  cluster: { clusterVersion: '3.7.0', downgrade: '{}' },
 };
 
 function rewritten(target: EtcdTarget, dropAlarms = false): Record<string, Record<string, string>> {
@@ -35,19 +35,19 @@ function rewritten(target: EtcdTarget, dropAlarms = false): Record<string, Recor
 }
 
 test('the store gets the new membership; compact revisions stay', () => {
-  const after = rewritten('3.6');
+  const after = rewritten('3.7');
   expect(after).toEqual({
     meta: {
       confState: '{"voters":[13195394291058371180],"auto_leave":false}',
       consistent_index: '\0\0\0\0\0\0\0\x01',
       finishedCompactRev: 'F',
       scheduledCompactRev: 'S',
-      storageVersion: '3.6.0',
+      storageVersion: '3.7.0',
       term: '\0\0\0\0\0\0\0\x01',
     },
     members: { b71f75320dc06a6c: '{"id":13195394291058371180,"peerURLs":["http://127.0.0.1:2380"],"name":"m"}' },
     members_removed: {},
-    cluster: { clusterVersion: '3.6.0', downgrade: '{}' },
+    cluster: { clusterVersion: '3.7.0', downgrade: '{}' },
     lease: { '12345678': 'L' },
   });
 });
@@ -61,6 +61,8 @@ test('an older target gets nothing that it does not know', () => {
     'term',
   ]);
   expect(rewritten('3.5')['cluster']!['clusterVersion']).toBe('3.5.0');
+  expect(rewritten('3.6')['meta']!['storageVersion']).toBe('3.6.0');
+  expect(rewritten('3.6')['cluster']!['clusterVersion']).toBe('3.6.0');
   expect(Object.keys(rewritten('3.4')['meta']!)).toEqual([
     'consistent_index',
     'finishedCompactRev',
@@ -78,8 +80,9 @@ test.each([
   ['3.4.23', '3.4'],
   ['3.5.16', '3.5'],
   ['v3.6.0-rc.1', '3.6'],
-  ['3.7.1', '3.6'],
-  ['4.0', '3.6'],
+  ['3.7.1', '3.7'],
+  ['3.12.0', '3.7'],
+  ['4.0', '3.7'],
   ['3.3.1', undefined],
   ['', undefined],
 ])('etcd %j is restored for %s', (version, target) => {

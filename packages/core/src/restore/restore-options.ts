@@ -2,7 +2,7 @@ import { join, resolve, sep } from 'node:path';
 import { EtcdOpsError } from '../base/errors.ts';
 import type { MemberSpec } from '../datadir/initial-cluster.ts';
 import { computeMembership, memberByName, type Member, type Membership } from '../datadir/membership.ts';
-import { targetOfVersion, type EtcdTarget } from '../datadir/store-buckets.ts';
+import { ETCD_TARGETS, targetOfVersion, type EtcdTarget } from '../datadir/store-buckets.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { Revision } from '../mvcc/revision.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
@@ -117,7 +117,9 @@ export function settleOptions(options: RestoreOptions): RestoreSettings {
   const { etcdVersion } = options.plan.full.manifest;
   const target = options.target ?? targetOfVersion(etcdVersion);
   if (target === undefined) {
-    throw usage(`The full was made by etcd '${etcdVersion}': name the target release line (3.4, 3.5 or 3.6)`);
+    throw usage(
+      `The full was made by etcd '${etcdVersion}': name the target release line (${ETCD_TARGETS.join(', ')})`,
+    );
   }
   return {
     membership,
