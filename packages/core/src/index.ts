@@ -227,6 +227,15 @@ export {
   type StoredProof,
   type WitnessEntry,
 } from './repository/read-proofs.ts';
+export { mergeDeltas, type MergedDelta, type MergeOptions } from './merge/merge-deltas.ts';
+export {
+  MERGE_BYTES_MAX,
+  MERGE_SETTLE_MS,
+  MERGE_WINDOWS_MS,
+  planMerges,
+  type MergeJob,
+  type MergePolicy,
+} from './merge/plan-merges.ts';
 export { edgeSpans, type RevisionSpan } from './verify/edge-span.ts';
 export { proveEdge, type ProveEdgeOptions } from './verify/prove-edge.ts';
 export { proveChain, type ProveChainOptions } from './verify/prove-chain.ts';

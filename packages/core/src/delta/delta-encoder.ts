@@ -27,9 +27,13 @@ import { encodeIndex, encodeTimes } from './delta-tables.ts';
 import { RowBatcher, type RowBatch } from './row-batcher.ts';
 import { RowSequence } from './row-sequence.ts';
 
+/** Takes the bytes of the object as they are made, in order; they are not changed afterwards. */
+export type DeltaSink = (part: Buffer) => void;
+
 /**
- * Builds one delta object in memory. The same identity, rows, leases and times give the same bytes, in whatever portions
- * they come (compressed blocks: with the same build of the compression library).
+ * Builds one delta object: in memory, or given to a sink part by part, and then only its index, leases and times are held.
+ * The same identity, rows, leases and times give the same bytes, in whatever portions they come (compressed blocks: with the
+ * same build of the compression library).
  */
 export class DeltaEncoder {
   readonly #identity: Required<DeltaIdentity>;
@@ -40,6 +44,7 @@ export class DeltaEncoder {
   readonly #hash = createHash('sha256');
   #content: DeltaContentHash | undefined;
   readonly #parts: Buffer[] = [];
+  readonly #sink: DeltaSink;
   readonly #index: RowsBlockLocation[] = [];
   readonly #leases: LeaseRecord[] = [];
   readonly #times: ObservedTime[] = [];
@@ -48,7 +53,8 @@ export class DeltaEncoder {
   #headerCrc = 0;
   #finished = false;
 
-  constructor(identity: DeltaIdentity) {
+  constructor(identity: DeltaIdentity, options: { sink?: DeltaSink } = {}) {
+    this.#sink = options.sink ?? ((part) => void this.#parts.push(part));
     this.#identity = { codec: 'none', compressionLevel: LEVEL_DEFAULT, ...identity };
   }
 
@@ -101,7 +107,7 @@ export class DeltaEncoder {
 
   /**
    * Completes the object. There must be at least one row, and no time outside of the rows' revisions. `contentSha256` is the same
-   * whatever the codec.
+   * whatever the codec. `bytes` are those that no sink took.
    */
   finish(): { bytes: Buffer; facts: DeltaFacts; contentSha256: string } {
     const { firstRevision, lastRevision } = this.#sequence;
@@ -136,7 +142,7 @@ export class DeltaEncoder {
     };
     this.#write(encodeDeltaFooter(footer));
     const sha256 = this.#hash.digest();
-    this.#parts.push(sha256);
+    this.#sink(sha256);
     const facts = deltaFacts({ ...footer, sha256: sha256.toString('hex') });
     return { bytes: Buffer.concat(this.#parts), facts, contentSha256: this.#content!.hex() };
   }
@@ -195,6 +201,6 @@ export class DeltaEncoder {
       throw new EtcdOpsError('LIMIT_EXCEEDED', { message: `A delta may not have more than ${DELTA_BYTES_MAX} bytes` });
     }
     this.#hash.update(part);
-    this.#parts.push(part);
+    this.#sink(part);
   }
 }
