@@ -76,6 +76,7 @@ export { fullTaskSchema, type FullTask } from './messages/full-task.ts';
 export { gcTaskSchema, type GcTask } from './messages/gc-task.ts';
 export { lastDoneSchema, type LastDone } from './messages/last-done.ts';
 export { listAnswerSchema, listRequestSchema, type ListAnswer, type ListRequest } from './messages/list-api.ts';
+export { mergeTaskSchema, type MergeTask } from './messages/merge-task.ts';
 export { ownerSchema, type CaptureFacts, type Owner } from './messages/owner.ts';
 export { planAnswerSchema, planRequestSchema, type PlanAnswer, type PlanRequest } from './messages/plan-api.ts';
 export { positionSchema, type Position } from './messages/position.ts';
@@ -104,6 +105,9 @@ export {
 export { taskResultSchema, type TaskResult } from './messages/task-result.ts';
 export { taskSchema, type Task, type TaskInput, type TaskOf } from './messages/task.ts';
 
+export { verifyTaskSchema, type VerifyTask } from './messages/verify-task.ts';
+export { witnessTaskSchema, type WitnessTask } from './messages/witness-task.ts';
+
 export { dispatchTask, type DispatchOutcome } from './tasks/dispatch-task.ts';
 export { runTasks, type RunTasksOptions } from './tasks/run-tasks.ts';
 export { type TaskEvent } from './tasks/task-events.ts';
@@ -122,6 +126,7 @@ export {
   type ServerOptions,
   type TlsFiles,
 } from './rights/render-config.ts';
+export { createUserKey, publicKeyOf, type UserKey } from './rights/user-key.ts';
 export { ACCOUNTS, inboxPrefix, ROLES, type Account, type Role } from './rights/roles.ts';
 
 export { findNatsServer } from './private-server/find-nats-server.ts';

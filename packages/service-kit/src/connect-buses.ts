@@ -58,7 +58,8 @@ interface Who {
 }
 
 function opsOf(settings: BaseSettings): Omit<Who, 'name'> | undefined {
-  const { natsOpsUrl, natsOpsTokenFile, natsOpsUser, natsOpsPasswordFile, natsOpsCredsFile, natsOpsNkeyFile } = settings;
+  const { natsOpsUrl, natsOpsTokenFile, natsOpsUser, natsOpsPasswordFile, natsOpsCredsFile, natsOpsNkeyFile } =
+    settings;
   const own = [natsOpsUrl, natsOpsTokenFile, natsOpsUser, natsOpsPasswordFile, natsOpsCredsFile, natsOpsNkeyFile];
   if (own.every((value) => value === undefined)) return undefined;
   return {

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'nats';
+import { connect, nkeyAuthenticator, type ConnectionOptions } from 'nats';
 import {
   eventually,
   findBinary,
@@ -16,8 +16,8 @@ export interface StartNatsOptions {
   version?: string;
   /** Further lines of the configuration, such as `max_payload: 65536`. */
   config?: string;
-  /** Who may ask whether it is ready, where not everybody may. */
-  user?: { name: string; password: string };
+  /** How to ask whether it is ready, where not everybody may. */
+  access?: Pick<ConnectionOptions, 'user' | 'pass' | 'tls'> & { nkeySeed?: string };
 }
 
 /** A real nats-server with JetStream; its port and its store stay over restarts. */
@@ -55,8 +55,8 @@ export async function startNats(options: StartNatsOptions = {}): Promise<TestNat
   const dir = tempDir('etcd-ops-nats-');
   for (let attempt = 1; ; attempt++) {
     const [port] = await freePorts(1);
-    const { config = '', user } = options;
-    const server = new NatsProcess({ binary, dir, port: port!, config, user });
+    const { config = '', access = {} } = options;
+    const server = new NatsProcess({ binary, dir, port: port!, config, access });
     try {
       await server.start();
       return server;
@@ -106,7 +106,7 @@ class NatsProcess implements TestNats {
   readonly #binary: string;
   readonly #dir: TempDir;
   readonly #config: string;
-  readonly #user: StartNatsOptions['user'];
+  readonly #access: StartNatsOptions['access'];
   #process: GuardedProcess | undefined;
 
   constructor(plan: {
@@ -114,10 +114,10 @@ class NatsProcess implements TestNats {
     dir: TempDir;
     port: number;
     config: string;
-    user?: StartNatsOptions['user'];
+    access?: StartNatsOptions['access'];
   }) {
     this.#binary = plan.binary;
-    this.#user = plan.user;
+    this.#access = plan.access;
     this.#dir = plan.dir;
     this.url = `nats://127.0.0.1:${plan.port}`;
     this.storeDir = plan.dir.file('store');
@@ -141,8 +141,12 @@ class NatsProcess implements TestNats {
     this.#process = child;
     await eventually(async () => {
       if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
-      const who = this.#user === undefined ? {} : { user: this.#user.name, pass: this.#user.password };
-      const connection = await connect({ servers: this.url, reconnect: false, timeout: 1_000, ...who });
+      const connection = await connect({
+        servers: this.url,
+        reconnect: false,
+        timeout: 1_000,
+        ...connectionOptions(this.#access),
+      });
       // Listening comes before JetStream is there.
       try {
         await connection.jetstreamManager();
@@ -177,4 +181,9 @@ class NatsProcess implements TestNats {
     await this.kill();
     await this.#dir.remove();
   }
+}
+
+function connectionOptions({ nkeySeed, ...options }: NonNullable<StartNatsOptions['access']> = {}): ConnectionOptions {
+  if (nkeySeed === undefined) return options;
+  return { ...options, authenticator: nkeyAuthenticator(new TextEncoder().encode(nkeySeed)) };
 }

@@ -31,6 +31,8 @@ export function readsBucket(bucket: string): string[] {
   return [
     `${API}.STREAM.INFO.${stream}`,
     `${API}.STREAM.MSG.GET.${stream}`,
+    // The client makes the consumers of a bucket without a name, by the older of two subjects, which names no filter.
+    `${API}.CONSUMER.CREATE.${stream}`,
     `${API}.CONSUMER.CREATE.${stream}.*.$KV.${bucket}.>`,
     `${API}.CONSUMER.INFO.${stream}.*`,
     `${API}.CONSUMER.DELETE.${stream}.*`,

@@ -59,7 +59,7 @@ export const ROLES: readonly Role[] = [
     account: 'CORE',
     does: 'asks for tasks, follows the history',
     publish: [
-      ...(['full', 'delta', 'gc', 'compact', 'verify', 'defrag'] as const).map(asksFor),
+      ...(['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag'] as const).map(asksFor),
       LOOKS_AT_STREAMS,
       ...READS_HISTORY,
       ...readsBucket(CLUSTERS_BUCKET),
@@ -101,11 +101,11 @@ export const ROLES: readonly Role[] = [
     subscribe: [own('uploader')],
   },
   worker('garbage-collector', ['gc'], 'works off garbage collections'),
-  worker('maintainer', ['defrag'], 'works off defragmentations'),
+  worker('maintainer', ['defrag', 'witness'], 'works off defragmentations, asks members for witnesses'),
   {
     name: 'restorer',
     account: 'CORE',
-    does: 'reads specs and states, queues the snapshots and proofs that people ask for, works off proofs',
+    does: 'reads specs and states, queues the snapshots and proofs that people ask for, works off proofs and merges',
     publish: [
       LOOKS_AT_STREAMS,
       ...READS_HISTORY,
@@ -114,7 +114,7 @@ export const ROLES: readonly Role[] = [
       ...readsBucket(STATE_BUCKET),
       ...(['full', 'delta', 'verify'] as const).map(asksFor),
       ...worksOff('verify'),
-      ...worksOff('compact'),
+      ...worksOff('merge'),
     ],
     subscribe: [own('restorer')],
   },

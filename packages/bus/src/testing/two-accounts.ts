@@ -10,7 +10,7 @@ export function startTwoAccounts(version: string): Promise<TestNats> {
   return startNats({
     version,
     config: renderAccounts({ credentialOf: ({ name }) => ({ password: JSON.stringify(password(name)) }) }),
-    user: { name: 'operator', password: password('operator') },
+    access: { user: 'operator', pass: password('operator') },
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from '../options/define-command.ts';
+import { applyCommand } from './apply.ts';
 import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
@@ -7,6 +8,7 @@ import { hashCommand } from './hash.ts';
 import { infoCommand } from './info.ts';
 import { inspectCommand } from './inspect.ts';
 import { listCommand } from './list.ts';
+import { natsConfigCommand } from './nats-config.ts';
 import { restoreCommand } from './restore.ts';
 import { serviceCommand } from './service.ts';
 import { snapshotCommand } from './snapshot.ts';
@@ -28,6 +30,8 @@ export const COMMANDS: readonly Command[] = [
   compactCommand,
   upCommand,
   serviceCommand,
+  applyCommand,
+  natsConfigCommand,
   completionCommand,
   versionCommand,
 ];

@@ -16,6 +16,7 @@ export async function applyClusters(
   bus: Bus,
   wanted: readonly ClusterSpec[],
   isOurs: (name: string) => boolean,
+  { replicas = 1 }: { replicas?: number } = {},
 ): Promise<ClusterChanges> {
   const specs = clusterSpecs(bus);
   const changes: ClusterChanges = { added: [], changed: [], removed: [] };
@@ -23,7 +24,7 @@ export async function applyClusters(
   for (const spec of wanted) {
     const key = clusterKey(spec.name);
     const before = keys.includes(key) ? await readable(specs.get(key)) : undefined;
-    await ensureEventStream(bus, spec.name, { bytesMax: spec.eventBytesMax });
+    await ensureEventStream(bus, spec.name, { bytesMax: spec.eventBytesMax, replicas });
     if (isDeepStrictEqual(before?.value, spec)) continue;
     await specs.put(key, spec);
     (keys.includes(key) ? changes.changed : changes.added).push(spec.name);

@@ -6,6 +6,9 @@ import type { NatsAccess } from './start-daemon.ts';
 export interface NatsOptions {
   nats?: string[];
   natsTokenFile?: string;
+  natsUser?: string;
+  natsPasswordFile?: string;
+  natsNkey?: string;
   natsCreds?: string;
   natsCacert?: string;
   natsCert?: string;
@@ -14,8 +17,10 @@ export interface NatsOptions {
 
 /** An existing NATS, when one is named; undefined for a private one. @throws EtcdOpsError CONFIG_INVALID. */
 export async function natsAccess(options: NatsOptions): Promise<NatsAccess | undefined> {
-  const { nats, natsTokenFile, natsCreds, natsCacert, natsCert, natsKey } = options;
-  const given = [natsTokenFile, natsCreds, natsCacert, natsCert, natsKey].some((value) => value !== undefined);
+  const { nats, natsTokenFile, natsUser, natsPasswordFile, natsNkey, natsCreds } = options;
+  const { natsCacert, natsCert, natsKey } = options;
+  const secrets = [natsTokenFile, natsUser, natsPasswordFile, natsNkey, natsCreds];
+  const given = [...secrets, natsCacert, natsCert, natsKey].some((value) => value !== undefined);
   if (nats === undefined || nats.length === 0) {
     if (!given) return undefined;
     throw new EtcdOpsError('CONFIG_INVALID', {
@@ -30,18 +35,21 @@ export async function natsAccess(options: NatsOptions): Promise<NatsAccess | und
   };
   return {
     url: nats,
-    ...(natsTokenFile === undefined ? {} : { token: await readToken(natsTokenFile) }),
+    ...(natsTokenFile === undefined ? {} : { token: await readSecret('token', natsTokenFile) }),
+    ...(natsUser === undefined ? {} : { user: natsUser }),
+    ...(natsPasswordFile === undefined ? {} : { pass: await readSecret('password', natsPasswordFile) }),
+    ...(natsNkey === undefined ? {} : { nkeyFile: resolve(natsNkey) }),
     ...(natsCreds === undefined ? {} : { credsFile: resolve(natsCreds) }),
     ...(Object.keys(tls).length === 0 ? {} : { tls }),
   };
 }
 
-async function readToken(path: string): Promise<string> {
+async function readSecret(what: string, path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
     throw new EtcdOpsError('CONFIG_INVALID', {
-      message: `The file of the NATS token, ${path}, cannot be read`,
+      message: `The file of the NATS ${what}, ${path}, cannot be read`,
       cause: error,
     });
   }

@@ -8,6 +8,7 @@ import { flagsOf } from '../options/flag-index.ts';
 import { commandsPage } from './commands-page.ts';
 import { JSON_FIELDS } from './json-fields.ts';
 import { failureTables, withFailureTables } from './failure-table.ts';
+import { natsFiles } from './nats-files.ts';
 
 const docs = (name: string): string =>
   readFileSync(join(import.meta.dirname, '..', '..', '..', '..', 'docs', name), 'utf8');
@@ -20,6 +21,12 @@ test('docs/COMMANDS.md is what the tables of the commands say', () => {
 test('docs/OPERATIONS.md holds the exit codes and failures of the code', () => {
   const page = docs('OPERATIONS.md');
   expect(page === withFailureTables(page), remedy).toBe(true);
+});
+
+test('deploy/nats is what the rights in the code say', () => {
+  const found = (name: string): string =>
+    readFileSync(join(import.meta.dirname, '..', '..', '..', '..', 'deploy', 'nats', name), 'utf8');
+  for (const [name, text] of Object.entries(natsFiles())) expect(found(name) === text, `${name}; ${remedy}`).toBe(true);
 });
 
 test('every failure has an exit code that is documented, a reason and a remedy in whole sentences', () => {

@@ -1,3 +1,4 @@
+import { APPLY } from './fleet-fields.ts';
 import { INSPECT } from './inspect-fields.ts';
 import { BEFORE_DELETE, PLAN, RESTORED, SAFE_BUMP } from './restore-fields.ts';
 
@@ -168,6 +169,7 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     },
     { title: '`--plan -o json`', fields: PLAN },
   ],
+  apply: [{ title: '`-o json`', fields: APPLY }],
   list: [{ title: '`-o json`', fields: LIST }],
   snapshot: [
     {

@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { COMMANDS } from '../commands/command-list.ts';
 import { commandsPage } from './commands-page.ts';
 import { withFailureTables } from './failure-table.ts';
+import { natsFiles } from './nats-files.ts';
 
-const DOCS = join(import.meta.dirname, '..', '..', '..', '..', 'docs');
+const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
+const DOCS = join(ROOT, 'docs');
 
 writeFileSync(join(DOCS, 'COMMANDS.md'), commandsPage(COMMANDS));
 const operations = join(DOCS, 'OPERATIONS.md');
 writeFileSync(operations, withFailureTables(readFileSync(operations, 'utf8')));
+for (const [name, text] of Object.entries(natsFiles())) writeFileSync(join(ROOT, 'deploy', 'nats', name), text);

@@ -15,6 +15,9 @@ export const fleetFileSchema = z.strictObject({
     .strictObject({
       url: z.union([z.string(), z.array(z.string()).min(1)]),
       tokenFile: pathSchema.exactOptional(),
+      user: z.string().min(1).max(256).exactOptional(),
+      passwordFile: pathSchema.exactOptional(),
+      nkeyFile: pathSchema.exactOptional(),
       credsFile: pathSchema.exactOptional(),
       caFile: pathSchema.exactOptional(),
       certFile: pathSchema.exactOptional(),

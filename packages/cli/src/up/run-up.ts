@@ -79,12 +79,15 @@ async function reload(path: string, cause: string, daemon: Daemon, logger: Logge
   }
 }
 
-async function natsOfFile({ settings: { nats } }: Fleet): Promise<NatsAccess | undefined> {
+export async function natsOfFile({ settings: { nats } }: Fleet): Promise<NatsAccess | undefined> {
   if (nats === undefined) return undefined;
-  const { url, tokenFile, credsFile, caFile, certFile, keyFile } = nats;
+  const { url, tokenFile, user, passwordFile, nkeyFile, credsFile, caFile, certFile, keyFile } = nats;
   return await natsAccess({
     nats: typeof url === 'string' ? [url] : url,
     ...(tokenFile === undefined ? {} : { natsTokenFile: tokenFile }),
+    ...(user === undefined ? {} : { natsUser: user }),
+    ...(passwordFile === undefined ? {} : { natsPasswordFile: passwordFile }),
+    ...(nkeyFile === undefined ? {} : { natsNkey: nkeyFile }),
     ...(credsFile === undefined ? {} : { natsCreds: credsFile }),
     ...(caFile === undefined ? {} : { natsCacert: caFile }),
     ...(certFile === undefined ? {} : { natsCert: certFile }),
