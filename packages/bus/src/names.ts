@@ -2,7 +2,7 @@ import { encodeClusterName } from '@etcd-ops/core';
 
 /** Every subject, stream, bucket and durable of etcd-ops is built here and nowhere else (docs/MESSAGES.md). */
 
-export const TASK_KINDS = ['full', 'delta', 'gc', 'compact', 'verify', 'defrag', 'restore', 'copy'] as const;
+export const TASK_KINDS = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore', 'copy'] as const;
 export type TaskKind = (typeof TASK_KINDS)[number];
 
 /** Of these, several may wait for one cluster: their subject ends in the task's id. */

@@ -62,7 +62,7 @@ class TaskWatch {
     this.#logger = logger;
     this.#kind = kind;
     // All kinds, since several services of one process share the metric.
-    const kinds = ['full', 'delta', 'gc', 'defrag', 'restore'] as const;
+    const kinds = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore'] as const;
     this.#total = metrics.counter({
       name: 'tasks_total',
       help: 'Tasks by how they ended.',

@@ -84,9 +84,52 @@ export const clusterSpecSchema = z.strictObject({
   defrag: defragSchema.prefault({}),
   timeouts: timeoutsSchema.prefault({}),
   /** Of the schedules, by its IANA name. In the spec, since the zones of hosts would give each scheduler ticks of its own. */
+/** What is proved of the backups, and what the cluster is asked for it. */
+const proofSchema = z.strictObject({
+  /** When the newest chains are rebuilt in scratch space and hashed. */
+  schedule: cronSchema.default('17 3 * * *'),
+  enabled: z.boolean().default(true),
+  /** Compare each full with the deltas before it. */
+  edge: z.boolean().default(true),
+  /**
+   * `free`: members are asked only for hashes that a compaction has left (etcd 3.5.5). `follower`: where there are none, a follower of
+   * three or more may hash all its rows, at most once an hour. `off`: never asked.
+   */
+  witnesses: z.enum(['free', 'follower', 'off']).default('follower'),
+  /** How often members are asked whether a compaction has happened; one call of a millisecond. */
+  witnessPeriodMs: periodMsSchema.default(300_000),
+  /** Bytes that a rebuilt chain may take in the restorer's scratch space. */
+  scratchBytesMax: bytesSchema.default(64 * 1024 * 1024 * 1024),
+});
+
+/** Small deltas become larger ones, so that a long chain is read from few objects. */
+const mergingSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  periodMs: periodMsSchema.default(300_000),
+  /** Windows of time whose deltas become one object, ascending; each a whole multiple of the one before it. */
+  windowsMs: z
+    .array(periodMsSchema)
+    .min(1)
+    .max(8)
+    .refine(
+      (windows) =>
+        windows.every(
+          (window, index) => index === 0 || (window > windows[index - 1]! && window % windows[index - 1]! === 0),
+        ),
+      'each must be a whole multiple of the one before it',
+    )
+    .default([300_000, 3_600_000, 86_400_000]),
+  /** A window is left alone until it has been over for so long. */
+  settleMs: periodMsSchema.default(600_000),
+  /** A window with more bytes of deltas stays as it is. */
+  bytesMax: bytesSchema.max(1024 * 1024 * 1024).default(512 * 1024 * 1024),
+});
+
   timezone: z.string().min(1).max(64).default('UTC'),
   /** Bytes of events that may wait in NATS before the watcher is held back. */
   eventBytesMax: bytesSchema.default(1024 * 1024 * 1024),
 });
 export type ClusterSpec = z.infer<typeof clusterSpecSchema>;
 export type ClusterSpecInput = z.input<typeof clusterSpecSchema>;
+  proof: proofSchema.prefault({}),
+  merging: mergingSchema.prefault({}),

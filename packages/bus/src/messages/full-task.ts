@@ -5,7 +5,7 @@ import { revisionSchema, taskBaseShape } from './task-base.ts';
 export const fullTaskSchema = z.object({
   ...taskBaseShape,
   kind: z.literal('full'),
-  cause: z.enum(['schedule', 'first', 'request', 'gap', 'fork', 'delta-bytes', 'auth-change', 'catch-up']),
+  cause: z.enum(['schedule', 'first', 'request', 'gap', 'fork', 'delta-bytes', 'auth-change', 'catch-up', 'proof']),
   /** Of a `catch-up`: L. The rows behind it become deltas, too, out of the snapshot's file, if that is not compacted beyond L. */
   after: revisionSchema.exactOptional(),
 });

@@ -3,15 +3,21 @@ import { defragTaskSchema } from './defrag-task.ts';
 import { deltaTaskSchema } from './delta-task.ts';
 import { fullTaskSchema } from './full-task.ts';
 import { gcTaskSchema } from './gc-task.ts';
+import { mergeTaskSchema } from './merge-task.ts';
 import { restoreTaskSchema } from './restore-task.ts';
+import { verifyTaskSchema } from './verify-task.ts';
+import { witnessTaskSchema } from './witness-task.ts';
 
-/** The schemas that exist; `compact`, `verify` and `copy` have their names (names.ts) and come with their workers. */
+/** The schemas that exist; `copy` has its name (names.ts) and comes with its worker. */
 export const taskSchema = z.discriminatedUnion('kind', [
   fullTaskSchema,
   deltaTaskSchema,
   gcTaskSchema,
   defragTaskSchema,
   restoreTaskSchema,
+  verifyTaskSchema,
+  mergeTaskSchema,
+  witnessTaskSchema,
 ]);
 export type Task = z.infer<typeof taskSchema>;
 export type TaskInput = z.input<typeof taskSchema>;

@@ -23,7 +23,7 @@ import { taskSchema } from './task.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: '6b27854434afe793' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: 'ac54aad6f01acc8a' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
@@ -39,7 +39,7 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
   'status-answer': { schema: statusAnswerSchema, hash: 'c022f0977f645881' },
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
-  task: { schema: taskSchema, hash: '835ed179f0f9fc27' },
+  task: { schema: taskSchema, hash: '8fcc987b3c4b0b27' },
   'task-result': { schema: taskResultSchema, hash: '1f44124ba2d68f89' },
 };
 
