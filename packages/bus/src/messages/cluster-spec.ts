@@ -51,39 +51,6 @@ const defragSchema = z.strictObject({
   minReclaimBytes: bytesSchema.default(64 * 1024 * 1024),
 });
 
-const timeoutsSchema = z.strictObject({
-  connectMs: periodMsSchema.default(10_000),
-  requestMs: periodMsSchema.default(10_000),
-  snapshotMs: periodMsSchema.default(3_600_000),
-  defragMs: periodMsSchema.default(480_000),
-});
-
-/**
- * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
- * Credentials are only referred to: a password is a file on the hosts that need it.
- */
-export const clusterSpecSchema = z.strictObject({
-  version: z.literal(1),
-  name: nameSchema,
-  endpoints: z.array(endpointSchema).min(1).max(128),
-  tls: z
-    .strictObject({
-      caFile: pathSchema.exactOptional(),
-      certFile: pathSchema.exactOptional(),
-      keyFile: pathSchema.exactOptional(),
-      insecureSkipVerify: z.boolean().exactOptional(),
-    })
-    .exactOptional(),
-  /** The user for capture: read on the whole key space. Serves everything when there is no other. */
-  auth: credentialSchema.exactOptional(),
-  /** The user for snapshots, defragmentation and auth status: the role `root`. Alone it serves everything. */
-  maintenanceAuth: credentialSchema.exactOptional(),
-  store: storeSpecSchema,
-  snapshots: snapshotsSchema.prefault({}),
-  retention: retentionSchema.prefault({}),
-  defrag: defragSchema.prefault({}),
-  timeouts: timeoutsSchema.prefault({}),
-  /** Of the schedules, by its IANA name. In the spec, since the zones of hosts would give each scheduler ticks of its own. */
 /** What is proved of the backups, and what the cluster is asked for it. */
 const proofSchema = z.strictObject({
   /** When the newest chains are rebuilt in scratch space and hashed. */
@@ -125,11 +92,44 @@ const mergingSchema = z.strictObject({
   bytesMax: bytesSchema.max(1024 * 1024 * 1024).default(512 * 1024 * 1024),
 });
 
+const timeoutsSchema = z.strictObject({
+  connectMs: periodMsSchema.default(10_000),
+  requestMs: periodMsSchema.default(10_000),
+  snapshotMs: periodMsSchema.default(3_600_000),
+  defragMs: periodMsSchema.default(480_000),
+});
+
+/**
+ * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
+ * Credentials are only referred to: a password is a file on the hosts that need it.
+ */
+export const clusterSpecSchema = z.strictObject({
+  version: z.literal(1),
+  name: nameSchema,
+  endpoints: z.array(endpointSchema).min(1).max(128),
+  tls: z
+    .strictObject({
+      caFile: pathSchema.exactOptional(),
+      certFile: pathSchema.exactOptional(),
+      keyFile: pathSchema.exactOptional(),
+      insecureSkipVerify: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+  /** The user for capture: read on the whole key space. Serves everything when there is no other. */
+  auth: credentialSchema.exactOptional(),
+  /** The user for snapshots, defragmentation and auth status: the role `root`. Alone it serves everything. */
+  maintenanceAuth: credentialSchema.exactOptional(),
+  store: storeSpecSchema,
+  snapshots: snapshotsSchema.prefault({}),
+  retention: retentionSchema.prefault({}),
+  defrag: defragSchema.prefault({}),
+  proof: proofSchema.prefault({}),
+  merging: mergingSchema.prefault({}),
+  timeouts: timeoutsSchema.prefault({}),
+  /** Of the schedules, by its IANA name. In the spec, since the zones of hosts would give each scheduler ticks of its own. */
   timezone: z.string().min(1).max(64).default('UTC'),
   /** Bytes of events that may wait in NATS before the watcher is held back. */
   eventBytesMax: bytesSchema.default(1024 * 1024 * 1024),
 });
 export type ClusterSpec = z.infer<typeof clusterSpecSchema>;
 export type ClusterSpecInput = z.input<typeof clusterSpecSchema>;
-  proof: proofSchema.prefault({}),
-  merging: mergingSchema.prefault({}),
