@@ -13,7 +13,14 @@ import {
   type TestEtcd,
 } from '@etcd-ops/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectFailure, runCli, type CliResult, type ExpectedFailure } from './failures/run-cli.ts';
+import {
+  CHINESE,
+  expectChineseFailure,
+  expectFailure,
+  runCli,
+  type CliResult,
+  type ExpectedFailure,
+} from './failures/run-cli.ts';
 import { startEtcdOps } from './run-etcd-ops.ts';
 
 const reason =
@@ -192,6 +199,7 @@ describe.skipIf(reason !== undefined)('snapshot', () => {
   test.for(rows)('$what: $code, exit code $exitCode, and nothing is stored', async ({ args, ...expected }) => {
     const result = await snapshot(['--once', ...args()]);
     expectFailure(result, expected);
+    expectChineseFailure(await snapshot(['--once', ...args()], { env: CHINESE }), expected);
     expect(fullsOf(bucket(), `c${count}`)).toEqual([]);
   });
 

@@ -13,7 +13,15 @@ import {
 import { dirname, join } from 'node:path';
 import { etcdVersions, missingBinary, tempDir, type TempDir } from '@etcd-ops/test-kit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { expectFailure, runCli, type CliOptions, type CliResult, type ExpectedFailure } from './failures/run-cli.ts';
+import {
+  CHINESE,
+  expectChineseFailure,
+  expectFailure,
+  runCli,
+  type CliOptions,
+  type CliResult,
+  type ExpectedFailure,
+} from './failures/run-cli.ts';
 import { recordSnapshots, storeChain } from './restore/recorded-repository.ts';
 
 const NOBODY = 65_534;
@@ -261,6 +269,12 @@ describe.skipIf(reason !== undefined)('restore', () => {
     const result = await restore(row.args, row.options);
     expectFailure(result, row);
     expect(result.stdout).toBe('');
+    expectChineseFailure(await restore(row.args, { ...row.options, env: CHINESE }), row);
+    const json = await restore([...(row.args ?? []), '-o', 'json'], row.options);
+    expect({ exitCode: json.exitCode, stdout: json.stdout }).toEqual({ exitCode: row.exitCode, stdout: '' });
+    expect(JSON.parse(json.stderr.split('\n').at(-2) ?? '')).toMatchObject({
+      error: { code: row.code, exitCode: row.exitCode, message: expect.any(String), remedy: expect.any(String) },
+    });
     expect(left()).toEqual([]);
   });
 

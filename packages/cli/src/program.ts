@@ -1,4 +1,5 @@
 import { COMMANDS } from './commands/command-list.ts';
+import { languageOf } from './help/language.ts';
 import { helpOptions, renderCommandHelp, renderProgramHelp } from './help/render-help.ts';
 import type { Command } from './options/define-command.ts';
 import { readCommandLine } from './options/command-line.ts';
@@ -19,8 +20,9 @@ export async function runProgram(args: readonly string[], context: ProgramContex
     return 0;
   } catch (error) {
     // Loaded only now: it needs the core, which help and completion do without.
-    const { reportFailure } = await import('./output/failure.ts');
-    return reportFailure(error, context.stderr);
+    const { reportFailure } = await import('./failure/failure.ts');
+    const language = languageOf(context.environment);
+    return reportFailure(error, context.stderr, { language, format: formatOf(args, context.environment) });
   }
 }
 
@@ -43,9 +45,20 @@ async function dispatch(args: readonly string[], context: ProgramContext): Promi
   try {
     await command.run(line.options, line.argument);
   } catch (error) {
-    const { explainFailure } = await import('./output/explain-failure.ts');
+    const { explainFailure } = await import('./failure/explain-failure.ts');
     throw explainFailure(error, line.options);
   }
+}
+
+/** Also for a command line that could not be read: whoever asked for JSON reads JSON. */
+function formatOf(args: readonly string[], environment: ProgramContext['environment']): 'text' | 'json' {
+  const spellings = ['-o', '--output', '--write-out'];
+  const given = args.findLast((argument, index) => {
+    const [spelling = '', inline] = argument.split('=', 2);
+    return spellings.includes(inline === undefined ? (args[index - 1] ?? '') : spelling);
+  });
+  const value = given?.includes('=') === true ? given.split('=')[1] : (given ?? environment['ETCD_OPS_OUTPUT']);
+  return value?.toLowerCase() === 'json' ? 'json' : 'text';
 }
 
 async function findCommand(name: string): Promise<Command> {

@@ -212,7 +212,10 @@ function oneCluster(
     const found = reached
       .map(({ endpoint, clusterId }) => `${endpoint} is of cluster ${clusterId.toString(16)}`)
       .join(', ');
-    throw new EtcdOpsError('ETCD_WRONG_CLUSTER', { message: `The endpoints belong to different clusters: ${found}` });
+    throw new EtcdOpsError('ETCD_WRONG_CLUSTER', {
+      message: `The endpoints belong to different clusters: ${found}`,
+      facts: { endpoint: members.map(({ endpoint }) => endpoint).join(', ') },
+    });
   }
   return first;
 }
@@ -226,6 +229,7 @@ function noMember(what: string, failures: readonly unknown[]): EtcdOpsError {
   const details = known.map((failure) => failure.message).join('; ');
   return new EtcdOpsError(code, {
     message: `etcd: ${what}${details === '' ? '' : ` (${details})`}`,
+    facts: telling?.facts ?? known[0]?.facts ?? {},
     cause: telling ?? failures[0],
   });
 }

@@ -74,7 +74,7 @@ export async function checkRights(member: EtcdMember, options: CallOptions = {})
       missing.push({
         credential,
         calls,
-        error: new EtcdOpsError('ETCD_AUTH', { message: sentence, remedy, cause: error }),
+        error: new EtcdOpsError('ETCD_AUTH', { message: sentence, remedy, facts: error.facts, cause: error }),
       });
     }
   }

@@ -78,3 +78,22 @@ export function expectFailure({ exitCode, stderr }: CliResult, expected: Expecte
   // A stack or a raw error object is for programmers.
   expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+|\[object |undefined/);
 }
+
+export const CHINESE: Record<string, string> = { LANG: 'zh_CN.UTF-8' };
+
+/** The same failure in the language of the user: three sentences without English, the message as it was thrown, the same code. */
+export function expectChineseFailure({ exitCode, stderr }: CliResult, expected: ExpectedFailure): void {
+  const told =
+    /(?:^|\n)etcd-ops: (?<what>[^\n]+)\n {2}原因: (?<why>[^\n]+)\n {2}处理: (?<remedy>[^\n]+)\n(?: {2}详情: (?<detail>[^\n]+)\n)? {2}\((?<code>\w+)，退出码 (?<exit>\d+)\)\n$/u.exec(
+      stderr,
+    )?.groups;
+  expect(told, stderr).toBeDefined();
+  expect({ code: told?.['code'], exitCode }, stderr).toEqual({ code: expected.code, exitCode: expected.exitCode });
+  for (const sentence of [told?.['what'], told?.['why'], told?.['remedy']]) {
+    expect(sentence).toMatch(/\p{Script=Han}/u);
+    // Names and commands stay what they are; three words in a row are an English sentence.
+    expect(sentence?.replaceAll(/`[^`]*`/g, '')).not.toMatch(/\b[a-z]+ [a-z]+ [a-z]+\b/);
+  }
+  if (expected.says !== undefined && told?.['detail'] !== undefined) expect(told['detail']).toMatch(expected.says);
+  expect(stderr).not.toMatch(/undefined|\[object /);
+}

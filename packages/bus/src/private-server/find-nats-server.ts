@@ -45,6 +45,7 @@ async function isExecutable(path: string): Promise<boolean> {
 function missing(message: string): EtcdOpsError {
   return new EtcdOpsError('BINARY_MISSING', {
     message,
+    facts: { program: 'nats-server' },
     remedy:
       'Install nats-server 2.9 or newer (Debian: apt install nats-server), name it in ETCD_OPS_NATS_SERVER, or use a running one with --nats.',
   });

@@ -90,5 +90,8 @@ function lockPath(stateDir: string, number: number): string {
 }
 
 function locked(stateDir: string, holder: string): EtcdOpsError {
-  return new EtcdOpsError('STATE_DIR_LOCKED', { message: `${stateDir} is in use by ${holder}` });
+  return new EtcdOpsError('STATE_DIR_LOCKED', {
+    message: `${stateDir} is in use by ${holder}`,
+    facts: { path: stateDir },
+  });
 }

@@ -4,6 +4,7 @@ import { restoreCommand } from '../commands/restore.ts';
 import { snapshotCommand } from '../commands/snapshot.ts';
 import { flagsOf } from '../options/flag-index.ts';
 import { resolveOptions } from '../options/resolve-options.ts';
+import { saidOf } from '../options/said-of.ts';
 import { UsageError } from '../options/usage-error.ts';
 import { type ConfigFile, parseConfigFile } from './config-file.ts';
 
@@ -83,7 +84,7 @@ snapshot:
 bucket:
   deep: 1
 `);
-    expect(problems.map(({ message, remedy }) => `${message} | ${remedy}`)).toEqual([
+    expect(problems.map(({ message, remedy }) => `${saidOf(message, 'en')} | ${saidOf(remedy ?? '', 'en')}`)).toEqual([
       'bukket (etcd-ops.yaml, line 2) is no setting of any command | Did you mean bucket? Keys are the names of flags without the dashes.',
       'max-backups (etcd-ops.yaml, line 3) is "many", which is not possible | A whole number is needed.',
       'cluster-name (etcd-ops.yaml, line 4) has no single value | Write cluster-name: <name>.',

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import type { Said } from '../help/language.ts';
+import { systemErrorZh } from '../failure/system-errors-zh.ts';
 import { type Command, variableName } from '../options/define-command.ts';
 import { flagsByName, flagsOf, type NamedFlag } from '../options/flag-index.ts';
 import type { FileValue } from '../options/resolve-options.ts';
-import { unknownKey } from '../options/unknown-names.ts';
+import { didYouMean, unknownKey } from '../options/unknown-names.ts';
 import { UsageError, type UsageProblem, ValueError } from '../options/usage-error.ts';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type Scalar, type YAMLMap } from 'yaml';
 
@@ -34,15 +36,24 @@ export function parseConfigFile(
   if (document.errors.length > 0) {
     throw new UsageError(
       document.errors.map((error) => ({
-        message: `${name}, line ${lines.linePos(error.pos[0]).line} is no YAML: ${error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}`,
-        remedy: 'Correct that line; keys and values look like `bucket: /var/backups/etcd`.',
+        message: notYaml(name, lines.linePos(error.pos[0]).line, error.message),
+        remedy: {
+          en: 'Correct that line; keys and values look like `bucket: /var/backups/etcd`.',
+          zh: '请更正该行；写法如 `bucket: /var/backups/etcd`。',
+        },
       })),
     );
   }
   if (document.contents === null) return { values: [], problems: [] };
   if (!isMap(document.contents)) {
     throw new UsageError([
-      { message: `${name} holds no settings`, remedy: 'Write one setting a line, as `bucket: /var/backups/etcd`.' },
+      {
+        message: { en: `${name} holds no settings`, zh: `${name} 中没有设置` },
+        remedy: {
+          en: 'Write one setting a line, as `bucket: /var/backups/etcd`.',
+          zh: '每行写一个设置，如 `bucket: /var/backups/etcd`。',
+        },
+      },
     ]);
   }
   const reader = new SectionReader(name, lines, commands);
@@ -100,7 +111,13 @@ class SectionReader {
       const first = linesByName.get(named.name);
       linesByName.set(named.name, where);
       if (first !== undefined) {
-        this.problems.push({ message: `${key} is set twice, at ${first} and ${where}`, remedy: 'Keep one of them.' });
+        this.problems.push({
+          message: {
+            en: `${key} is set twice, at ${first} and ${where}`,
+            zh: `${key} 设置了两次：${first} 与 ${where}`,
+          },
+          remedy: { en: 'Keep one of them.', zh: '请只保留一处。' },
+        });
         continue;
       }
       const texts = this.#texts(pair, { key, where, named });
@@ -118,18 +135,27 @@ class SectionReader {
     const texts = textsOf(pair.value);
     if (named.flag.notInFile === true) {
       this.problems.push({
-        message: `${key} (${where}) cannot stand in a file`,
+        message: { en: `${key} (${where}) cannot stand in a file`, zh: `${key}（${where}）不能写在文件中` },
         remedy:
           named.name === 'etcd-password'
-            ? 'Use etcd-password-file, a file that only the owner can read.'
-            : `Give it as --${named.name} or ${variableName(named.name)}.`,
+            ? {
+                en: 'Use etcd-password-file, a file that only the owner can read.',
+                zh: '请用 etcd-password-file 指定一个只有属主可读的文件。',
+              }
+            : {
+                en: `Give it as --${named.name} or ${variableName(named.name)}.`,
+                zh: `请用 --${named.name} 或 ${variableName(named.name)} 给出。`,
+              },
       });
       return undefined;
     }
     if (texts === undefined || (texts.length !== 1 && named.flag.kind !== 'list')) {
       this.problems.push({
-        message: `${key} (${where}) has no single value`,
-        remedy: `Write ${key}: <${named.flag.value ?? 'true|false'}>.`,
+        message: { en: `${key} (${where}) has no single value`, zh: `${key}（${where}）应当只有一个值` },
+        remedy: {
+          en: `Write ${key}: <${named.flag.value ?? 'true|false'}>.`,
+          zh: `请写 ${key}: <${named.flag.value ?? 'true|false'}>。`,
+        },
       });
       return undefined;
     }
@@ -139,8 +165,11 @@ class SectionReader {
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
       this.problems.push({
-        message: `${key} (${where}) is "${texts.join(',')}", which is not possible`,
-        remedy: error.message,
+        message: {
+          en: `${key} (${where}) is "${texts.join(',')}", which is not possible`,
+          zh: `${key}（${where}）的值 "${texts.join(',')}" 无效`,
+        },
+        remedy: error.said,
       });
       return undefined;
     }
@@ -149,11 +178,17 @@ class SectionReader {
   #unknown(key: string, where: string, section: Command | undefined): UsageProblem {
     const candidates = section === undefined ? this.#commands : [section];
     const nearest = candidates.map((command) => unknownKey(key, command)).find((name) => name !== undefined);
-    const suggestion = nearest === undefined ? '' : `Did you mean ${nearest}? `;
-    const owner = section === undefined ? 'any command' : `etcd-ops ${section.name}`;
+    const suggestion = nearest === undefined ? { en: '', zh: '' } : didYouMean(nearest);
+    const owner = section === undefined ? undefined : `etcd-ops ${section.name}`;
     return {
-      message: `${key} (${where}) is no setting of ${owner}`,
-      remedy: `${suggestion}Keys are the names of flags without the dashes.`,
+      message: {
+        en: `${key} (${where}) is no setting of ${owner ?? 'any command'}`,
+        zh: `${key}（${where}）不是${owner === undefined ? '任何子命令' : ` ${owner} `}的设置`,
+      },
+      remedy: {
+        en: `${suggestion.en}Keys are the names of flags without the dashes.`,
+        zh: `${suggestion.zh}键名即去掉横线的参数名。`,
+      },
     };
   }
 
@@ -162,6 +197,11 @@ class SectionReader {
     const offset = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
     return `${this.#name}, line ${this.#lines.linePos(offset).line}`;
   }
+}
+
+function notYaml(name: string, line: number, message: string): Said {
+  const said = message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '';
+  return { en: `${name}, line ${line} is no YAML: ${said}`, zh: `${name} 第 ${line} 行不是合法的 YAML：${said}` };
 }
 
 /** As it was written: `0123` and `1e3` stay what they are, and the flag's own parser decides. */
@@ -186,8 +226,14 @@ async function readText(path: string): Promise<string> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError([
       {
-        message: `The configuration file ${path} cannot be read: ${reason}`,
-        remedy: 'Check the path given with --config or ETCD_OPS_CONFIG, and who may read it.',
+        message: {
+          en: `The configuration file ${path} cannot be read: ${reason}`,
+          zh: `无法读取配置文件 ${path}：${systemErrorZh(error) ?? reason}`,
+        },
+        remedy: {
+          en: 'Check the path given with --config or ETCD_OPS_CONFIG, and who may read it.',
+          zh: '请检查 --config 或 ETCD_OPS_CONFIG 给出的路径及其读权限。',
+        },
       },
     ]);
   }

@@ -30,6 +30,10 @@ fields are added, never renamed or removed, so ignore those you do not know. Rev
 
 **Progress.** \`--progress json\` prints a line a second, \`{"progress":{"phase","bytesDone","bytesTotal","bytesPerSecond","etaSeconds"}}\`; \`bytesTotal\` is 0 and \`etaSeconds\` left out as long as nobody knows them.
 
+**Errors** are told in the language of \`LC_ALL\`, \`LC_MESSAGES\` or \`LANG\`, English or Chinese; in Chinese the message as it was thrown follows, for it is what others have written about. With \`-o json\`
+a failure is one line on standard error: \`{"error":{"code","exitCode","message","why","remedy","retriable"}}\`, always in English; \`localized\` beside them holds \`language\`, \`message\`, \`why\` and \`remedy\` when
+the language is another one, \`problems\` each mistake of a command line or configuration file with its \`message\` and \`remedy\`. What was read of the data before the failure may stand on standard output.
+
 **Exit codes and failures** are in [OPERATIONS.md](OPERATIONS.md).
 `;
 

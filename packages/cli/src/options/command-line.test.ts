@@ -4,6 +4,7 @@ import { restoreCommand } from '../commands/restore.ts';
 import { serviceCommand } from '../commands/service.ts';
 import { snapshotCommand } from '../commands/snapshot.ts';
 import { COMMANDS } from '../commands/command-list.ts';
+import { saidOf } from './said-of.ts';
 import { readCommandLine } from './command-line.ts';
 import { type Command, variableName } from './define-command.ts';
 import { flagsByName, flagsOf, spellings } from './flag-index.ts';
@@ -21,7 +22,9 @@ async function problemsOf(command: Command, line: string[], environment = {}): P
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof UsageError)) throw new Error('nothing was wrong');
-  return error.problems.map(({ message, remedy }) => `${message} | ${remedy}`);
+  return error.problems.map(
+    ({ message, remedy }) => `${saidOf(message, 'en')} | ${remedy === undefined ? '' : saidOf(remedy, 'en')}`,
+  );
 }
 
 describe('a switch', () => {

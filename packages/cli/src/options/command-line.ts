@@ -56,19 +56,27 @@ function readPositional(command: Command, { positional }: ReadArguments, problem
   const [first, ...more] = argument === undefined ? [undefined, ...positional] : positional;
   for (const stray of more) {
     problems.push({
-      message: `"${stray}" stands alone on the command line`,
-      remedy: `Values follow their flag: --flag ${stray} or --flag=${stray}.`,
+      message: { en: `"${stray}" stands alone on the command line`, zh: `命令行上有多余的 "${stray}"` },
+      remedy: {
+        en: `Values follow their flag: --flag ${stray} or --flag=${stray}.`,
+        zh: `值应跟在参数之后：--flag ${stray} 或 --flag=${stray}。`,
+      },
     });
   }
   if (argument === undefined) return undefined;
   const choices = argument.choices === undefined ? '' : `: ${argument.choices.join(', ')}`;
+  const remedy = { en: `Name ${argument.en}${choices}.`, zh: `请给出${argument.zh}${choices}。` };
   if (first === undefined && argument.required) {
     problems.push({
-      message: `etcd-ops ${command.name} needs a ${argument.name}`,
-      remedy: `Name ${argument.en}${choices}.`,
+      message: {
+        en: `etcd-ops ${command.name} needs a ${argument.name}`,
+        zh: `etcd-ops ${command.name} 需要 ${argument.name}`,
+      },
+      remedy,
     });
   } else if (first !== undefined && argument.choices?.includes(first) === false) {
-    problems.push({ message: `There is no ${argument.name} "${first}"`, remedy: `Name ${argument.en}${choices}.` });
+    const message = { en: `There is no ${argument.name} "${first}"`, zh: `没有 ${argument.name} "${first}"` };
+    problems.push({ message, remedy });
   }
   return first;
 }
@@ -120,6 +128,9 @@ async function misspeltVariables(environment: Environment, flags: readonly Named
   const { nearestVariable } = await import('./unknown-names.ts');
   return unknown.flatMap((name) => {
     const nearest = nearestVariable(name, flags);
-    return nearest === undefined ? [] : [`The variable ${name} is not known; did you mean ${nearest}?`];
+    if (nearest === undefined) return [];
+    return languageOf(environment) === 'zh'
+      ? [`未知的环境变量 ${name}；是否想写 ${nearest}？`]
+      : [`The variable ${name} is not known; did you mean ${nearest}?`];
   });
 }

@@ -109,7 +109,9 @@ export function choice<const Choice extends string>(
   const parse = (given: string): Choice => {
     // Upper and lower case are the same to whoever types it at night.
     const found = choices.find((one) => one.toLowerCase() === given.toLowerCase());
-    if (found === undefined) throw new ValueError(`It is one of ${choices.join(', ')}.`);
+    if (found === undefined) {
+      throw new ValueError({ en: `It is one of ${choices.join(', ')}.`, zh: `只能是 ${choices.join('、')} 之一。` });
+    }
     return found;
   };
   return { ...flagOf<Choice | undefined>({ value: choices.join('|'), ...spec }, 'value', parse), choices };

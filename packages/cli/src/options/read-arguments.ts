@@ -74,8 +74,14 @@ class ArgumentReader implements ReadArguments {
       this.given.push({ named: negated, spelling, text: 'false' });
     } else if (negated?.flag.kind === 'boolean') {
       this.problems.push({
-        message: `${spelling} takes no value, but ${inline} was given`,
-        remedy: `Write ${spelling}, or --${negated.name}=${inline}.`,
+        message: {
+          en: `${spelling} takes no value, but ${inline} was given`,
+          zh: `${spelling} 不带值，却给了 ${inline}`,
+        },
+        remedy: {
+          en: `Write ${spelling}, or --${negated.name}=${inline}.`,
+          zh: `请写 ${spelling}，或 --${negated.name}=${inline}。`,
+        },
       });
     } else {
       this.unknown.push(spelling);
@@ -93,8 +99,11 @@ class ArgumentReader implements ReadArguments {
       this.given.push({ named, spelling, text: 'true' });
     } else if (next === undefined || next.startsWith('--')) {
       this.problems.push({
-        message: `${spelling} needs a value`,
-        remedy: `Write ${spelling} <${named.flag.value ?? 'value'}>; a value that begins with -- needs ${spelling}=<value>.`,
+        message: { en: `${spelling} needs a value`, zh: `${spelling} 需要一个值` },
+        remedy: {
+          en: `Write ${spelling} <${named.flag.value ?? 'value'}>; a value that begins with -- needs ${spelling}=<value>.`,
+          zh: `请写 ${spelling} <${named.flag.value ?? 'value'}>；以 -- 开头的值需写成 ${spelling}=<value>。`,
+        },
       });
     } else {
       this.given.push({ named, spelling, text: next });

@@ -45,8 +45,11 @@ export function resolveOptions({ flags, given, environment, file }: OptionSource
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
       problems.push({
-        message: `${source.origin} is "${source.texts.join(',')}", which is not possible`,
-        remedy: error.message,
+        message: {
+          en: `${source.origin} is "${source.texts.join(',')}", which is not possible`,
+          zh: `${source.origin} 的值 "${source.texts.join(',')}" 无效`,
+        },
+        remedy: error.said,
       });
     }
   }
@@ -87,8 +90,11 @@ function conflicts(used: ResolvedOptions['used']): UsageProblem[] {
       if (otherOrigin === undefined || told.has(pair)) continue;
       told.add(pair);
       problems.push({
-        message: `${origin} and ${otherOrigin} cannot be given together`,
-        remedy: 'Leave one of them away.',
+        message: {
+          en: `${origin} and ${otherOrigin} cannot be given together`,
+          zh: `${origin} 与 ${otherOrigin} 不能同时使用`,
+        },
+        remedy: { en: 'Leave one of them away.', zh: '请去掉其中一个。' },
       });
     }
   }

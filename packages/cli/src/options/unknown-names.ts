@@ -1,4 +1,5 @@
 import { nearestName } from '@etcd-ops/core';
+import type { Said } from '../help/language.ts';
 import type { Command } from './define-command.ts';
 import { flagsByName, flagsOf, type NamedFlag, spellings } from './flag-index.ts';
 import { variablesOf } from './resolve-options.ts';
@@ -8,8 +9,11 @@ export function unknownCommand(name: string, commands: readonly Command[]): Usag
   if (name.startsWith('-')) {
     return new UsageError([
       {
-        message: `${name} stands before the command`,
-        remedy: 'Write the command first: etcd-ops <command> [flags]; `etcd-ops --help` lists them.',
+        message: { en: `${name} stands before the command`, zh: `${name} 写在了子命令之前` },
+        remedy: {
+          en: 'Write the command first: etcd-ops <command> [flags]; `etcd-ops --help` lists them.',
+          zh: '请先写子命令：etcd-ops <子命令> [参数]；`etcd-ops --help` 列出全部子命令。',
+        },
       },
     ]);
   }
@@ -17,9 +21,15 @@ export function unknownCommand(name: string, commands: readonly Command[]): Usag
     name,
     commands.map((command) => command.name),
   );
-  const suggestion = nearest === undefined ? '' : `Did you mean ${nearest}? `;
+  const suggestion = nearest === undefined ? NO_SUGGESTION : didYouMean(nearest);
   return new UsageError([
-    { message: `There is no command ${name}`, remedy: `${suggestion}\`etcd-ops --help\` lists all commands.` },
+    {
+      message: { en: `There is no command ${name}`, zh: `没有子命令 ${name}` },
+      remedy: {
+        en: `${suggestion.en}\`etcd-ops --help\` lists all commands.`,
+        zh: `${suggestion.zh}\`etcd-ops --help\` 列出全部子命令。`,
+      },
+    },
   ]);
 }
 
@@ -31,16 +41,29 @@ export function unknownFlag(spelling: string, command: Command, commands: readon
   // One dash, camel case and underscores are how other tools write it.
   const nearest = nearestName(`--${kebab(spelling.replace(/^-+/, ''))}`, known);
   const owners = commands.filter((other) => flagsByName(flagsOf(other)).has(spelling.replace(/^-+/, '')));
-  const suggestion =
-    nearest !== undefined
-      ? `Did you mean ${nearest}? `
-      : owners.length > 0
-        ? `It belongs to ${owners.map((owner) => `etcd-ops ${owner.name}`).join(', ')}. `
-        : '';
+  const suggestion = nearest !== undefined ? didYouMean(nearest) : belongsTo(owners);
   return {
-    message: `There is no flag ${spelling} on etcd-ops ${command.name}`,
-    remedy: `${suggestion}\`etcd-ops ${command.name} --help\` lists all flags.`,
+    message: {
+      en: `There is no flag ${spelling} on etcd-ops ${command.name}`,
+      zh: `etcd-ops ${command.name} 没有参数 ${spelling}`,
+    },
+    remedy: {
+      en: `${suggestion.en}\`etcd-ops ${command.name} --help\` lists all flags.`,
+      zh: `${suggestion.zh}\`etcd-ops ${command.name} --help\` 列出全部参数。`,
+    },
   };
+}
+
+const NO_SUGGESTION: Said = { en: '', zh: '' };
+
+export function didYouMean(nearest: string): Said {
+  return { en: `Did you mean ${nearest}? `, zh: `是否想写 ${nearest}？` };
+}
+
+function belongsTo(owners: readonly Command[]): Said {
+  if (owners.length === 0) return NO_SUGGESTION;
+  const names = owners.map((owner) => `etcd-ops ${owner.name}`).join(', ');
+  return { en: `It belongs to ${names}. `, zh: `它属于 ${names}。` };
 }
 
 function kebab(name: string): string {

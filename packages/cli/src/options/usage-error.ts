@@ -1,7 +1,10 @@
+import type { Said } from '../help/language.ts';
+import { saidOf } from './said-of.ts';
+
 /** One thing that is wrong with how the program was called, and what to write instead. */
 export interface UsageProblem {
-  message: string;
-  remedy?: string;
+  message: string | Said;
+  remedy?: string | Said;
 }
 
 /**
@@ -13,7 +16,7 @@ export class UsageError extends Error {
   readonly problems: readonly UsageProblem[];
 
   constructor(problems: readonly UsageProblem[]) {
-    super(problems.map(({ message }) => message).join('; '));
+    super(problems.map(({ message }) => saidOf(message, 'en')).join('; '));
     this.problems = problems;
   }
 }
@@ -21,4 +24,10 @@ export class UsageError extends Error {
 /** Thrown by a value's parser: what a right value looks like. */
 export class ValueError extends Error {
   override readonly name = 'ValueError';
+  readonly said: string | Said;
+
+  constructor(said: string | Said) {
+    super(saidOf(said, 'en'));
+    this.said = said;
+  }
 }

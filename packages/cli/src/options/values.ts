@@ -8,7 +8,7 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
-    throw new ValueError('A duration looks like 10s, 1m30s or 500ms.');
+    throw new ValueError({ en: 'A duration looks like 10s, 1m30s or 500ms.', zh: '时长写作 10s、1m30s 或 500ms。' });
   }
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * DURATION_UNITS_MS[unit!]!, 0);
 }
@@ -17,12 +17,14 @@ export function parseDuration(text: string): number {
 export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]i?)?b?$/i.exec(text);
   const unit = BYTE_UNITS[(match?.[2] ?? '').toLowerCase()];
-  if (match === null || unit === undefined) throw new ValueError('A size looks like 10485760, 10MB or 10Mi.');
+  if (match === null || unit === undefined) {
+    throw new ValueError({ en: 'A size looks like 10485760, 10MB or 10Mi.', zh: '大小写作 10485760、10MB 或 10Mi。' });
+  }
   return Math.round(Number(match[1]) * unit);
 }
 
 export function parseCount(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new ValueError('A whole number is needed.');
+  if (!/^\d{1,15}$/.test(text)) throw new ValueError({ en: 'A whole number is needed.', zh: '需要一个非负整数。' });
   return Number(text);
 }
 
@@ -31,7 +33,10 @@ export function parseTime(text: string): number {
   const zoned = /(Z|[+-]\d\d:\d\d)$/.test(text);
   const timeMs = Date.parse(text);
   if (!zoned || Number.isNaN(timeMs)) {
-    throw new ValueError('A time looks like 2026-11-20T06:00:00Z or 2026-11-20T14:00:00+08:00; the zone is needed.');
+    throw new ValueError({
+      en: 'A time looks like 2026-11-20T06:00:00Z or 2026-11-20T14:00:00+08:00; the zone is needed.',
+      zh: '时间写作 2026-11-20T06:00:00Z 或 2026-11-20T14:00:00+08:00；必须带时区。',
+    });
   }
   return timeMs;
 }
@@ -40,11 +45,11 @@ export function parseTime(text: string): number {
 export function parseBoolean(text: string): boolean {
   if (/^(true|t|yes|on|1)$/i.test(text)) return true;
   if (/^(false|f|no|off|0)$/i.test(text)) return false;
-  throw new ValueError('true or false is needed.');
+  throw new ValueError({ en: 'true or false is needed.', zh: '需要 true 或 false。' });
 }
 
 export function parseText(text: string): string {
-  if (text === '') throw new ValueError('It must not be empty.');
+  if (text === '') throw new ValueError({ en: 'It must not be empty.', zh: '不能为空。' });
   return text;
 }
 

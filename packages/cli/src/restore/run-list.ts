@@ -27,6 +27,7 @@ export async function runList(options: RepositoryOptions & { output: 'table' | '
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
     throw new EtcdOpsError('NO_BACKUP', {
       message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}`,
+      facts: { cluster: options.clusterName },
     });
   }
 }

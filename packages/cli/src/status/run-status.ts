@@ -102,6 +102,7 @@ async function localDaemon(stateDir: string): Promise<{ url: string; token: stri
   throw new EtcdOpsError('BUS_UNREACHABLE', {
     message: `No daemon runs on the state directory ${stateDir}`,
     cause: new Error('No NATS server of an etcd-ops daemon lives there.'),
+    facts: { path: stateDir },
     remedy: 'Start `etcd-ops snapshot`, or name its state directory with --state-dir.',
   });
 }

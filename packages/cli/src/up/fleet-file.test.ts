@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { saidOf } from '../options/said-of.ts';
 import { UsageError } from '../options/usage-error.ts';
 import { parseFleet, type Fleet } from './fleet-file.ts';
 
@@ -8,7 +9,7 @@ function problems(text: string): string[] {
   try {
     read(text);
   } catch (error) {
-    if (error instanceof UsageError) return error.problems.map(({ message }) => message);
+    if (error instanceof UsageError) return error.problems.map(({ message }) => saidOf(message, 'en'));
     throw error;
   }
   return [];

@@ -38,36 +38,44 @@ export async function readFleetFile(path: string): Promise<Fleet> {
 /** As readFleetFile, over a text. */
 export function parseFleet(text: string, place: { name: string; directory: string }): Fleet {
   if (text.length > FILE_BYTES_MAX) {
-    throw new UsageError([problem(place.name, 1, 'the file is too large', 'Split it.')]);
+    throw wrongFile(place.name, [{ line: 1, said: 'the file is too large', remedy: 'Split it.' }]);
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   if (document.errors.length > 0) {
-    throw new UsageError(
+    throw wrongFile(
+      place.name,
       document.errors.map((error) => {
         const said = error.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
-        return problem(place.name, lines.linePos(error.pos[0]).line, said, 'Correct the YAML there.');
+        return { line: lines.linePos(error.pos[0]).line, said, remedy: 'Correct the YAML there.' };
       }),
     );
   }
   return new FleetReader(document, lines, place).read();
 }
 
-function problem(name: string, line: number, said: string, remedy: string): UsageProblem {
-  return { message: `${name}, line ${line}: ${said}`, remedy };
+interface FleetProblem {
+  line: number;
+  said: string;
+  remedy: string;
 }
 
 /** From top to bottom, as they are going to be corrected. */
-function byLine(problems: readonly UsageProblem[]): UsageProblem[] {
-  const line = ({ message }: UsageProblem): number => Number(/, line (\d+): /.exec(message)?.[1] ?? 0);
-  return problems.toSorted((left, right) => line(left) - line(right));
+function wrongFile(name: string, problems: readonly FleetProblem[]): UsageError {
+  return new UsageError(
+    problems
+      .toSorted((left, right) => left.line - right.line)
+      .map(({ line, said, remedy }): UsageProblem => {
+        return { message: { en: `${name}, line ${line}: ${said}`, zh: `${name} 第 ${line} 行：${said}` }, remedy };
+      }),
+  );
 }
 
 class FleetReader {
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
   readonly #place: { name: string; directory: string };
-  readonly #problems: UsageProblem[] = [];
+  readonly #problems: FleetProblem[] = [];
 
   constructor(document: Document.Parsed, lines: LineCounter, place: { name: string; directory: string }) {
     this.#document = document;
@@ -80,12 +88,12 @@ class FleetReader {
     const parsed = fleetFileSchema.safeParse(value);
     if (!parsed.success) {
       this.#addIssues(parsed.error.issues, []);
-      throw new UsageError(byLine(this.#problems));
+      throw wrongFile(this.#place.name, this.#problems);
     }
     const { clusters: written, defaults, ...settings } = parsed.data;
     const clusters = written.flatMap((cluster, index) => this.#cluster(cluster, defaults, index));
     this.#addTwins(written);
-    if (this.#problems.length > 0) throw new UsageError(byLine(this.#problems));
+    if (this.#problems.length > 0) throw wrongFile(this.#place.name, this.#problems);
     return { settings: resolveSettings(settings, this.#place.directory), clusters };
   }
 
@@ -111,14 +119,11 @@ class FleetReader {
       const first = names.indexOf(name);
       if (typeof name !== 'string' || first === index) continue;
       const line = this.#lineOf(['clusters', index, 'name']);
-      this.#problems.push(
-        problem(
-          this.#place.name,
-          line,
-          `the cluster ${name} is there already, in line ${this.#lineOf(['clusters', first, 'name'])}`,
-          'Give each cluster a name of its own; it is the name of its repository, too.',
-        ),
-      );
+      this.#problems.push({
+        line,
+        said: `the cluster ${name} is there already, in line ${this.#lineOf(['clusters', first, 'name'])}`,
+        remedy: 'Give each cluster a name of its own; it is the name of its repository, too.',
+      });
     }
   }
 
@@ -153,10 +158,10 @@ class FleetReader {
 
   /** One line in `defaults` that is wrong is told once, not for every cluster. */
   #add(path: Path, said: string, remedy: string): void {
-    const found = problem(this.#place.name, this.#lineOf(path), said, remedy);
+    const found = { line: this.#lineOf(path), said, remedy };
     const inDefaults = path[0] === 'defaults';
     const key = (text: string): string => text.replace(/the cluster \S+: /, '');
-    if (inDefaults && this.#problems.some(({ message }) => key(message) === key(found.message))) return;
+    if (inDefaults && this.#problems.some((one) => one.line === found.line && key(one.said) === key(said))) return;
     this.#problems.push(found);
   }
 

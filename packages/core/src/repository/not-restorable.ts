@@ -16,6 +16,13 @@ export function noBackup(inventory: Inventory, timeline?: number): EtcdOpsError 
   const found = extras.length === 0 ? '' : `; found: ${extras.join(', ')}`;
   return new EtcdOpsError('NO_BACKUP', {
     message: `Cluster ${inventory.cluster}${place} has no complete full snapshot${found}`,
+    facts: {
+      cluster: inventory.cluster,
+      timeline,
+      incomplete: inventory.incomplete.length,
+      damaged: inventory.damaged.length,
+      key: inventory.damaged[0]?.key ?? inventory.incomplete[0]?.key,
+    },
   });
 }
 
@@ -39,14 +46,39 @@ export function revisionNotRestorable(timelines: readonly TimelineInventory[], r
   ].filter((text) => text !== undefined);
   const why = gap === undefined ? '' : ` It lies in a gap: ${describeGap(gap)}.`;
   const message = `Revision ${revision} cannot be restored.${why} The nearest that can: ${neighbours.join(', ')}`;
-  return new EtcdOpsError('REVISION_NOT_RESTORABLE', { message, remedy: `Restorable: ${describeRanges(ranges)}.` });
+  return new EtcdOpsError('REVISION_NOT_RESTORABLE', {
+    message,
+    remedy: `Restorable: ${describeRanges(ranges)}.`,
+    facts: {
+      revision,
+      below: below?.to,
+      above: above?.from,
+      ranges: shortRanges(ranges),
+      ...(gap === undefined
+        ? {}
+        : { gapFirst: gap.after + 1, gapLast: gap.before === undefined ? undefined : gap.before - 1 }),
+    },
+  });
 }
 
-export function timeNotRestorable(message: string, timelines: readonly TimelineInventory[]): EtcdOpsError {
+export function timeNotRestorable(
+  message: string,
+  timelines: readonly TimelineInventory[],
+  time?: string,
+): EtcdOpsError {
   return new EtcdOpsError('TIME_NOT_RESTORABLE', {
     message,
     remedy: `Restorable: ${describeRanges(timelines.flatMap(rangesOf))}.`,
+    facts: { time, ranges: shortRanges(timelines.flatMap(rangesOf)) },
   });
+}
+
+/** `1-120, 200-340`: in every language. */
+function shortRanges(ranges: readonly RestorableRange[]): string {
+  return ranges
+    .slice(-RANGES_NAMED_MAX)
+    .map(({ from, to }) => `${from}-${to}`)
+    .join(', ');
 }
 
 /** `revisions 101 to 199 were not captured`, as far as is known. */

@@ -161,7 +161,10 @@ function planSnapshot(inventory: Inventory, key: string): RestorePlan {
   }
   const damage = inventory.damaged.find((found) => found.key === key || found.key === `${key}.json`);
   if (damage !== undefined) {
-    throw new EtcdOpsError('OBJECT_DAMAGED', { message: `The full ${key} cannot be used: ${damage.reason}` });
+    throw new EtcdOpsError('OBJECT_DAMAGED', {
+      message: `The full ${key} cannot be used: ${damage.reason}`,
+      facts: { key },
+    });
   }
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) throw noBackup(inventory);
   const kind = parseObjectKey(key)?.kind;
@@ -169,6 +172,7 @@ function planSnapshot(inventory: Inventory, key: string): RestorePlan {
   throw new EtcdOpsError('STORE_NOT_FOUND', {
     message: `Cluster ${inventory.cluster} has no full snapshot ${key}${hint}`,
     remedy: '`list` shows the fulls; give the key of one.',
+    facts: { key, cluster: inventory.cluster },
   });
 }
 

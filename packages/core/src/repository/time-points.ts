@@ -56,7 +56,7 @@ export function resolveTimeByPoints(
   const points = timelines.flatMap((timeline) => timePoints(timeline, seen.get(timeline.timeline) ?? []));
   const earliest = points.reduce((first, point) => Math.min(first, point.timeMs), Infinity);
   const known = earliest === Infinity ? 'no time is known at all' : `the earliest known time is ${iso(earliest)}`;
-  throw timeNotRestorable(`Nothing is known to be as old as ${iso(timeMs)}: ${known}`, timelines);
+  throw timeNotRestorable(`Nothing is known to be as old as ${iso(timeMs)}: ${known}`, timelines, iso(timeMs));
 }
 
 /** Timelines that had begun at a time: a history that had not is not meant. */
@@ -128,7 +128,7 @@ function insideGap(gap: Gap, found: TimePoint, timeMs: number, all: readonly Tim
   const behind = gap.before === undefined ? '' : `, or for revision ${gap.before}, the first behind it`;
   const message = `The state of ${iso(timeMs)} was not captured: ${describeGap(gap)}`;
   const reached = gap.after === found.revision ? `, reached at ${iso(found.timeMs)}` : '';
-  return timeNotRestorable(`${message}. Ask for revision ${gap.after}${reached}${behind}`, all);
+  return timeNotRestorable(`${message}. Ask for revision ${gap.after}${reached}${behind}`, all, iso(timeMs));
 }
 
 function isRestorable(ranges: readonly RestorableRange[], revision: number): boolean {

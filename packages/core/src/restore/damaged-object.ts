@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../base/error-codes.ts';
-import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
+import { describeError, EtcdOpsError, isEtcdOpsError, type FailureFacts } from '../base/errors.ts';
 
 /** An object of the repository that must not be used: the caller may plan again without it. */
 export class DamagedObjectError extends EtcdOpsError {
@@ -7,9 +7,18 @@ export class DamagedObjectError extends EtcdOpsError {
 
   readonly rule: string;
 
-  constructor(code: ErrorCode, objectKey: string, details: { rule: string; cause?: unknown; remedy?: string }) {
-    const { rule, cause, remedy } = details;
-    super(code, { message: `${objectKey}: ${rule}`, cause, ...(remedy === undefined ? {} : { remedy }) });
+  constructor(
+    code: ErrorCode,
+    objectKey: string,
+    details: { rule: string; cause?: unknown; remedy?: string; facts?: FailureFacts },
+  ) {
+    const { rule, cause, remedy, facts } = details;
+    super(code, {
+      message: `${objectKey}: ${rule}`,
+      cause,
+      facts: { key: objectKey, ...facts },
+      ...(remedy === undefined ? {} : { remedy }),
+    });
     this.rule = rule;
     this.objectKey = objectKey;
   }
@@ -44,7 +53,11 @@ export function asUnopened(objectKey: string, cause: unknown): EtcdOpsError {
   if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
     return new DamagedObjectError('STORE_NOT_FOUND', objectKey, { rule: 'it is not there', cause });
   }
-  return new EtcdOpsError('STORE_FAILED', { message: `${objectKey} could not be opened`, cause });
+  return new EtcdOpsError('STORE_FAILED', {
+    message: `${objectKey} could not be opened`,
+    facts: { key: objectKey },
+    cause,
+  });
 }
 
 export function asDamageOf(objectKey: string, error: unknown): unknown {

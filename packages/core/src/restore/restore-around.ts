@@ -119,7 +119,7 @@ function withAlternative(
   try {
     const { revision } = planRestore(inventory, { kind: 'latest', timeline }, { exclude });
     const remedy = `Without it, revision ${revision} of timeline ${timeline} is the newest that can be restored; ask for it with --revision ${revision} --timeline ${timeline}.`;
-    return new DamagedObjectError(code, objectKey, { rule, cause, remedy });
+    return new DamagedObjectError(code, objectKey, { rule, cause, remedy, facts: { newest: revision, timeline } });
   } catch {
     return damage;
   }

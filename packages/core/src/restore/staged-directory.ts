@@ -221,5 +221,5 @@ function processStart(pid: number): string | undefined {
 }
 
 function occupied(path: string, rule: string): EtcdOpsError {
-  return new EtcdOpsError('TARGET_OCCUPIED', { message: `${path}: ${rule}` });
+  return new EtcdOpsError('TARGET_OCCUPIED', { message: `${path}: ${rule}`, facts: { path } });
 }

@@ -31,7 +31,11 @@ export function storeError(action: string, key: string, error: unknown): EtcdOps
     return new EtcdOpsError('CANCELLED', { message: `${action} ${key} was cancelled`, cause: error });
   }
   if (code === 'ENOENT') {
-    return new EtcdOpsError('STORE_NOT_FOUND', { message: `The object ${key} does not exist`, cause: error });
+    return new EtcdOpsError('STORE_NOT_FOUND', {
+      message: `The object ${key} does not exist`,
+      facts: { key },
+      cause: error,
+    });
   }
   if (code === 'ENAMETOOLONG') {
     return new EtcdOpsError('STORE_KEY_INVALID', {
@@ -40,10 +44,11 @@ export function storeError(action: string, key: string, error: unknown): EtcdOps
     });
   }
   const remedy = REMEDIES[code];
+  const facts = { key };
   const message = `${action} ${key} failed${code === '' ? '' : ` (${code})`}`;
   return new EtcdOpsError(
     'STORE_FAILED',
-    remedy === undefined ? { message, cause: error } : { message, remedy, cause: error },
+    remedy === undefined ? { message, facts, cause: error } : { message, remedy, facts, cause: error },
   );
 }
 

@@ -45,6 +45,7 @@ export function etcdFailure(place: CallPlace, failure: CallStatus): EtcdOpsError
   const explanation = code === 'ETCD_AUTH' ? refusal(place, said) : undefined;
   return new EtcdOpsError(code, {
     message: `${place.call} at ${place.endpoint}: ${explanation === undefined ? said : `${explanation} (etcd: ${said})`}`,
+    facts: { endpoint: place.endpoint, user: place.user, needs: place.needs },
   });
 }
 

@@ -75,6 +75,7 @@ export class SecureChannel implements Disposable {
     if (address.secure) return undefined;
     return new EtcdOpsError('ETCD_TLS', {
       message: `${address.endpoint}: the server speaks TLS on this port; use https:// and give its CA file`,
+      facts: { endpoint: address.endpoint },
     });
   }
 

@@ -110,10 +110,17 @@ function readPem(path: string | undefined): Buffer | undefined {
   try {
     pem = readFileSync(path);
   } catch (error) {
-    throw new EtcdOpsError('ETCD_TLS', { message: `The TLS file ${path} cannot be read`, cause: error });
+    throw new EtcdOpsError('ETCD_TLS', {
+      message: `The TLS file ${path} cannot be read`,
+      facts: { path },
+      cause: error,
+    });
   }
   if (!pem.includes('-----BEGIN ')) {
-    throw new EtcdOpsError('ETCD_TLS', { message: `The TLS file ${path} holds nothing in PEM format` });
+    throw new EtcdOpsError('ETCD_TLS', {
+      message: `The TLS file ${path} holds nothing in PEM format`,
+      facts: { path },
+    });
   }
   return pem;
 }
@@ -126,6 +133,7 @@ function unusable({ caFile, certFile, keyFile }: EtcdTlsAccess, error: unknown):
     message: mismatch
       ? `The TLS key ${keyFile} does not belong to the certificate ${certFile}`
       : `The TLS files cannot be used: ${files}`,
+    facts: { path: files },
     cause: error,
   });
 }

@@ -54,7 +54,11 @@ export function tlsFailure(endpoint: string, error: unknown, tls: EtcdTlsAccess 
   const text = textOf(error);
   const say = SENTENCES.find(([pattern]) => pattern.test(text))?.[1];
   const sentence = say === undefined ? 'the TLS handshake failed' : say(tls);
-  return new EtcdOpsError('ETCD_TLS', { message: `${endpoint}: ${sentence} (${shortTextOf(error)})`, cause: error });
+  return new EtcdOpsError('ETCD_TLS', {
+    message: `${endpoint}: ${sentence} (${shortTextOf(error)})`,
+    facts: { endpoint },
+    cause: error,
+  });
 }
 
 /** True when the text is one of TLS, and not of the network. */

@@ -14,6 +14,7 @@ export function explainFailure(error: unknown, options: Readonly<Record<string, 
     return new EtcdOpsError('DISK_FAILED', {
       message: `${dataDir}: ${error.message}`,
       remedy: error.remedy,
+      facts: { path: dataDir, ...error.facts },
       cause: error.cause,
     });
   }
@@ -29,6 +30,7 @@ function noBackup(error: EtcdOpsError, { bucket, clusterName }: { bucket: string
     return new EtcdOpsError('NO_BACKUP', {
       message: error.message,
       cause: error.cause,
+      facts: error.facts,
       remedy: /damaged|incomplete/.test(error.message)
         ? 'Take a new full while the cluster lives (`etcd-ops snapshot --once`), or bring back an undamaged copy of these files; `etcd-ops list` names all of them.'
         : '`etcd-ops list` shows the timelines.',
@@ -39,6 +41,7 @@ function noBackup(error: EtcdOpsError, { bucket, clusterName }: { bucket: string
     return new EtcdOpsError('NO_BACKUP', {
       message: error.message,
       cause: new Error(found),
+      facts: { ...error.facts, folder: bucket },
       remedy: 'Name the folder that `etcd-ops snapshot` writes to with --bucket.',
     });
   }
@@ -54,6 +57,7 @@ function noBackup(error: EtcdOpsError, { bucket, clusterName }: { bucket: string
         ? `No repository lies in ${resolve(bucket)}.`
         : `In ${resolve(bucket)} lie the repositories of ${names}.`,
     ),
+    facts: { ...error.facts, folder: bucket, names, nearest },
     remedy: `${nearest === undefined ? '' : `Did you mean --cluster-name ${nearest}? `}Check --bucket and --cluster-name; start \`etcd-ops snapshot\` if it never ran.`,
   });
 }
