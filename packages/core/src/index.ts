@@ -157,7 +157,9 @@ export {
   type RetryFailure,
   type RetryOptions,
 } from './base/retry.ts';
-export { openStore } from './storage/open-store.ts';
+export { STORE_OPERATIONS, type StoreMeter, type StoreOperation } from './storage/metered-store.ts';
+export { type RequestName } from './storage/each-request.ts';
+export { openStore, type OpenStoreOptions } from './storage/open-store.ts';
 export {
   describeStoreSpec,
   PART_BYTES_MIN,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, lstat, open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
 import { systemErrorCode, throwIfAborted } from './local-errors.ts';
+import { withStreamParts } from './part-reader.ts';
 import type { StreamWriteOptions, WriteOptions } from './object-store.ts';
 
 const COPY_CHUNK_BYTES = 4 * 1024 * 1024;
@@ -53,13 +54,15 @@ export async function writeStream(
 ): Promise<number> {
   const target = await open(to, 'wx', mode);
   try {
-    let bytes = 0;
-    for await (const chunk of source) {
-      throwIfAborted(options.signal, 'Writing', to);
-      await target.appendFile(chunk);
-      bytes += chunk.length;
-      options.onProgress?.(bytes);
-    }
+    const bytes = await withStreamParts(source, options, async (parts) => {
+      const buffer = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
+      for (let part = await parts.next(buffer, options.signal); part !== undefined;) {
+        await target.appendFile(part.body);
+        options.onProgress?.(parts.bytes);
+        part = await parts.next(buffer, options.signal);
+      }
+      return parts.bytes;
+    });
     await target.sync();
     return bytes;
   } finally {

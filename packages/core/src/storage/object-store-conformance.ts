@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect } from './collect.ts';
+import { testLargeObjects, testSweeping } from './object-store-conformance-large.ts';
 import type { ObjectInfo, ObjectStore } from './object-store.ts';
 
 /**
@@ -24,7 +25,12 @@ export function describeObjectStore(name: string, open: () => Promise<ObjectStor
       () => store,
       () => scratch,
     );
+    testLargeObjects(
+      () => store,
+      () => scratch,
+    );
     testListing(() => store);
+    testSweeping(() => store);
     testKeys(() => store);
   });
 }
@@ -198,6 +204,13 @@ function testListing(store: () => ObjectStore): void {
       await Promise.all(expected.slice(index, index + 50).map(async (key) => await store().put(key, Buffer.from('x'))));
     }
     expect((await collect(store().list('many/'))).map(({ key }) => key)).toEqual(expected);
+    expect(await keysAfter(store(), 'many/', expected[1050]!)).toEqual(expected.slice(1051));
+    for await (const { key } of store().list('many/')) {
+      expect(key).toBe(expected[0]);
+      break;
+    }
+    await store().delete(expected.slice(1).toReversed());
+    expect((await collect(store().list('many/'))).map(({ key }) => key)).toEqual(expected.slice(0, 1));
   });
 }
 
@@ -218,6 +231,13 @@ function testKeys(store: () => ObjectStore): void {
     'a b',
     'a\0b',
     'ä',
+    'Ａ',
+    'a\u202eb',
+    'a%2Fb',
+    'a?b',
+    'a#b',
+    'a+b',
+    'a\n',
     'a\\b',
     'a:b',
     'a'.repeat(241),

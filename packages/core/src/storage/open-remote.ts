@@ -1,5 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { limitedBucket } from './limited-bucket.ts';
+import type { ObjectStore } from './object-store.ts';
+import type { OpenStoreOptions } from './open-store.ts';
 import type { RemoteBucket } from './remote-bucket.ts';
 import { RemoteStore } from './remote-store.ts';
 import { retryingBucket } from './retrying-bucket.ts';
@@ -9,17 +11,23 @@ const REQUESTS_IN_FLIGHT_MAX_DEFAULT = 32;
 /** Whoever waits for a store that is away is told so within this time; daemons try again by themselves. */
 const RETRY_DEADLINE_MS_DEFAULT = 30_000;
 
-/** The store of one bucket: requests within bounds, tried again, and put together to what an ObjectStore can do. */
-export function remoteStoreOf(bucket: RemoteBucket, spec: RemoteStoreSpec): RemoteStore {
+/** A bucket as an ObjectStore: each request is limited, and what fails waits for its next attempt without holding a place. */
+export function remoteStoreOf(
+  bucket: RemoteBucket,
+  spec: RemoteStoreSpec,
+  options: OpenStoreOptions = {},
+): ObjectStore {
+  const { clock = systemClock, random = Math.random, meter } = options;
   const limited = limitedBucket(bucket, {
+    clock,
     requestsInFlightMax: spec.requestsInFlightMax ?? REQUESTS_IN_FLIGHT_MAX_DEFAULT,
     bytesPerSecondMax: spec.bytesPerSecondMax,
-    clock: systemClock,
   });
   const retrying = retryingBucket(limited, {
+    clock,
+    random,
     deadlineMs: spec.retryDeadlineMs ?? RETRY_DEADLINE_MS_DEFAULT,
-    clock: systemClock,
-    random: Math.random,
+    onRetry: (request) => meter?.retried(request),
   });
   const { prefix = '' } = spec;
   return new RemoteStore(retrying, {

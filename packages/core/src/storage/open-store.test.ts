@@ -13,6 +13,6 @@ it('names what is supported when a provider is not', async () => {
   await expect(openStore(spec)).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('"GCS"'),
-    remedy: 'Use one of: Local, OSS.',
+    remedy: 'Use one of: Local, S3, OSS.',
   });
 });

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { cancelled } from '../base/clock.ts';
 import { EtcdOpsError } from '../base/errors.ts';
 import { throwIfAborted } from './local-errors.ts';
+import type { StreamWriteOptions } from './object-store.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface Part {
@@ -78,8 +79,26 @@ export function fileParts(file: FileHandle, path: string, bytes: number): PartRe
   });
 }
 
+const STREAM_BYTES_MAX_DEFAULT = 64 * 1024 ** 3;
+
+/** Cuts a stream into parts for as long as `work` takes; afterwards whoever writes the stream learns that nobody reads on. */
+export async function withStreamParts<Result>(
+  source: AsyncIterable<Uint8Array>,
+  { signal, bytesMax = STREAM_BYTES_MAX_DEFAULT }: StreamWriteOptions,
+  work: (parts: PartReader, bytesMax: number) => Promise<Result>,
+): Promise<Result> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    return await work(streamParts(iterator, bytesMax), bytesMax);
+  } finally {
+    const told = iterator.return?.().catch(() => undefined);
+    // One that is silent may take its time over that.
+    if (signal?.aborted !== true) await told;
+  }
+}
+
 /** @throws EtcdOpsError LIMIT_EXCEEDED when more than `bytesMax` bytes come; what the source throws; CANCELLED, also while the source is silent. */
-export function streamParts(source: AsyncIterator<Uint8Array>, bytesMax: number): PartReader {
+function streamParts(source: AsyncIterator<Uint8Array>, bytesMax: number): PartReader {
   let rest: Uint8Array = new Uint8Array(0);
   let bytes = 0;
   return new PartReader(async (buffer, signal) => {

@@ -22,6 +22,7 @@ export async function* readRange(
   const { etag } = read.object;
   const { end } = read;
   let position = read.start;
+  assertRange(bucket, key, wanted, read);
   refuseLarge(key, read, options.bytesMax);
   for (let fruitless = 0; ;) {
     const from = position;
@@ -46,7 +47,9 @@ export async function* readRange(
     throwIfAborted(signal, 'Reading', key);
     fruitless = position > from ? 0 : fruitless + 1;
     if (fruitless >= FRUITLESS_MAX) throw brokenOff(bucket, key, { position, end, failure });
-    read = await bucket.read(key, { from: position, to: end }, { signal, etag });
+    const rest = { from: position, to: end };
+    read = await bucket.read(key, rest, { signal, etag });
+    assertRange(bucket, key, rest, read);
   }
 }
 
@@ -61,6 +64,21 @@ async function rangeOf(
   const bytes = (await bucket.stat(key, { signal }))?.bytes ?? 0;
   const from = Math.max(0, bytes + offset);
   return { from, to: from + length };
+}
+
+/** A server or a cache that sends the whole object instead of a range would be taken at its word otherwise. */
+function assertRange(bucket: RemoteBucket, key: string, wanted: RemoteRange, read: RemoteRead): void {
+  const { bytes } = read.object;
+  const from = 'last' in wanted ? Math.max(0, bytes - wanted.last) : Math.min(wanted.from, bytes);
+  const to = 'last' in wanted ? bytes : Math.min(wanted.to ?? bytes, bytes);
+  if (read.start === from && read.end === to) return;
+  // Nothing was asked for that lies in the object.
+  if (read.start === read.end && to <= from) return;
+  read.discard();
+  throw new EtcdOpsError('STORE_REFUSED', {
+    message: `Reading ${key} failed at ${bucket.description}: bytes ${read.start} to ${read.end} came instead of ${from} to ${to}`,
+    remedy: 'The store, or a proxy before it, must answer requests for ranges.',
+  });
 }
 
 function refuseLarge(key: string, read: RemoteRead, bytesMax: number | undefined): void {

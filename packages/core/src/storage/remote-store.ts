@@ -15,13 +15,12 @@ import type {
   SweepOptions,
   WriteOptions,
 } from './object-store.ts';
-import { fileParts, streamParts, type PartReader } from './part-reader.ts';
+import { fileParts, withStreamParts, type PartReader } from './part-reader.ts';
 import type { DeleteFailure, RemoteBucket } from './remote-bucket.ts';
 import { listKeys } from './remote-list.ts';
 import { readRange } from './remote-read.ts';
 
 const GET_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
-const STREAM_BYTES_MAX_DEFAULT = 64 * 1024 * 1024 * 1024;
 const DENIED_SHOWN_MAX = 3;
 
 export interface RemoteStoreOptions {
@@ -84,17 +83,10 @@ export class RemoteStore implements ObjectStore {
 
   async putStream(key: string, source: AsyncIterable<Uint8Array>, options: StreamWriteOptions = {}): Promise<number> {
     const whole = this.#enter('Writing', key, options.signal);
-    const iterator = source[Symbol.asyncIterator]();
-    try {
-      const bytesMax = options.bytesMax ?? STREAM_BYTES_MAX_DEFAULT;
-      const parts = streamParts(iterator, bytesMax);
+    return await withStreamParts(source, options, async (parts, bytesMax) => {
       await this.#upload(whole, parts, bytesMax, options);
       return parts.bytes;
-    } finally {
-      // Whoever writes the stream must learn that nobody reads on; one that is silent may take its time over that.
-      const told = iterator.return?.().catch(() => undefined);
-      if (options.signal?.aborted !== true) await told;
-    }
+    });
   }
 
   async get(key: string, options: ReadOptions & { bytesMax?: number } = {}): Promise<Buffer> {
