@@ -47,8 +47,8 @@ function commandOf(path: string): string[] {
   return [...readFileSync(path, 'utf8').matchAll(/^\s+- (--\S+)$/gm)].map((match) => match[1]!);
 }
 
-describe.for(['3.4', '3.5'])('three members for etcd %s', (release) => {
-  const version = etcdVersions().findLast((found) => found.startsWith(`${release}.`));
+describe.for(['3.4', '3.5', '3.7'])('three members for etcd %s', (release) => {
+  const version = etcdVersions({ withBuilt: true }).findLast((found) => found.startsWith(`${release}.`));
 
   test('out of one run start with what --start-files wrote, and are one cluster of equal hashes', async (context) => {
     if (version === undefined) return context.skip(missingBinary('etcd', release));

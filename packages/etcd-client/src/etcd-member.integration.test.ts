@@ -22,7 +22,7 @@ async function drain(parts: AsyncIterator<Buffer>): Promise<number> {
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
-describe.each(etcdVersions())('a member of etcd %s', (version) => {
+describe.each(etcdVersions({ withBuilt: true }))('a member of etcd %s', (version) => {
   let etcd: TestEtcd;
   let member: EtcdMember;
 

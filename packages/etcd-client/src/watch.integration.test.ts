@@ -50,7 +50,7 @@ async function reaches(watched: WatchRows, revision: number): Promise<void> {
   await eventually(() => watched.lastComplete >= revision, { timeoutMs: 30_000 });
 }
 
-describe.each(etcdVersions())('a watch on etcd %s', (version) => {
+describe.each(etcdVersions({ withBuilt: true }))('a watch on etcd %s', (version) => {
   test('its rows are the rows of the file, live, late, in fragments and cut', { timeout: 120_000 }, async () => {
     await using etcd = await startEtcd({ version, extraFlags: HARD_LOAD_FLAGS });
     await using proxy = await faultProxy(etcd.endpoint);

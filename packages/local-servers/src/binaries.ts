@@ -30,9 +30,13 @@ export function toolsDirectory(): string {
   return process.env['ETCD_OPS_TOOLS_DIR'] ?? join(import.meta.dirname, '..', '..', '..', '.tools');
 }
 
-/** All programs of that name below the tools directory and on PATH, one per version, oldest first. */
-export function findBinaries(name: BinaryName): Binary[] {
-  const directories = searchedDirectories();
+/**
+ * All programs of that name below the tools directory and on PATH, one per version, oldest first.
+ * Those of etcd 3.6 and 3.7, which the tests' bootstrap builds where Go is at hand, only `withBuilt`: what a test does that names no
+ * version must not depend on whether Go is there.
+ */
+export function findBinaries(name: BinaryName, { withBuilt = false } = {}): Binary[] {
+  const directories = searchedDirectories(withBuilt);
   const cacheKey = `${name}\0${directories.join('\0')}`;
   const known = found.get(cacheKey);
   if (known !== undefined) return known;
@@ -52,13 +56,19 @@ export function findBinaries(name: BinaryName): Binary[] {
  * Undefined when there is none: tests then skip with the reason of `missingBinary`.
  */
 export function findBinary(name: BinaryName, version?: string): string | undefined {
-  return findBinaries(name).findLast((binary) => version === undefined || matchesVersion(binary.version, version))
-    ?.path;
+  return newestBinary(name, version)?.path;
 }
 
-/** The versions of etcd that can be started, oldest first. */
-export function etcdVersions(): string[] {
-  return findBinaries('etcd').map((binary) => binary.version);
+/** As findBinary, with its version. */
+export function newestBinary(name: BinaryName, version?: string): Binary | undefined {
+  return findBinaries(name, { withBuilt: version !== undefined }).findLast(
+    (binary) => version === undefined || matchesVersion(binary.version, version),
+  );
+}
+
+/** The versions of etcd that can be started, oldest first; with those that were built (3.6 and 3.7) for what every version must show. */
+export function etcdVersions(options?: { withBuilt?: boolean }): string[] {
+  return findBinaries('etcd', options).map((binary) => binary.version);
 }
 
 /** The reason to skip a test with. */
@@ -80,13 +90,14 @@ export function compareVersions(left: string, right: string): number {
   return 0;
 }
 
-function searchedDirectories(): string[] {
-  const debRoot = join(toolsDirectory(), 'deb');
+function searchedDirectories(withBuilt: boolean): string[] {
+  const [debRoot, builtRoot] = [join(toolsDirectory(), 'deb'), join(toolsDirectory(), 'built')];
+  const built = withBuilt ? listDirectory(builtRoot).map((program) => join(builtRoot, program, 'bin')) : [];
   const suites = listDirectory(debRoot).flatMap((suite) => [
     join(debRoot, suite, 'usr', 'bin'),
     join(debRoot, suite, 'usr', 'sbin'),
   ]);
-  return [...suites, ...(process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')];
+  return [...suites, ...built, ...(process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')];
 }
 
 function listDirectory(path: string): string[] {

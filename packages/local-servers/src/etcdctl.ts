@@ -1,13 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import {
-  compareVersions,
-  findBinaries,
-  findBinary,
-  matchesVersion,
-  missingBinary,
-  type BinaryName,
-} from './binaries.ts';
+import { compareVersions, findBinary, missingBinary, newestBinary, type BinaryName } from './binaries.ts';
 import type { EtcdTls } from './etcd-member.ts';
 
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
@@ -32,9 +25,7 @@ export async function runEtcdctl(target: EtcdctlTarget, ...args: string[]): Prom
 
 /** Runs the official offline tool: `snapshot status|restore`. etcd 3.4 has it inside etcdctl. */
 export async function runEtcdutl(target: { version?: string }, ...args: string[]): Promise<string> {
-  const newest = findBinaries('etcd').findLast(
-    ({ version }) => target.version === undefined || matchesVersion(version, target.version),
-  );
+  const newest = newestBinary('etcd', target.version);
   const old = newest !== undefined && compareVersions(newest.version, '3.5.0') < 0;
   return execute(old ? 'etcdctl' : 'etcdutl', target.version, args);
 }

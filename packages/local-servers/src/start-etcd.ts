@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findBinaries, matchesVersion, missingBinary, MissingBinaryError, type Binary } from './binaries.ts';
+import { findBinaries, missingBinary, MissingBinaryError, newestBinary, type Binary } from './binaries.ts';
 import { runEtcdctl } from './etcdctl.ts';
 import { LocalEtcdMember, type EtcdMemberPlan, type EtcdTls } from './etcd-member.ts';
 import { freePorts } from './free-port.ts';
@@ -98,11 +98,11 @@ export async function startEtcd(options: StartEtcdOptions = {}): Promise<LocalEt
 }
 
 function chooseBinary({ binary, version }: StartEtcdOptions): Binary {
-  const all = findBinaries('etcd');
+  const all = findBinaries('etcd', { withBuilt: true });
   if (binary !== undefined) {
     return all.find((candidate) => candidate.path === binary) ?? { path: binary, version: version ?? '3.5.0' };
   }
-  const chosen = all.findLast((candidate) => version === undefined || matchesVersion(candidate.version, version));
+  const chosen = newestBinary('etcd', version);
   if (chosen === undefined) {
     const others = all.length === 0 ? '' : `; there are ${all.map((found) => found.version).join(', ')}`;
     throw new MissingBinaryError(`There is ${missingBinary('etcd', version)}${others}`);

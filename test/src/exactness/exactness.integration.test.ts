@@ -27,96 +27,99 @@ test('there are etcds to compare with', (context) => {
   if (etcdVersions().length === 0) context.skip(missingBinary('etcd'));
 });
 
-describe.each(etcdVersions())('rows from the watch are those of the file, byte for byte, on etcd %s', (version) => {
-  test('on a follower, with auth, fragments, cuts and compactions', { timeout: 90_000 }, async () => {
-    await using dir = tempDir();
-    await using etcd = await startEtcd({ version, members: 3, extraFlags: HARD_LOAD_FLAGS });
-    await etcd.etcdctl('user', 'add', 'root:geheim');
-    await etcd.etcdctl('user', 'grant-role', 'root', 'root');
-    await etcd.etcdctl('role', 'add', 'reader');
-    await etcd.etcdctl('role', 'grant-permission', 'reader', 'read', '', '--from-key=true');
-    await etcd.etcdctl('user', 'add', 'reader:nur-lesen');
-    await etcd.etcdctl('user', 'grant-role', 'reader', 'reader');
-    await etcd.etcdctl('auth', 'enable');
-    const access = { endpoints: etcd.endpoints, auth: READER, maintenanceAuth: ROOT };
-    await using cluster = await EtcdCluster.connect(access);
-    const { leader, follower } = await rolesOf(cluster);
+describe.each(etcdVersions({ withBuilt: true }))(
+  'rows from the watch are those of the file, byte for byte, on etcd %s',
+  (version) => {
+    test('on a follower, with auth, fragments, cuts and compactions', { timeout: 90_000 }, async () => {
+      await using dir = tempDir();
+      await using etcd = await startEtcd({ version, members: 3, extraFlags: HARD_LOAD_FLAGS });
+      await etcd.etcdctl('user', 'add', 'root:geheim');
+      await etcd.etcdctl('user', 'grant-role', 'root', 'root');
+      await etcd.etcdctl('role', 'add', 'reader');
+      await etcd.etcdctl('role', 'grant-permission', 'reader', 'read', '', '--from-key=true');
+      await etcd.etcdctl('user', 'add', 'reader:nur-lesen');
+      await etcd.etcdctl('user', 'grant-role', 'reader', 'reader');
+      await etcd.etcdctl('auth', 'enable');
+      const access = { endpoints: etcd.endpoints, auth: READER, maintenanceAuth: ROOT };
+      await using cluster = await EtcdCluster.connect(access);
+      const { leader, follower } = await rolesOf(cluster);
 
-    await using plain = new SteadyWatch(follower);
-    await using fragmented = new SteadyWatch(follower, { fragment: true });
-    await using cut = new SteadyWatch(follower, { cut: { seed: 7, meanBatches: 40 } });
-    using root = new EtcdMember(leader.endpoint, { endpoints: [], auth: ROOT });
-    await using compacting = compactBehind(root, [plain, fragmented, cut]);
-    await hardLoad({
-      ...LOAD,
-      endpoints: etcd.endpoints,
-      seed: 11,
-      operations: 700,
-      client: { auth: { username: 'root', password: 'geheim' } },
+      await using plain = new SteadyWatch(follower);
+      await using fragmented = new SteadyWatch(follower, { fragment: true });
+      await using cut = new SteadyWatch(follower, { cut: { seed: 7, meanBatches: 40 } });
+      using root = new EtcdMember(leader.endpoint, { endpoints: [], auth: ROOT });
+      await using compacting = compactBehind(root, [plain, fragmented, cut]);
+      await hardLoad({
+        ...LOAD,
+        endpoints: etcd.endpoints,
+        seed: 11,
+        operations: 700,
+        client: { auth: { username: 'root', password: 'geheim' } },
+      });
+      const client = { auth: { username: 'root', password: 'geheim' } };
+      const more = { ...LOAD, endpoints: etcd.endpoints, operations: 30, client };
+      await writeUntil(
+        () => compacting.count > 3,
+        (round) => hardLoad({ ...more, seed: 100 + round }),
+      );
+      for (const member of [leader, follower]) {
+        const file = await readFileRows(member, dir.file(`${member === leader ? 'leader' : 'follower'}.db`));
+        expect(file.compactRevision).toBeGreaterThan(0);
+        for (const watch of [plain, fragmented, cut]) {
+          await watch.reached(file.revision);
+          expect(differences(watch.rows, file)).toEqual([]);
+        }
+      }
+      expect(cut.reopened).toBeGreaterThan(0);
+      expect(plain.reopened + fragmented.reopened).toBe(0);
+      // The load left rows of every kind.
+      expect(plain.rows.rows.size).toBeGreaterThan(5_000);
     });
-    const client = { auth: { username: 'root', password: 'geheim' } };
-    const more = { ...LOAD, endpoints: etcd.endpoints, operations: 30, client };
-    await writeUntil(
-      () => compacting.count > 3,
-      (round) => hardLoad({ ...more, seed: 100 + round }),
-    );
-    for (const member of [leader, follower]) {
-      const file = await readFileRows(member, dir.file(`${member === leader ? 'leader' : 'follower'}.db`));
-      expect(file.compactRevision).toBeGreaterThan(0);
-      for (const watch of [plain, fragmented, cut]) {
-        await watch.reached(file.revision);
-        expect(differences(watch.rows, file)).toEqual([]);
-      }
-    }
-    expect(cut.reopened).toBeGreaterThan(0);
-    expect(plain.reopened + fragmented.reopened).toBe(0);
-    // The load left rows of every kind.
-    expect(plain.rows.rows.size).toBeGreaterThan(5_000);
-  });
 
-  test('on a follower that was stopped and gets a raft snapshot', { timeout: 90_000 }, async () => {
-    await using dir = tempDir();
-    const extraFlags = [...HARD_LOAD_FLAGS, '--snapshot-count=100'];
-    await using etcd = await startEtcd({ version, members: 3, extraFlags });
-    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
-    const { leader, follower } = await rolesOf(cluster);
-    const process = etcd.members.find(({ endpoint }) => endpoint === follower.endpoint)!;
-    const endpoints = etcd.endpoints.filter((endpoint) => endpoint !== follower.endpoint);
-    await using onFollower = new SteadyWatch(follower);
-    await using onLeader = new SteadyWatch(leader);
-    await using compacting = compactBehind(leader, [onFollower, onLeader]);
-    await hardLoad({ ...LOAD, endpoints, seed: 5, operations: 150 });
-    process.signal('SIGSTOP');
-    try {
-      await manyEntries(endpoints, CATCH_UP_ENTRIES + 1_000);
-      await hardLoad({ ...LOAD, endpoints, seed: 6, operations: 150 });
-    } finally {
-      process.signal('SIGCONT');
-    }
-    await eventually(
-      () => /applied snapshot/i.test(process.log()) || /received and saved database snapshot/i.test(process.log()),
-      {
-        timeoutMs: 30_000,
-      },
-    );
-    await hardLoad({ ...LOAD, endpoints, seed: 8, operations: 100 });
-    await follower.linearizableRead();
-    await writeUntil(
-      () => compacting.count > 1,
-      () => manyEntries(endpoints, 50),
-    );
-    for (const [name, member] of [
-      ['leader', leader],
-      ['follower', follower],
-    ] as const) {
-      const file = await readFileRows(member, dir.file(`${name}.db`));
-      for (const watch of [onFollower, onLeader]) {
-        await watch.reached(file.revision);
-        expect(differences(watch.rows, file)).toEqual([]);
+    test('on a follower that was stopped and gets a raft snapshot', { timeout: 90_000 }, async () => {
+      await using dir = tempDir();
+      const extraFlags = [...HARD_LOAD_FLAGS, '--snapshot-count=100'];
+      await using etcd = await startEtcd({ version, members: 3, extraFlags });
+      await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+      const { leader, follower } = await rolesOf(cluster);
+      const process = etcd.members.find(({ endpoint }) => endpoint === follower.endpoint)!;
+      const endpoints = etcd.endpoints.filter((endpoint) => endpoint !== follower.endpoint);
+      await using onFollower = new SteadyWatch(follower);
+      await using onLeader = new SteadyWatch(leader);
+      await using compacting = compactBehind(leader, [onFollower, onLeader]);
+      await hardLoad({ ...LOAD, endpoints, seed: 5, operations: 150 });
+      process.signal('SIGSTOP');
+      try {
+        await manyEntries(endpoints, CATCH_UP_ENTRIES + 1_000);
+        await hardLoad({ ...LOAD, endpoints, seed: 6, operations: 150 });
+      } finally {
+        process.signal('SIGCONT');
       }
-    }
-  });
-});
+      await eventually(
+        () => /applied snapshot/i.test(process.log()) || /received and saved database snapshot/i.test(process.log()),
+        {
+          timeoutMs: 30_000,
+        },
+      );
+      await hardLoad({ ...LOAD, endpoints, seed: 8, operations: 100 });
+      await follower.linearizableRead();
+      await writeUntil(
+        () => compacting.count > 1,
+        () => manyEntries(endpoints, 50),
+      );
+      for (const [name, member] of [
+        ['leader', leader],
+        ['follower', follower],
+      ] as const) {
+        const file = await readFileRows(member, dir.file(`${name}.db`));
+        for (const watch of [onFollower, onLeader]) {
+          await watch.reached(file.revision);
+          expect(differences(watch.rows, file)).toEqual([]);
+        }
+      }
+    });
+  },
+);
 
 async function rolesOf(cluster: EtcdCluster): Promise<{ leader: EtcdMember; follower: EtcdMember }> {
   const members = await Promise.all(

@@ -31,7 +31,7 @@ import { CLUSTER, putDeltas, putFull } from './recorded-history.ts';
 const TOKEN = 'restored';
 
 describe.for(['3.4', '3.5', '3.6', '3.7'])('a restore for etcd %s', (release) => {
-  const version = etcdVersions().findLast((found) => found.startsWith(`${release}.`));
+  const version = etcdVersions({ withBuilt: true }).findLast((found) => found.startsWith(`${release}.`));
 
   test.for([1, 3])('of a full and its deltas boots with %i members and equals its source', async (count, context) => {
     if (version === undefined) return context.skip(missingBinary('etcd', release));
@@ -83,7 +83,7 @@ test.for([
   'a snapshot of etcd $from restored for $target boots in $boots',
   async ({ from, target, boots }, context) => {
     const [source, newer] = [from, boots].map((release) =>
-      etcdVersions().findLast((found) => found.startsWith(`${release}.`)),
+      etcdVersions({ withBuilt: true }).findLast((found) => found.startsWith(`${release}.`)),
     );
     if (source === undefined || newer === undefined) {
       return context.skip(missingBinary('etcd', source === undefined ? from : boots));

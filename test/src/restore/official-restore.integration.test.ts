@@ -26,7 +26,7 @@ const TOKEN = 'a <token>';
 test.for(['3.4', '3.5', '3.6', '3.7'])(
   'directories are what etcd %s itself would restore',
   async (release, context) => {
-    const version = etcdVersions().findLast((found) => found.startsWith(`${release}.`));
+    const version = etcdVersions({ withBuilt: true }).findLast((found) => found.startsWith(`${release}.`));
     if (version === undefined) return context.skip(missingBinary('etcd', release));
     const tool = release === '3.4' ? 'etcdctl' : 'etcdutl';
     if (findBinary(tool, version) === undefined) return context.skip(missingBinary(tool, version));

@@ -9,7 +9,7 @@ import { etcdVersions, LiveStore, missingBinary } from '../mvcc/testing/live-sto
 import { Randomness } from '../mvcc/testing/randomness.ts';
 import { compactStore } from './compact-store.ts';
 
-const versions = etcdVersions();
+const versions = etcdVersions({ withBuilt: true });
 
 test('an etcd can be found', (context) => {
   if (versions.length === 0) context.skip(missingBinary('etcd'));

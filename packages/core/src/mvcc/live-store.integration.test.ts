@@ -12,7 +12,7 @@ import { hardLoad } from './testing/hard-load.ts';
 import { etcdVersions, eventually, LiveStore, missingBinary } from './testing/live-store.ts';
 import { Randomness } from './testing/randomness.ts';
 
-const versions = etcdVersions();
+const versions = etcdVersions({ withBuilt: true });
 
 test('an etcd can be found', (context) => {
   if (versions.length === 0) context.skip(missingBinary('etcd'));
