@@ -12,6 +12,7 @@ import {
   manifestKey,
   planRestore,
   planRetention,
+  retentionPolicyOf,
   readInventory,
   readLeases,
   readStoreInfo,
@@ -166,11 +167,10 @@ describe.skipIf(reason !== undefined)('the ten faults of the seed', () => {
     expect(other.timelines[0]!.fulls).toHaveLength(1);
     expect(other.timelines[0]!.deltas).toEqual([]);
     expect(planRestore(own, { kind: 'latest' })).toMatchObject({ cluster: 'prod', revision: head });
-    const { remove } = planRetention(
-      own,
-      { kind: 'LimitBased', maxBackups: 1 },
-      { nowMs: Date.now() + 1e10, orphanGraceMs: 0, deltaRetention: 'newest-chain' },
-    );
+    const { remove } = planRetention(own, retentionPolicyOf({ maxBackups: 1, deltaRetention: 'newest-chain' }), {
+      nowMs: Date.now() + 1e10,
+      orphanGraceMs: 0,
+    });
     expect(remove.flatMap(({ keys }) => keys).filter((key) => !key.startsWith('prod/'))).toEqual([]);
   });
 

@@ -282,11 +282,54 @@ export {
 } from './repository/repository-records.ts';
 export { planRestoreFrom, resolveTime, type ResolveTimeOptions } from './repository/resolve-time.ts';
 export type { ResolvedTime } from './repository/time-points.ts';
-export { applyRetention, type ApplyRetentionOptions, type RetentionReport } from './retention/apply-retention.ts';
+export {
+  markedKeys,
+  readRetentionRecords,
+  type RetentionRecords,
+  type StoredRecord,
+} from './repository/read-retention-records.ts';
+export {
+  decodeHold,
+  decodeMark,
+  decodePin,
+  encodeHold,
+  encodeMark,
+  encodePin,
+  holdRecordSchema,
+  markRecordSchema,
+  pinRecordSchema,
+  type HoldRecord,
+  type MarkRecord,
+  type PinRecord,
+} from './repository/retention-records.ts';
+export { retentionRecordId, retentionRecordKey, type RetentionKeyFacts } from './repository/retention-key.ts';
+export { applyCollection, type ApplyCollectionOptions, type CollectionReport } from './retention/apply-collection.ts';
+export { isTimeZone } from './retention/calendar.ts';
+export { livePins, planCollection, type Collection, type CollectionOptions } from './retention/collect.ts';
+export { holdObjects, type Hold, type HoldOptions } from './retention/hold.ts';
+export { lossesOf, type RetentionLosses } from './retention/losses.ts';
+export { createPin, removePin, type CreatedPin, type PinOptions } from './retention/pin.ts';
+export {
+  DELTA_RETENTIONS,
+  describeDuration,
+  describeRule,
+  keepRulesOf,
+  POLICY_NAMES,
+  policyNameOf,
+  retentionPolicyOf,
+  type DeltaRetention,
+  type PolicyName,
+  type PolicySettings,
+  type RetentionPolicy,
+  type RetentionRule,
+} from './retention/policy.ts';
 export {
   planRetention,
+  type PinnedPoint,
+  type RetentionCode,
   type RetentionDecision,
   type RetentionOptions,
   type RetentionPlan,
-  type RetentionPolicy,
 } from './retention/plan-retention.ts';
+export { removeObjects, type RefusedRemoval, type RemovedObjects } from './retention/remove-objects.ts';
+export { liveHolds, stageRemoval, type RemovalStage, type StageOptions } from './retention/stage-removal.ts';

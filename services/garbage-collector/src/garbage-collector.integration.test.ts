@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync, utimesSync, writeFileSync } from 'node:fs';
 import {
   clusterKey,
   clusterSpecs,
@@ -6,11 +7,12 @@ import {
   connectBus,
   dispatchTask,
   ensureTopology,
+  HISTORY_STREAM,
   lastDone,
   lastDoneKey,
   type Bus,
 } from '@etcd-ops/bus';
-import { deltaKey, encodeManifest, fullKey, LocalStore, manifestKey, readInventory } from '@etcd-ops/core';
+import { deltaKey, encodeManifest, fullKey, LocalStore, manifestKey, markedKeys, readInventory } from '@etcd-ops/core';
 import { createLogger, createMetrics, createServiceContext, runServices } from '@etcd-ops/service-kit';
 import { eventually, findBinary, missingBinary, startNats, tempDir } from '@etcd-ops/test-kit';
 import { expect, it } from 'vitest';
@@ -62,7 +64,7 @@ async function fillRepository(store: LocalStore, cluster: string, fulls: number)
   }
 }
 
-async function collect(bus: Bus, options: { dryRun: boolean; bucket: string }) {
+async function collect(bus: Bus, options: { dryRun: boolean; id: string }) {
   await using dir = tempDir();
   const metrics = createMetrics('test');
   const context = await createServiceContext({
@@ -80,7 +82,7 @@ async function collect(bus: Bus, options: { dryRun: boolean; bucket: string }) {
     drainTimeoutMs: 5_000,
   });
   ended.catch(() => undefined);
-  const id = `gc-${options.dryRun ? 'dry' : 'real'}`;
+  const { id } = options;
   await dispatchTask(bus, {
     version: 1,
     id,
@@ -101,7 +103,7 @@ async function collect(bus: Bus, options: { dryRun: boolean; bucket: string }) {
   return { done, text };
 }
 
-it('applies the retention of the spec, tells what it did and why, and deletes nothing in a dry run', async ({
+it('marks, then removes what the spec no longer keeps, tells what it did and why, and deletes nothing in a dry run', async ({
   skip,
 }) => {
   skip(findBinary('nats-server') === undefined, missingBinary('nats-server'));
@@ -113,40 +115,62 @@ it('applies the retention of the spec, tells what it did and why, and deletes no
   const store = new LocalStore(bucket);
   await fillRepository(store, 'my.prod', 5);
   await fillRepository(store, 'my', 3);
-  await clusterSpecs(bus).put(
-    clusterKey('my.prod'),
-    clusterSpecSchema.parse({
+  const abandoned = dir.file('bucket/my=2Eprod/t00000001/full/.etcd-ops-tmp-left-by-a-dead-writer');
+  writeFileSync(abandoned, 'half of a full');
+  utimesSync(abandoned, new Date(0), new Date(0));
+  const withGrace = async (graceMs: number): Promise<void> => {
+    const spec = {
       version: 1,
       name: 'my.prod',
       endpoints: ['127.0.0.1:1'],
       store: { provider: 'Local', bucket },
-      retention: { maxBackups: 2 },
-    }),
-  );
+      retention: { maxBackups: 2, graceMs },
+    };
+    await clusterSpecs(bus).put(clusterKey('my.prod'), clusterSpecSchema.parse(spec));
+  };
+  await withGrace(3_600_000);
 
-  const dry = await collect(bus, { dryRun: true, bucket });
+  const dry = await collect(bus, { dryRun: true, id: 'dry' });
   expect(dry.done).toMatchObject({
     ok: true,
-    summary: { dryRun: true, kept: { byKind: { full: 2 } }, removed: { byKind: { full: 3 } } },
+    summary: { dryRun: true, kept: { byKind: { full: 2 } }, marked: { byKind: { full: 3 } } },
   });
-  expect((await readInventory(store, 'my.prod')).timelines[0]!.fulls).toHaveLength(5);
-  expect(dry.text).toContain('etcdops_gc_removed_total{cluster="my.prod",kind="full"} 0');
+  expect((await readInventory(store, 'my.prod')).retention!.marks).toEqual([]);
+  expect(existsSync(abandoned)).toBe(true);
 
-  const real = await collect(bus, { dryRun: false, bucket });
-  const after = (await readInventory(store, 'my.prod')).timelines[0]!;
-  expect(after.fulls.map(({ revision }) => revision)).toEqual([400, 500]);
-  // The deltas that only the removed fulls needed went along; those of the kept ones are there.
-  expect(after.deltas.map(({ first }) => first)).toEqual([401, 501]);
-  expect(real.done).toMatchObject({
+  const first = await collect(bus, { dryRun: false, id: 'marks' });
+  expect(first.done).toMatchObject({
     ok: true,
-    summary: { dryRun: false, removed: { byKind: { full: 3, delta: 3 }, objects: 9 } },
+    summary: { marked: { byKind: { full: 3, delta: 3 } }, removed: { count: 0 }, swept: 1 },
   });
-  expect(Object.keys((real.done.summary['removed'] as { byReason: object }).byReason)).toContainEqual(
-    expect.stringContaining('beyond the newest 2 fulls'),
-  );
-  expect(real.text).toContain('etcdops_gc_removed_total{cluster="my.prod",kind="full"} 3');
-  expect(real.text).toContain('etcdops_gc_kept{cluster="my.prod",kind="full"} 2');
-  expect(real.text).toMatch(/etcdops_tasks_total{kind="gc",result="done",cluster="my.prod"} 1/);
+  const marked = await readInventory(store, 'my.prod');
+  expect(marked.timelines[0]!.fulls).toHaveLength(5);
+  expect(marked.retention!.marks.flatMap(markedKeys)).toHaveLength(9);
+  expect(first.text).toContain('etcdops_gc_pending{cluster="my.prod",stage="marked"} 6');
+  expect(existsSync(abandoned)).toBe(false);
+
+  await withGrace(0);
+  const second = await collect(bus, { dryRun: false, id: 'removes' });
+  const after = await readInventory(store, 'my.prod');
+  expect(after.timelines[0]!.fulls.map(({ revision }) => revision)).toEqual([400, 500]);
+  // The deltas that only the removed fulls needed went along; those of the kept ones are there.
+  expect(after.timelines[0]!.deltas.map(({ first: revision }) => revision)).toEqual([401, 501]);
+  expect(after.retention!.marks).toEqual([]);
+  expect(second.done).toMatchObject({
+    ok: true,
+    summary: {
+      removed: { byKind: { full: 3, delta: 3 }, objects: 9, byReason: { 'no kept full needs it': 3 } },
+      lost: [{ timeline: 1, from: 90, to: 389, fromTime: new Date(START + 60_000).toISOString() }],
+    },
+  });
+  expect(second.text).toContain('etcdops_gc_removed_total{cluster="my.prod",kind="full",cause="beyond-policy"} 3');
+  expect(second.text).toContain('etcdops_gc_kept{cluster="my.prod",kind="full"} 2');
+  expect(second.text).toMatch(/etcdops_tasks_total{kind="gc",result="done",cluster="my.prod"} 1/);
   // A cluster whose name begins alike is somebody else.
   expect((await readInventory(store, 'my')).timelines[0]!.fulls).toHaveLength(3);
+
+  // Nothing is left to do: no line in the history.
+  const idle = await collect(bus, { dryRun: false, id: 'idle' });
+  expect(idle.done.ok).toBe(true);
+  expect((await (await bus.jsm()).streams.info(HISTORY_STREAM)).state.messages).toBe(2);
 });

@@ -23,7 +23,7 @@ import { taskSchema } from './task.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: 'ac54aad6f01acc8a' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: 'a709b4124384521b' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
@@ -94,8 +94,16 @@ describe('who ignores what', () => {
         deltaPeriodMs: 10_000,
         deltaBytesMax: 10_485_760,
       },
-      retention: { policy: 'LimitBased', maxBackups: 240, deltaRetention: 'with-base' },
+      retention: { maxBackups: 240, gcPeriodMs: 60_000, graceMs: 900_000 },
     });
+  });
+
+  test('a policy of rules has a rule', () => {
+    const withRetention = (retention: object): boolean => clusterSpecSchema.safeParse({ ...SPEC, retention }).success;
+    expect(withRetention({ policy: 'KeepRules' })).toBe(false);
+    expect(withRetention({ policy: 'KeepRules', keepDaily: 0 })).toBe(false);
+    expect(withRetention({ policy: 'KeepRules', keepDaily: 7, pointInTimeWindowMs: 86_400_000 })).toBe(true);
+    expect(withRetention({ keepDayly: 7 })).toBe(false);
   });
 
   test('an endpoint holds no credentials', () => {

@@ -1,10 +1,11 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, bytes, choice, count, directory, duration, text } from '../options/flag.ts';
+import { boolean, bytes, choice, directory, duration, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags } from '../options/general-flags.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
+import { retentionFlags } from '../options/retention-options.ts';
 import { serviceEndpointFlags } from '../options/unneeded-flags.ts';
 
 const scheduleFlags = {
@@ -39,37 +40,17 @@ const scheduleFlags = {
     section: 'schedule',
     value: 'zone',
     defaultText: { en: "the host's", zh: '本机时区' },
-    en: 'time zone of both schedules, as Asia/Shanghai; a schedule may name its own: "CRON_TZ=UTC 0 3 * * *"',
-    zh: '以上两个周期所用的时区，如 Asia/Shanghai；周期中也可自带："CRON_TZ=UTC 0 3 * * *"',
+    en: 'time zone of both schedules and of the --keep-... flags, as Asia/Shanghai; a schedule may name its own: "CRON_TZ=UTC 0 3 * * *"',
+    zh: '两个周期与 --keep-... 规则的时区，如 Asia/Shanghai；周期中也可自带："CRON_TZ=UTC 0 3 * * *"',
   }),
 };
 
-const retentionFlags = {
-  garbageCollectionPolicy: choice(['LimitBased', 'KeepAlways'], {
-    section: 'retention',
-    value: 'policy',
-    default: 'LimitBased',
-    en: 'which fulls are kept',
-    zh: '备份清理策略：保留设定数量的全量备份，或永久保留',
-  }),
+const periodFlag = {
   garbageCollectionPeriod: duration({
     section: 'retention',
     default: '1m',
-    en: 'how often old backups are removed',
-    zh: '备份清理周期',
-  }),
-  maxBackups: count({
-    section: 'retention',
-    default: 240,
-    en: 'how many fulls LimitBased keeps',
-    zh: '最多保留多少份全量备份',
-  }),
-  deltaRetention: choice(['with-base', 'newest-chain'], {
-    section: 'retention',
-    value: 'rule',
-    default: 'with-base',
-    en: 'how long deltas are kept',
-    zh: '增量备份保留规则',
+    en: 'how often it is looked whether old backups are to be removed; they are after a new full',
+    zh: '检查是否需要清理备份的周期；实际清理在新的全量备份之后进行',
   }),
 };
 
@@ -119,6 +100,7 @@ export const snapshotCommand = defineCommand({
     ...uploadFlags,
     ...scheduleFlags,
     ...retentionFlags,
+    ...periodFlag,
     ...compressionFlags,
     stateDir: directory({
       section: 'daemon',

@@ -16,7 +16,7 @@ test('without a flag, everything is as the README of the seed tool has it', asyn
     endpoints: ['127.0.0.1:2379'],
     store: { provider: 'Local', bucket: resolve('default.bak') },
     snapshots: { schedule: '*/20 * * * *', codec: 'none', deltaPeriodMs: 10_000, deltaBytesMax: 10_485_760 },
-    retention: { policy: 'LimitBased', maxBackups: 240, gcPeriodMs: 60_000, deltaRetention: 'with-base' },
+    retention: { maxBackups: 240, gcPeriodMs: 60_000, graceMs: 900_000 },
     defrag: { enabled: true, schedule: '0 0 */3 * *' },
     timeouts: { connectMs: 30_000, snapshotMs: 900_000, defragMs: 480_000 },
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -32,6 +32,23 @@ test('schedules are checked before anything is started, by the name of their fla
   });
   await expect(clusterOf('--timezone', 'Mars/Olympus')).rejects.toThrow(/--timezone: .*Mars/);
   await expect(clusterOf('--max-backups', '0')).rejects.toThrow(/--max-backups: /);
+});
+
+test('what is kept, by flags; a policy of rules alone has one', async () => {
+  const { retention } = await clusterOf(
+    ...['--keep-daily', '7', '--keep-within=36h', '--point-in-time-window', '2d', '--garbage-collection-grace', '0'],
+  );
+  expect(retention).toEqual({
+    ...{ maxBackups: 240, keepDaily: 7, keepWithinMs: 129_600_000, pointInTimeWindowMs: 172_800_000 },
+    ...{ gcPeriodMs: 60_000, graceMs: 0 },
+  });
+  // The name that etcd-backup-restore has for it.
+  expect((await clusterOf('--delta-snapshot-retention-period', '24h')).retention).toMatchObject({
+    pointInTimeWindowMs: 86_400_000,
+  });
+  await expect(clusterOf('--garbage-collection-policy', 'keeprules')).rejects.toThrow(
+    /--garbage-collection-policy: KeepRules needs a rule/,
+  );
 });
 
 test('without insecure transport nothing goes over the wire in plain text', async () => {

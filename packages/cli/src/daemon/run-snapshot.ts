@@ -4,6 +4,7 @@ import { EtcdOpsError } from '@etcd-ops/core';
 import { parseEndpoint } from '@etcd-ops/etcd-client';
 import { scheduleProblems } from '@etcd-ops/scheduler';
 import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
+import { FLAGS_OF_RETENTION, retentionSpec, type RetentionFlagOptions } from '../options/retention-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { storeSpec } from '../restore/store-spec.ts';
@@ -14,7 +15,7 @@ import { runOnce } from './run-once.ts';
 import { stateDirectory } from './state-directory.ts';
 import { startDaemon, type Daemon } from './start-daemon.ts';
 
-export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
+export interface SnapshotOptions extends RepositoryOptions, NatsOptions, RetentionFlagOptions {
   endpoints?: string[];
   cacert?: string;
   cert?: string;
@@ -33,10 +34,7 @@ export interface SnapshotOptions extends RepositoryOptions, NatsOptions {
   schedule: string;
   deltaSnapshotPeriod: number;
   deltaSnapshotMemoryLimit: number;
-  garbageCollectionPolicy: 'LimitBased' | 'KeepAlways';
   garbageCollectionPeriod: number;
-  maxBackups: number;
-  deltaRetention: 'with-base' | 'newest-chain';
   defragSchedule: string;
   /** IANA name; the host's where it is not given, as cron has it. */
   timezone?: string;
@@ -117,12 +115,7 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
       deltaBytesMax: options.deltaSnapshotMemoryLimit,
       ...(options.allowStale === true ? { allowStale: true } : {}),
     },
-    retention: {
-      policy: options.garbageCollectionPolicy,
-      maxBackups: options.maxBackups,
-      gcPeriodMs: options.garbageCollectionPeriod,
-      deltaRetention: options.deltaRetention,
-    },
+    retention: { ...retentionSpec(options), gcPeriodMs: options.garbageCollectionPeriod },
     defrag:
       options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
     timezone: options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -148,7 +141,7 @@ const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
   'snapshots.deltaPeriodMs': '--delta-snapshot-period',
   'snapshots.deltaBytesMax': '--delta-snapshot-memory-limit',
   'defrag.schedule': '--defrag-schedule',
-  'retention.maxBackups': '--max-backups',
+  ...FLAGS_OF_RETENTION,
   'retention.gcPeriodMs': '--garbage-collection-period',
   'timeouts.connectMs': '--etcd-connection-timeout',
   'timeouts.snapshotMs': '--etcd-snapshot-timeout',

@@ -13,6 +13,7 @@ import {
 } from './object-key.ts';
 import { readDoubts } from './read-proofs.ts';
 import type { Doubt } from './proof-doubts.ts';
+import { readListedRecords, type RetentionRecords } from './read-retention-records.ts';
 import { decodeTimelineRecord, type TimelineRecord } from './repository-records.ts';
 
 /** Manifests that are read side by side. */
@@ -80,6 +81,8 @@ export interface Inventory {
   damaged: DamagedEntry[];
   /** Objects that a failed proof speaks against; plans go round them where they can. Absent: none. */
   doubts?: Doubt[];
+  /** Pins, holds and marks. Absent: nobody looked. */
+  retention?: RetentionRecords;
 }
 
 type FullObject = ObjectInfo & FullKeyFacts;
@@ -90,6 +93,7 @@ interface Listing {
   deltas: (ObjectInfo & DeltaKeyFacts)[];
   timelineRecords: Map<number, string>;
   proofs: string[];
+  retentionRecords: ObjectInfo[];
   foreign: string[];
 }
 
@@ -120,9 +124,12 @@ export async function readInventory(
   for (const delta of listing.deltas) inventory.addDelta(delta);
   const damagedRecords: DamagedEntry[] = [];
   const doubts = await readDoubts(store, listing.proofs, { signal, damaged: damagedRecords });
+  const retention = await readListedRecords(store, listing.retentionRecords, { signal });
+  damagedRecords.push(...retention.damaged.map(({ key, reason }) => ({ key, reason })));
   const found = inventory.finish();
   return {
     ...found,
+    retention,
     damaged: [...found.damaged, ...damagedRecords].toSorted(compareKeys),
     ...(doubts.length === 0 ? {} : { doubts }),
   };
@@ -135,6 +142,7 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     deltas: [],
     timelineRecords: new Map(),
     proofs: [],
+    retentionRecords: [],
     foreign: [],
   };
   for await (const found of store.list(clusterPrefix(cluster), signal === undefined ? {} : { signal })) {
@@ -144,6 +152,7 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     else if (parsed.kind === 'manifest') listing.manifests.set(parsed.fullKey, found);
     else if (parsed.kind === 'delta') listing.deltas.push({ ...found, ...parsed });
     else if (parsed.kind === 'proof') listing.proofs.push(found.key);
+    else if (parsed.kind === 'pin' || parsed.kind === 'hold' || parsed.kind === 'mark') listing.retentionRecords.push(found);
     else if (parsed.kind === 'timeline') listing.timelineRecords.set(parsed.timeline, found.key);
   }
   return listing;

@@ -3,6 +3,7 @@ import { codecOfSuffix, codecSuffix, type Codec } from '../codec/codec.ts';
 import { decodeClusterName, encodeClusterName } from './cluster-name.ts';
 import { parseEvidenceKey, type ParsedEvidenceKey } from './evidence-key.ts';
 import { digits, REVISION_DIGITS, TIME_DIGITS, TIMELINE_DIGITS } from './key-digits.ts';
+import { parseRetentionKey, type RetentionKeyFacts } from './retention-key.ts';
 
 const MANIFEST_SUFFIX = '.json';
 
@@ -37,7 +38,7 @@ type RepositoryKey =
   | ({ kind: 'manifest'; fullKey: string } & FullKeyFacts)
   | ({ kind: 'delta' } & DeltaKeyFacts);
 
-export type ParsedKey = RepositoryKey | ParsedEvidenceKey;
+export type ParsedKey = RepositoryKey | ParsedEvidenceKey | RetentionKeyFacts;
 
 /** `<cluster>/`, which holds all that is known of one cluster. */
 export function clusterPrefix(cluster: string): string {
@@ -89,7 +90,7 @@ const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta((?:\
 export function parseObjectKey(key: string): ParsedKey | undefined {
   const isManifest = key.endsWith(MANIFEST_SUFFIX) && key.includes('/full/');
   const parsed = isManifest ? parseManifestKey(key) : (parseFullKey(key) ?? parseDeltaKey(key) ?? parseRecordKey(key));
-  if (parsed === undefined) return parseEvidenceKey(key);
+  if (parsed === undefined) return parseEvidenceKey(key) ?? parseRetentionKey(key);
   return buildKey(parsed) === key ? parsed : undefined;
 }
 

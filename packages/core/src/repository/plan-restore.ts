@@ -4,6 +4,7 @@ import { chooseDeltas } from './choose-deltas.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
 import { describeGap, noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
+import { markedKeys } from './read-retention-records.ts';
 import { describeResolved, resolveTimeByPoints } from './time-points.ts';
 
 const NOTHING: TimelineInventory = { timeline: 0, fulls: [], deltas: [] };
@@ -48,8 +49,29 @@ export interface PlanOptions {
  */
 export function planRestore(inventory: Inventory, target: RestoreTarget, options: PlanOptions = {}): RestorePlan {
   const usable = without(inventory, options.exclude ?? new Set());
-  const plan = planOf(usable, target);
-  return roundDoubts(usable, plan, { isFixed: target.kind === 'snapshot' });
+  const isFixed = target.kind === 'snapshot';
+  const plan = roundDoubts(usable, planOf(usable, target), { isFixed });
+  return roundMarks(usable, plan, { isFixed });
+}
+
+/**
+ * A plan with an object that is marked for removal is replaced by one that nobody takes anything away from, if the same revision of
+ * the same timeline can be made so, and without anything in doubt. Else it stays: a hold keeps the objects for as long as they are read.
+ */
+function roundMarks(inventory: Inventory, plan: RestorePlan, { isFixed }: { isFixed: boolean }): RestorePlan {
+  const marked = new Set(inventory.retention?.marks.flatMap(markedKeys));
+  const hit = [plan.full, ...plan.deltas].filter(({ key }) => marked.has(key));
+  if (hit.length === 0) return plan;
+  const avoided = new Set([...marked, ...(inventory.doubts ?? []).map(({ key }) => key)]);
+  const timeline = without(inventory, avoided).timelines.find((found) => found.timeline === plan.timeline);
+  const { revision } = plan;
+  const isPossible = rangesOf(timeline ?? NOTHING).some(({ from, to }) => from <= revision && revision <= to);
+  if (timeline === undefined || !isPossible || isFixed) {
+    const warning = `${hit.length} of the objects that this needs are marked for removal, ${hit[0]!.key} among them: pin the revision if it is to stay.`;
+    return { ...plan, warnings: [...plan.warnings, warning] };
+  }
+  const others = plan.warnings.filter((warning) => warning !== sayCut(plan.full, revision));
+  return planAt(inventory, [timeline], timeline, revision, others);
 }
 
 /**

@@ -1,185 +1,200 @@
-import { chains, DeltaCoverage, type Chain } from '../repository/coverage.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { manifestKey } from '../repository/object-key.ts';
+import { without } from '../repository/plan-restore.ts';
+import { decideDeltas } from './decide-deltas.ts';
+import { keptChains } from './kept-chains.ts';
+import type { RetentionPolicy } from './policy.ts';
+import { supersededDeltas } from './superseded.ts';
 
-export type RetentionPolicy =
-  /** Keeps this many fulls, the newest, counted over all timelines; at least 1. */
-  | { kind: 'LimitBased'; maxBackups: number }
-  /** Deletes nothing, ever. */
-  | { kind: 'KeepAlways' };
+/** A restore point that somebody wants kept. */
+export interface PinnedPoint {
+  timeline: number;
+  revision: number;
+  /** The full that it was made from when it was pinned. */
+  full: string;
+}
 
 export interface RetentionOptions {
   /** Milliseconds since the epoch. */
   nowMs: number;
-  /** Half-written fulls and deltas that nothing can use are left alone until they are this old. */
+  /** Half-written fulls, deltas that nothing can use, and larger deltas that replace others are left alone until they are this old. */
   orphanGraceMs: number;
   /**
-   * `with-base`: a delta lives as long as a full that can use it, so every moment since the oldest kept full stays
-   * restorable. `newest-chain`: only the newest full keeps its deltas (as etcd-backup-restore does): older moments are then
-   * restorable only where a full covers them.
+   * Fulls whose chains were proved restorable, newest proof first: the first of them that is still there stays, with all
+   * deltas that go on from it.
    */
-  deltaRetention: 'with-base' | 'newest-chain';
-  /** The full of the last chain that was proved restorable: it and its deltas stay. */
-  provenChain?: { fullKey: string };
-  /** Fulls that somebody pinned: they stay, with the deltas that `deltaRetention` grants them. */
-  pinned?: ReadonlySet<string>;
+  provenFullKeys?: readonly string[];
+  /** What is pinned now; ended pins left away. */
+  pins?: readonly PinnedPoint[];
+  /** Objects that the store itself protects, and how: these are not tried. */
+  locked?: ReadonlyMap<string, string>;
 }
+
+/** Why an object stays or goes, for programs; bounded, so that it may label a metric. */
+export type RetentionCode =
+  | 'newest'
+  | 'proven'
+  | 'pinned'
+  | 'rule'
+  | 'window'
+  | 'needed'
+  | 'young'
+  | 'locked'
+  | 'unrecorded'
+  | 'damaged'
+  | 'beyond-policy'
+  | 'unneeded'
+  | 'superseded'
+  | 'stranded'
+  | 'orphan';
 
 export interface RetentionDecision {
   /** In the order of deletion: the manifest of a full before its data. */
   keys: string[];
   kind: 'full' | 'delta' | 'orphan' | 'damaged';
   bytes: number;
+  code: RetentionCode;
   /** For people. */
   reason: string;
 }
 
+/** What becomes of a full or a delta. */
+export interface ObjectDecision {
+  decision: RetentionDecision;
+  remove: boolean;
+}
+
 export interface RetentionPlan {
   keep: RetentionDecision[];
-  /** In the order in which `applyRetention` deletes; see there why. */
+  /** In the order in which they are deleted; `removeObjects` says why. */
   remove: RetentionDecision[];
 }
 
-interface KeptChain {
-  chain: Chain;
-  reason: string;
-  /** Whether its deltas stay, too. */
-  withDeltas: boolean;
-}
-
 /**
- * Decides which objects may go. Pure. What stays is all that is needed to restore every revision that the kept fulls (with
- * the deltas granted to them) could make before. The newest chain always stays, whatever the policy says.
+ * Decides which objects may go. Pure. Whatever the rules say, these stay: the newest chain, the last chain that was proved,
+ * what is pinned, what the point-in-time window needs, what the store protects, and what is damaged.
+ *
+ * Planning again at the same time, when all of it has been removed, removes nothing more.
  */
 export function planRetention(inventory: Inventory, policy: RetentionPolicy, options: RetentionOptions): RetentionPlan {
-  if (policy.kind === 'KeepAlways') return keepAll(inventory);
-  const kept = keptChains(inventory, Math.max(1, policy.maxBackups), options);
+  if (policy.rules.some(({ kind }) => kind === 'always')) return keepAll(inventory);
+  const decided = decideObjects(inventory, policy, options);
+  // Where clocks were wrong, what goes may have told of times by which something else was kept: that is as good as gone, too.
+  for (let left = inventory, found = removed(decided); found.length > 0;) {
+    left = without(left, new Set(found));
+    const again = decideObjects(left, policy, options);
+    found = removed(again);
+    for (const key of found) decided.set(key, again.get(key)!);
+  }
   const plan: RetentionPlan = { keep: [], remove: [] };
-  const removedFulls: FullEntry[] = [];
-  for (const timeline of inventory.timelines) {
-    for (const full of timeline.fulls) {
-      const reason = kept.get(full.key)?.reason;
-      if (reason === undefined) removedFulls.push(full);
-      else plan.keep.push(decideFull(full, reason));
-    }
-  }
-  const limit = `beyond the newest ${policy.maxBackups} fulls`;
-  plan.remove.push(...removedFulls.map((full) => decideFull(full, limit)));
-  const lastBased = inventory.timelines.findLast(({ fulls }) => fulls.length > 0)?.timeline ?? 0;
-  const deltas = inventory.timelines.flatMap((timeline) => {
-    return decideDeltas(timeline, kept, { ...options, isClosed: timeline.timeline < lastBased });
-  });
-  plan.keep.push(...deltas.filter(({ remove }) => !remove).map(({ decision }) => decision));
-  // Newest first; the inventory has them oldest first.
-  plan.remove.push(
-    ...deltas
-      .filter(({ remove }) => remove)
-      .map(({ decision }) => decision)
-      .toReversed(),
-  );
+  const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
+  const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
+  const sorted = ({ key }: { key: string }): RetentionDecision[] => {
+    const { decision, remove } = decided.get(key)!;
+    if (remove) return [decision];
+    plan.keep.push(decision);
+    return [];
+  };
+  // Deltas newest first; the inventory has them oldest first.
+  plan.remove.push(...fulls.flatMap(sorted), ...deltas.flatMap(sorted).toReversed());
   decideRest(inventory, options, plan);
-  return plan;
+  return heedLocks(plan, options.locked);
 }
 
-function keptChains(inventory: Inventory, maxBackups: number, options: RetentionOptions): Map<string, KeptChain> {
-  const all = inventory.timelines.flatMap(chains);
-  const newest = all.at(-1);
-  const counted = new Set(all.slice(-maxBackups).map(({ full }) => full.key));
-  const kept = new Map<string, KeptChain>();
-  for (const chain of all) {
-    const { key } = chain.full;
-    const withBase = options.deltaRetention === 'with-base';
-    if (chain === newest) kept.set(key, { chain, reason: 'the newest chain', withDeltas: true });
-    else if (key === options.provenChain?.fullKey) {
-      kept.set(key, { chain, reason: 'the last chain that was proved', withDeltas: true });
-    } else if (options.pinned?.has(key) === true) kept.set(key, { chain, reason: 'pinned', withDeltas: withBase });
-    else if (counted.has(key)) {
-      kept.set(key, { chain, reason: `among the newest ${maxBackups} fulls`, withDeltas: withBase });
-    }
+function removed(decided: ReadonlyMap<string, ObjectDecision>): string[] {
+  return [...decided].filter(([, { remove }]) => remove).map(([key]) => key);
+}
+
+/** Every full, by the key of its data, and every delta. */
+function decideObjects(
+  whole: Inventory,
+  policy: RetentionPolicy,
+  options: RetentionOptions,
+): Map<string, ObjectDecision> {
+  const decided = new Map<string, ObjectDecision>();
+  // What larger deltas replace is as good as gone: so planning again, when it has gone, finds the same.
+  const replaced = superseded(whole, options);
+  for (const { key, bytes } of allDeltas(whole.timelines)) {
+    if (!replaced.has(key)) continue;
+    const reason = 'a larger delta holds the same revisions';
+    decided.set(key, { decision: { keys: [key], kind: 'delta', bytes, code: 'superseded', reason }, remove: true });
   }
-  return kept;
-}
-
-function decideDeltas(
-  timeline: TimelineInventory,
-  kept: ReadonlyMap<string, KeptChain>,
-  options: RetentionOptions & { isClosed: boolean },
-): { decision: RetentionDecision; remove: boolean }[] {
-  const all = chains(timeline);
-  const needed = reachOf(all.filter(({ full }) => kept.get(full.key)?.withDeltas === true));
-  const usable = reachOf(all);
-  const oldestRevision = timeline.fulls[0]?.revision ?? 0;
-  const newestRevision = timeline.fulls.at(-1)?.revision ?? 0;
-  return timeline.deltas.map((delta) => {
-    const decide = (remove: boolean, reason: string): { decision: RetentionDecision; remove: boolean } => {
-      return { decision: { keys: [delta.key], kind: 'delta', bytes: delta.bytes, reason }, remove };
-    };
-    if (overlaps(needed, delta)) return decide(false, 'a kept full needs it');
-    // Behind the newest full: what is missing before it may yet be captured again, or a full may follow. Not in a timeline that ended.
-    if (delta.last > newestRevision && !options.isClosed) return decide(false, 'nothing newer replaces it yet');
-    const isStranded = !overlaps(usable, delta) && delta.last > oldestRevision;
-    if (isStranded && ageMs(delta, options) < options.orphanGraceMs) {
-      return decide(false, 'no chain reaches it, but it is young');
+  const inventory = without(whole, replaced);
+  const kept = keptChains(inventory, policy, options);
+  for (const timeline of inventory.timelines) {
+    const own = kept.get(timeline.timeline)!;
+    for (const full of timeline.fulls) {
+      const { code, reason } = own.fulls.get(full.key) ?? {
+        code: 'beyond-policy',
+        reason: 'no rule of the policy keeps it',
+      };
+      decided.set(full.key, { decision: decideFull(full, code, reason), remove: code === 'beyond-policy' });
     }
-    if (isStranded) return decide(true, 'no chain reaches it');
-    return decide(
-      true,
-      options.deltaRetention === 'with-base' ? 'no kept full needs it' : 'not part of the newest chain',
-    );
-  });
+    for (const one of decideDeltas(timeline, own, options)) decided.set(one.decision.keys[0]!, one);
+  }
+  return decided;
 }
 
-/** The revisions above their fulls that chains reach, as runs. */
-function reachOf(reaching: readonly Chain[]): DeltaCoverage {
-  const spans = reaching.map(({ full, to }) => ({ first: full.revision + 1, last: to }));
-  return new DeltaCoverage(spans.filter(({ first, last }) => first <= last));
-}
-
-function overlaps(coverage: DeltaCoverage, delta: DeltaEntry): boolean {
-  return coverage.runs.some(({ from, to }) => delta.first <= to && delta.last >= from);
+/** Deltas that a larger one replaces which has lain there for a while, and which no proof speaks against. */
+function superseded(inventory: Inventory, { nowMs, orphanGraceMs }: RetentionOptions): Set<string> {
+  const doubted = new Set((inventory.doubts ?? []).map(({ key }) => key));
+  const mayReplace = ({ key, modifiedAtMs }: DeltaEntry): boolean =>
+    nowMs - modifiedAtMs >= orphanGraceMs && !doubted.has(key);
+  return new Set(inventory.timelines.flatMap(({ deltas }) => [...supersededDeltas(deltas, mayReplace)]));
 }
 
 /** Halves of fulls, and what is damaged. */
 function decideRest(inventory: Inventory, options: RetentionOptions, plan: RetentionPlan): void {
   for (const entry of inventory.incomplete) {
-    const isOld = ageMs(entry, options) >= options.orphanGraceMs;
+    // Negative for what was written after `nowMs` by the store's clock.
+    const isOld = options.nowMs - entry.modifiedAtMs >= options.orphanGraceMs;
     const what = entry.missing === 'manifest' ? 'a full without manifest' : 'a manifest without its full';
-    const decision: RetentionDecision = {
-      keys: [entry.key],
-      kind: 'orphan',
-      bytes: entry.bytes,
-      reason: `${what}${isOld ? '' : ', perhaps being written'}`,
-    };
-    (isOld ? plan.remove : plan.keep).push(decision);
+    const facts = { keys: [entry.key], kind: 'orphan', bytes: entry.bytes } as const;
+    if (isOld) plan.remove.push({ ...facts, keys: [entry.key], code: 'orphan', reason: what });
+    else plan.keep.push({ ...facts, keys: [entry.key], code: 'young', reason: `${what}, perhaps being written` });
   }
   for (const { key, reason } of inventory.damaged) {
-    plan.keep.push({ keys: [key], kind: 'damaged', bytes: 0, reason: `${reason}: left for a person to judge` });
+    const why = `${reason}: left for a person to judge`;
+    plan.keep.push({ keys: [key], kind: 'damaged', bytes: 0, code: 'damaged', reason: why });
   }
 }
 
+/** Nothing that the store protects is tried: it would be refused, or only hidden. */
+export function heedLocks(plan: RetentionPlan, locked: ReadonlyMap<string, string> | undefined): RetentionPlan {
+  if (locked === undefined || locked.size === 0) return plan;
+  const lockOf = ({ keys }: RetentionDecision): string | undefined =>
+    keys.map((key) => locked.get(key)).find((lock) => lock !== undefined);
+  const held = plan.remove.flatMap((decision): RetentionDecision[] => {
+    const lock = lockOf(decision);
+    return lock === undefined ? [] : [{ ...decision, code: 'locked', reason: `${lock}; ${decision.reason}` }];
+  });
+  return {
+    keep: [...plan.keep, ...held],
+    remove: plan.remove.filter((decision) => lockOf(decision) === undefined),
+  };
+}
+
 function keepAll(inventory: Inventory): RetentionPlan {
-  const reason = 'the policy keeps everything';
+  const facts = { code: 'rule', reason: 'the policy keeps everything' } as const;
+  const keepOne = (kind: RetentionDecision['kind'], key: string, bytes: number): RetentionDecision => ({
+    ...facts,
+    keys: [key],
+    kind,
+    bytes,
+  });
   const keep = [
-    ...inventory.timelines.flatMap(({ fulls }) => fulls.map((full) => decideFull(full, reason))),
-    ...inventory.timelines.flatMap(({ deltas }) =>
-      deltas.map((delta): RetentionDecision => ({ keys: [delta.key], kind: 'delta', bytes: delta.bytes, reason })),
-    ),
-    ...inventory.incomplete.map((entry): RetentionDecision => ({
-      keys: [entry.key],
-      kind: 'orphan',
-      bytes: entry.bytes,
-      reason,
-    })),
-    ...inventory.damaged.map(({ key }): RetentionDecision => ({ keys: [key], kind: 'damaged', bytes: 0, reason })),
+    ...inventory.timelines.flatMap(({ fulls }) => fulls.map((full) => decideFull(full, facts.code, facts.reason))),
+    ...allDeltas(inventory.timelines).map(({ key, bytes }) => keepOne('delta', key, bytes)),
+    ...inventory.incomplete.map(({ key, bytes }) => keepOne('orphan', key, bytes)),
+    ...inventory.damaged.map(({ key }) => keepOne('damaged', key, 0)),
   ];
   return { keep, remove: [] };
 }
 
-function decideFull(full: FullEntry, reason: string): RetentionDecision {
-  return { keys: [manifestKey(full.key), full.key], kind: 'full', bytes: full.bytes, reason };
+function allDeltas(timelines: readonly TimelineInventory[]): DeltaEntry[] {
+  return timelines.flatMap(({ deltas }) => deltas);
 }
 
-/** Negative for what was written after `nowMs` by the store's clock. */
-function ageMs(entry: { modifiedAtMs: number }, options: RetentionOptions): number {
-  return options.nowMs - entry.modifiedAtMs;
+function decideFull(full: FullEntry, code: RetentionCode, reason: string): RetentionDecision {
+  return { keys: [manifestKey(full.key), full.key], kind: 'full', bytes: full.bytes, code, reason };
 }
