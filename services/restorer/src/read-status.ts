@@ -24,7 +24,7 @@ type ClusterStatus = StatusAnswer['clusters'][number];
 type Done = readonly (readonly [TaskKind, LastDone | undefined])[];
 
 /** Of these at most one waits for a cluster, so that its attempts have one place. */
-const COUNTED_KINDS: readonly TaskKind[] = ['full', 'delta', 'gc', 'compact', 'defrag'];
+const COUNTED_KINDS: readonly TaskKind[] = ['full', 'delta', 'gc', 'merge', 'defrag'];
 
 /** What the bus knows of clusters: a cluster of which something cannot be read is told without it. */
 export async function readStatus(bus: Bus, clusters: readonly ClusterSpec[]): Promise<ClusterStatus[]> {
