@@ -1,5 +1,6 @@
 import type { Bus, ClusterSpec, FullTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
 import {
+  BoltFile,
   describeError,
   encodeManifest,
   EtcdOpsError,
@@ -16,6 +17,7 @@ import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
 import { compressFull } from './compress-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
+import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
 import { recordCluster, recordTimeline } from './repository-records.ts';
 import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
@@ -117,6 +119,8 @@ async function takeFull(
   // Before the full exists, so that whoever sees it knows that the history up to it is whole.
   const caughtUp = await catchUp(task, { spooled, checked, timeline, clusterId }, options);
   const onProgress = (bytesDone: number): void => progress({ phase: 'store', bytesDone, bytesTotal: stored.bytes });
+  // An open file stays readable when the store takes it away.
+  using proved = spec.proof.edge ? BoltFile.open(spooled.path) : undefined;
   await store.putFile(key, stored.path, { move: true, signal, onProgress });
   await store.put(manifestKey(key), encodeManifest(manifest), { signal });
   metrics.fulls.add({ cluster });
@@ -128,6 +132,7 @@ async function takeFull(
     { cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared },
     'A full snapshot was stored',
   );
+  const edge = proved === undefined ? undefined : await proveEdgeOfFull({ key, manifest, file: proved }, options);
   return {
     summary: {
       key,
@@ -138,6 +143,7 @@ async function takeFull(
       plainBytes: spooled.bytes,
       compared: checked.compared,
       authRevision: manifest.authRevision,
+      ...(edge === undefined ? {} : { edge }),
       ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };

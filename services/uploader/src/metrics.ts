@@ -1,3 +1,4 @@
+import { PROOF_VERDICTS } from '@etcd-ops/core';
 import type { Metrics } from '@etcd-ops/service-kit';
 
 export type UploaderMetrics = ReturnType<typeof createUploaderMetrics>;
@@ -23,6 +24,11 @@ export function createUploaderMetrics(metrics: Metrics) {
       name: 'uploader_full_seconds',
       help: 'Time from the first question to the manifest.',
       labels,
+    }),
+    edges: metrics.counter({
+      name: 'uploader_edge_proofs_total',
+      help: 'Fulls compared with the deltas before them, by what came of it: failed is a reason to look, open means that something was missing.',
+      labels: { ...labels, verdict: PROOF_VERDICTS },
     }),
     fullRevision: metrics.gauge({
       name: 'uploader_full_revision',

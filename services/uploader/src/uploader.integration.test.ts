@@ -26,6 +26,7 @@ import {
   parseInitialCluster,
   parseObjectKey,
   planRestore,
+  listProofs,
   readInventory,
   restore,
   RowBlockBuilder,
@@ -468,7 +469,15 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
       // Cuts by bytes came without anybody asking for them.
       expect(inventory.timelines[0]!.deltas.length).toBeGreaterThan(1);
       expect(await restoredHash(world, witness)).toBe(witness.hash);
-      expect(await spooledFiles(world)).toEqual([]);
+      // A full behind it all is held against the deltas, row for row.
+      expect(await dispatchTask(world.bus, fullTask())).toBe('accepted');
+      const edges = async () => await listProofs(world.store, CLUSTER);
+      await eventually(async () => (await edges()).some(({ revision }) => revision >= witness.revision), {
+        timeoutMs: 30_000,
+      });
+      expect((await edges()).map(({ proof, verdict }) => `${proof} ${verdict}`)).toContain('edge ok');
+      expect((await edges()).every(({ verdict }) => verdict === 'ok')).toBe(true);
+      await eventually(async () => (await spooledFiles(world)).length === 0);
     } finally {
       await watcher.kill();
     }

@@ -5,10 +5,12 @@ import { BoltWriter } from '../bolt/bolt-writer.ts';
 import { Scratch } from '../bolt/testing/scratch.ts';
 import { encodeLeaseRow } from '../mvcc/leases.ts';
 import { rowsOfHistory, writeModelStore, type ModelRow } from '../mvcc/testing/model-store.ts';
+import { listProofs } from '../repository/read-proofs.ts';
 import type { ProofRecord } from '../repository/proof-record.ts';
 import { TestRepository } from '../restore/testing/repository-of.ts';
 import { edgeSpans } from './edge-span.ts';
 import { proveEdge } from './prove-edge.ts';
+import { proveStoredEdge } from './prove-stored-edge.ts';
 import { compacted, cut, history, LIES, tell } from './testing/lies.ts';
 
 const scratch = new Scratch();
@@ -151,6 +153,40 @@ describe('the edge proof of a full', () => {
   });
 });
 
+test('full after full: each edge goes on where the last one was settled, and says so in the repository', async () => {
+  const rows = rowsOfHistory(Array.from({ length: 60 }, (_, index) => [{ key: `k${index % 4}` }]));
+  const told = tell(rows, 'another byte', 25)!;
+  const repository = new TestRepository(scratch.file());
+  const { store } = repository;
+  const spoolDir = scratch.file();
+  const proveAt = async (end: number, day: number): Promise<ProofRecord> => {
+    const path = scratch.file();
+    writeModelStore(
+      path,
+      rows.filter(({ main }) => main <= end),
+    );
+    const key = await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, day) });
+    const full = (await repository.inventory()).timelines[0]!.fulls.find((found) => found.key === key)!;
+    using file = BoltFile.open(path);
+    return await proveStoredEdge({ store, full, file, spoolDir, now: () => Date.UTC(2026, 10, day, 1) });
+  };
+  const deltas = cut(told.rows, 5);
+  expect(await proveAt(2, 1)).toMatchObject({ verdict: 'open' });
+  for (const part of deltas.slice(0, 4)) await repository.addDelta(part);
+  // The last rows of the full are not in a delta yet.
+  expect(await proveAt(24, 2)).toMatchObject({ verdict: 'ok', from: 3, to: 21 });
+  for (const part of deltas.slice(4)) await repository.addDelta(part);
+  const failed = await proveAt(41, 3);
+  expect(failed).toMatchObject({ verdict: 'failed', from: 22, difference: { revision: told.revision } });
+  // Another full, and the same difference: the deltas are wrong, and the edge is settled.
+  expect(await proveAt(50, 4)).toMatchObject({ verdict: 'failed', from: 22 });
+  const { doubts } = await repository.inventory();
+  expect(doubts?.map(({ key }) => key)).toContain(failed.difference?.delta);
+  expect(doubts?.some(({ key }) => key.includes('/full/'))).toBe(false);
+  expect(await proveAt(60, 5)).toMatchObject({ verdict: 'ok', from: 51, to: 60 });
+  expect(await listProofs(store, 'test')).toHaveLength(4);
+});
+
 test('spans: what deltas hold up to S, behind what is settled or the full before; a gap parts them', () => {
   const span = (settledTo: number) => {
     const fulls = [{ revision: 10 }, { revision: 50 }] as never[];
@@ -159,7 +195,7 @@ test('spans: what deltas hold up to S, behind what is settled or the full before
       { first: 21, last: 30 },
       { first: 41, last: 60 },
     ] as never[];
-    return edgeSpans({ timeline: 1, fulls, deltas }, fulls[1]!, settledTo);
+    return edgeSpans({ fulls, deltas }, fulls[1]!, settledTo);
   };
   expect(span(0)).toEqual([
     { from: 11, to: 30 },

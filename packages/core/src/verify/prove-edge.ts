@@ -6,18 +6,18 @@ import { readLeases } from '../mvcc/leases.ts';
 import { RevisionDigest } from '../mvcc/row-block.ts';
 import { digestOfRevision, readStoreRevisions } from '../mvcc/store-info.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
-import type { DeltaEntry, FullEntry, TimelineInventory } from '../repository/inventory.ts';
+import type { DeltaEntry, FullEntry } from '../repository/inventory.ts';
 import type { ProofDifference, ProofRecord } from '../repository/proof-record.ts';
 import { DamagedObjectError } from '../restore/damaged-object.ts';
 import { fetchDeltas } from '../restore/fetch-deltas.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { RowComparison, type RowDifference } from './compare-rows.ts';
-import { edgeSpans, type RevisionSpan } from './edge-span.ts';
+import { edgeSpans, type EdgeTimeline, type RevisionSpan } from './edge-span.ts';
 import { isUnreadableHere } from './unreadable.ts';
 
 export interface ProveEdgeOptions {
   store: ObjectStore;
-  timeline: TimelineInventory;
+  timeline: EdgeTimeline;
   /** What opens encrypted objects; without it they are not read here. */
   identities?: Identities | undefined;
   full: FullEntry;

@@ -1,4 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import type { Identities } from '../encryption/identities.ts';
 import { restorableRanges } from '../repository/coverage.ts';
@@ -114,19 +116,25 @@ class Verification {
     const claims = claimsFor(inventory, this.#scoped.deltas);
     const queue = this.#scoped.deltas.values();
     const worker = async (): Promise<void> => {
-      for (const entry of queue) {
-        await this.#readDelta(entry, claims.get(entry.key) ?? []);
-        this.#tell('deltas', this.#bytesRead + entry.bytes);
+      const spoolDir = join(this.#options.scratchDir, `deltas-${process.pid}-${randomUUID()}`);
+      await mkdir(spoolDir, { mode: 0o700 });
+      try {
+        for (const entry of queue) {
+          await this.#readDelta(entry, spoolDir, claims.get(entry.key) ?? []);
+          this.#tell('deltas', this.#bytesRead + entry.bytes);
+        }
+      } finally {
+        await rm(spoolDir, { recursive: true, force: true });
       }
     };
     const outcomes = await Promise.allSettled(Array.from({ length: DELTAS_PARALLEL }, worker));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #readDelta(entry: DeltaEntry, claims: readonly DigestClaim[]): Promise<void> {
-    const { store, scratchDir, identities, signal } = this.#options;
+  async #readDelta(entry: DeltaEntry, spoolDir: string, claims: readonly DigestClaim[]): Promise<void> {
+    const { store, identities, signal } = this.#options;
     await this.#judging(entry.key, async () => {
-      const checked = await checkDeltaObject({ store, entry, spoolDir: scratchDir, identities, claims, signal });
+      const checked = await checkDeltaObject({ store, entry, spoolDir, identities, claims, signal });
       for (const { key, revision } of checked.contradicted) {
         const why = `its rows of revision ${revision} are not those of ${key}`;
         this.#note({ kind: 'failed', what: entry.key, why, remedy: PROOF_REMEDY });
