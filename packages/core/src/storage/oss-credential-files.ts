@@ -1,49 +1,28 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { EtcdOpsError } from '../base/errors.ts';
+import { CredentialFiles, type CredentialPlace } from './credential-files.ts';
 import { systemErrorCode } from './local-errors.ts';
 import type { OssCredentials, OssCredentialSource } from './oss-credentials.ts';
 
 const FILE_BYTES_MAX = 64 * 1024;
 
-/**
- * A directory with one file for each value, as a Kubernetes secret is mounted: `accessKeyID`, `accessKeySecret`, `storageEndpoint`,
- * and perhaps `securityToken` and `region`. White space around them does no harm.
- */
-export function credentialDirectory(directory: string): OssCredentialSource {
-  const name = `the directory ${directory}`;
+/** The seed's directory of files, or gardener's file of JSON: `accessKeyID`, `accessKeySecret`, `storageEndpoint`; ours also `securityToken`, `region`. */
+export function credentialPlace(place: CredentialPlace): OssCredentialSource {
+  const files = new CredentialFiles(place);
   return {
-    name,
+    name: `the ${'directory' in place ? 'directory' : 'file'} ${files.path}`,
     read: async () => {
-      const value = async (file: string): Promise<string | undefined> =>
-        (await readText(join(directory, file), name))?.trim();
-      const [accessKeyId, accessKeySecret, endpoint, securityToken, region] = await Promise.all(
-        ['accessKeyID', 'accessKeySecret', 'storageEndpoint', 'securityToken', 'region'].map(value),
-      );
-      return complete({ accessKeyId, accessKeySecret, endpoint, securityToken, region }, name);
-    },
-  };
-}
-
-const jsonSchema = z.object({
-  accessKeyID: z.string(),
-  accessKeySecret: z.string(),
-  storageEndpoint: z.string().optional(),
-  securityToken: z.string().optional(),
-  region: z.string().optional(),
-});
-
-/** One file of JSON with the same names, as gardener writes it. */
-export function credentialFile(path: string): OssCredentialSource {
-  const name = `the file ${path}`;
-  return {
-    name,
-    read: async () => {
-      const text = await readText(path, name);
-      if (text === undefined) throw unusable(name, 'it does not exist');
-      const { accessKeyID, storageEndpoint, ...found } = parseJson(text, jsonSchema, name);
-      return complete({ ...found, accessKeyId: accessKeyID, endpoint: storageEndpoint }, name);
+      const values = await files.read();
+      files.require(values, ['accessKeyID', 'accessKeySecret']);
+      const { accessKeyID = '', accessKeySecret = '', storageEndpoint, securityToken, region } = values;
+      return withoutEmpty({
+        accessKeyId: accessKeyID,
+        accessKeySecret,
+        endpoint: storageEndpoint,
+        securityToken,
+        region,
+      });
     },
   };
 }
@@ -79,26 +58,19 @@ export function credentialProfile(path: string, wanted: string | undefined): Oss
         throw unusable(name, 'there is no such profile of the mode AK or StsToken');
       }
       const {
-        access_key_id: accessKeyId,
-        access_key_secret: accessKeySecret,
+        access_key_id: accessKeyId = '',
+        access_key_secret: accessKeySecret = '',
         sts_token: token,
         region_id: region,
       } = profile;
       const securityToken = profile.mode === 'StsToken' ? token : undefined;
-      return complete({ accessKeyId, accessKeySecret, securityToken, region }, name);
+      if (accessKeyId === '' || accessKeySecret === '') throw unusable(name, 'the profile holds no key');
+      return withoutEmpty({ accessKeyId, accessKeySecret, securityToken, region });
     },
   };
 }
 
 type Found = { [Field in keyof OssCredentials]?: OssCredentials[Field] | undefined };
-
-/** @throws EtcdOpsError CONFIG_INVALID unless both halves of the key are there. */
-function complete(found: Found, name: string): OssCredentials {
-  const { accessKeyId = '', accessKeySecret = '' } = found;
-  if (accessKeyId.trim() === '') throw unusable(name, 'accessKeyID is missing or empty');
-  if (accessKeySecret.trim() === '') throw unusable(name, 'accessKeySecret is missing or empty');
-  return withoutEmpty({ ...found, accessKeyId, accessKeySecret });
-}
 
 /** Trims what is there, and leaves out what is not. */
 export function withoutEmpty(found: Found & { accessKeyId: string; accessKeySecret: string }): OssCredentials {
@@ -142,9 +114,8 @@ function parseJson<T>(text: string, schema: z.ZodType<T>, name: string): T {
 }
 
 function unusable(name: string, reason: string): EtcdOpsError {
-  return new EtcdOpsError('CONFIG_INVALID', {
+  return new EtcdOpsError('STORE_CREDENTIALS', {
     message: `The credentials for OSS in ${name} cannot be used: ${reason}`,
-    remedy:
-      'It must hold accessKeyID, accessKeySecret and storageEndpoint, and be readable by the user that etcd-ops runs as.',
+    remedy: 'Name a profile of the mode AK or StsToken of a file that the user that etcd-ops runs as may read.',
   });
 }

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { credentialDirectory, credentialFile, credentialProfile, withoutEmpty } from './oss-credential-files.ts';
+import { credentialPlace, credentialProfile, withoutEmpty } from './oss-credential-files.ts';
 import type { OssCredentialSource } from './oss-credentials.ts';
 import { ecsRoleSource, oidcRoleSource } from './oss-role-credentials.ts';
 
@@ -22,13 +22,13 @@ export function ossCredentialSources(
   env: Environment = process.env,
 ): OssCredentialSource[] {
   const profiles = env['ALIBABA_CLOUD_CONFIG_FILE'] ?? join(homedir(), '.aliyun', 'config.json');
-  if (named?.directory !== undefined) return [credentialDirectory(named.directory)];
-  if (named?.file !== undefined) return [credentialFile(named.file)];
+  if (named?.directory !== undefined) return [credentialPlace({ directory: named.directory })];
+  if (named?.file !== undefined) return [credentialPlace({ file: named.file })];
   if (named?.profile !== undefined) return [credentialProfile(profiles, named.profile)];
   const directory = given(env, 'ALICLOUD_APPLICATION_CREDENTIALS');
-  if (directory !== undefined) return [credentialDirectory(directory)];
+  if (directory !== undefined) return [credentialPlace({ directory })];
   const file = given(env, 'ALICLOUD_APPLICATION_CREDENTIALS_JSON');
-  if (file !== undefined) return [credentialFile(file)];
+  if (file !== undefined) return [credentialPlace({ file })];
   return [
     ...KEY_VARIABLES.map((names) => variableSource(env, names)),
     ...oidcSources(env),

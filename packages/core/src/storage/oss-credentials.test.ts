@@ -68,8 +68,8 @@ describe('files', () => {
   });
 
   it.for([
-    { name: 'no directory', files: {}, reason: /accessKeyID is missing/ },
-    { name: 'half a key', files: { accessKeyID: 'LTAI' }, reason: /accessKeySecret is missing or empty/ },
+    { name: 'no directory', files: {}, reason: /accessKeyID and accessKeySecret are missing/ },
+    { name: 'half a key', files: { accessKeyID: 'LTAI' }, reason: /accessKeySecret is missing/ },
     {
       name: 'an empty secret',
       files: { accessKeyID: 'LTAI', accessKeySecret: ' \n' },
@@ -83,12 +83,12 @@ describe('files', () => {
       ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'y',
     };
     const failure: unknown = await read(ossCredentialSources(undefined, env)).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(reason) });
+    expect(failure).toMatchObject({ code: 'STORE_CREDENTIALS', message: expect.stringMatching(reason) });
     expect(describeError(failure)).toContain(directory.path);
   });
 
   it.for([
-    { name: 'no JSON', text: `{"accessKeyID": "${key.accessKeySecret}`, reason: /is not JSON/ },
+    { name: 'no JSON', text: `{"accessKeyID": "${key.accessKeySecret}`, reason: /not JSON/ },
     {
       name: 'without the secret',
       text: `{"accessKeyID": "LTAI", "secret": "${key.accessKeySecret}"}`,
@@ -103,7 +103,7 @@ describe('files', () => {
     await write({ 'credentials.json': text });
     const sources = ossCredentialSources({ file: directory.file('credentials.json') }, {});
     const failure: unknown = await read(sources).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(reason) });
+    expect(failure).toMatchObject({ code: 'STORE_CREDENTIALS', message: expect.stringMatching(reason) });
     expect(describeError(failure)).not.toContain(key.accessKeySecret);
   });
 
@@ -132,7 +132,7 @@ describe('files', () => {
     expect(await at('plain')).toEqual({ ...key, region: 'cn-beijing' });
     expect(await at('session')).toEqual({ ...key, region: 'cn-beijing', securityToken: 'token' });
     expect(await at('machine', 'plain')).toEqual({ ...key, region: 'cn-beijing' });
-    await expect(at('machine')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(at('machine')).rejects.toMatchObject({ code: 'STORE_CREDENTIALS' });
     await expect(at('plain', 'machine')).rejects.toThrow(/profile machine/);
     await expect(at('plain', 'nobody')).rejects.toThrow(/profile nobody/);
   });
@@ -155,7 +155,7 @@ describe('the environment', () => {
 
   it('says where it looked when there is nothing', async () => {
     await expect(read(ossCredentialSources(undefined, alone))).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
+      code: 'STORE_CREDENTIALS',
       message: expect.stringMatching(/OSS_ACCESS_KEY_ID.*ALIBABA_CLOUD_ACCESS_KEY_ID.*config\.json/),
       remedy: expect.stringContaining('ALICLOUD_APPLICATION_CREDENTIALS'),
     });
@@ -237,7 +237,7 @@ describe('roles', () => {
     expect(await ecsRoleSource({ baseUrl: metadata.url, timeoutMs: 500 }).read()).toBeUndefined();
     const named = ecsRoleSource({ baseUrl: metadata.url, role: 'backup', timeoutMs: 500 });
     await expect(named.read()).rejects.toMatchObject({
-      code: 'STORE_FAILED',
+      code: 'STORE_UNREACHABLE',
       message: expect.stringContaining('does not answer'),
     });
   });
@@ -248,7 +248,7 @@ describe('roles', () => {
     const failure: unknown = await ecsRoleSource({ baseUrl: metadata.url })
       .read()
       .catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'STORE_FAILED' });
+    expect(failure).toMatchObject({ code: 'STORE_CREDENTIALS' });
     expect(describeError(failure)).not.toContain(key.accessKeySecret);
     await metadata.close();
   });
@@ -287,7 +287,7 @@ describe('roles', () => {
       stsUrl: sts.url,
     });
     const failure: unknown = await source.read().catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('OIDCToken.Expired') });
+    expect(failure).toMatchObject({ code: 'STORE_CREDENTIALS', message: expect.stringContaining('OIDCToken.Expired') });
     expect(describeError(failure)).not.toContain('the-token-of-the-account');
     await sts.close();
   });

@@ -39,7 +39,7 @@ export class OssCredentialChain {
     this.#now = now;
   }
 
-  /** The same object as long as nothing changed. @throws EtcdOpsError CONFIG_INVALID when no source has a key. */
+  /** The same object as long as nothing changed. @throws EtcdOpsError STORE_CREDENTIALS when no source has a key. */
   async get(): Promise<OssCredentials> {
     const current = this.#current;
     if (current !== undefined && !this.#isDue(current)) return current.credentials;
@@ -74,7 +74,7 @@ export class OssCredentialChain {
       const found = await this.#ask(source);
       if (found !== undefined) return found;
     }
-    throw new EtcdOpsError('CONFIG_INVALID', {
+    throw new EtcdOpsError('STORE_CREDENTIALS', {
       message: `No credentials for OSS were found; looked in ${this.#sources.map(({ name }) => name).join(', ')}`,
       remedy:
         'Set ALICLOUD_APPLICATION_CREDENTIALS to a directory with the files accessKeyID, accessKeySecret and storageEndpoint.',

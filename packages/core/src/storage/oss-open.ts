@@ -14,7 +14,7 @@ const SOCKETS_MAX = 256;
 
 /**
  * The bucket that a spec names, with the key that is at hand; nothing is sent yet.
- * @throws EtcdOpsError CONFIG_INVALID when key or endpoint are missing or cannot be used.
+ * @throws EtcdOpsError STORE_CREDENTIALS when there is no key that can be used, CONFIG_INVALID when the endpoint is missing or none.
  */
 export async function openOssBucket(
   spec: OssStoreSpec,

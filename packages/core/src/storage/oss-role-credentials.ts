@@ -46,7 +46,7 @@ export function ecsRoleSource({
         token = await metadataToken(ask, baseUrl);
       } catch (error) {
         if (role === undefined) return undefined;
-        throw unusable(name, 'the metadata service does not answer', error);
+        throw unreachable(name, 'the metadata service does not answer', error);
       }
       if (token === undefined && hardenedOnly) throw unusable(name, 'the metadata service gives no session token');
       const headers: Record<string, string> = token === undefined ? {} : { 'X-aliyun-ecs-metadata-token': token };
@@ -131,7 +131,7 @@ export function oidcRoleSource({
         });
         text = await answer.text();
       } catch (error) {
-        throw unusable(name, `${url.host} does not answer`, error);
+        throw unreachable(name, `${url.host} does not answer`, error);
       }
       if (!answer.ok) throw unusable(name, `${url.host} refuses with ${refusalCode(text)} (${answer.status})`);
       return temporary(parse(text, assumedSchema, name).Credentials);
@@ -180,10 +180,18 @@ function refusalCode(text: string): string {
 }
 
 function unusable(name: string, reason: string, cause?: unknown): EtcdOpsError {
-  return new EtcdOpsError('STORE_FAILED', {
+  return new EtcdOpsError('STORE_CREDENTIALS', {
     message: `No key for OSS could be had from ${name}: ${reason}`,
     remedy:
       'Check that the role exists, that it trusts this machine or service account, and that its service can be reached.',
     ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function unreachable(name: string, reason: string, cause: unknown): EtcdOpsError {
+  return new EtcdOpsError('STORE_UNREACHABLE', {
+    message: `No key for OSS could be had from ${name}: ${reason}`,
+    remedy: 'Check the network between here and the service that gives out keys; it is tried again by itself.',
+    cause,
   });
 }

@@ -42,7 +42,7 @@ describe('in a storm of faults', () => {
     for (const fault of storm) server.faults.add(fault);
     return await storeOf(server);
   });
-  it('it was one', () => {
+  it('was a storm indeed', () => {
     expect(server!.seen.filter(({ status }) => status >= 500).length).toBeGreaterThan(10);
   });
 });
