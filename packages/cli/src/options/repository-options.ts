@@ -39,11 +39,11 @@ export const repositoryFlags = {
     zh: '对象存储地址：host:port 或 http(s)://host:port',
   }),
   storeRegion: text({ section: 'store', value: 'name', en: 'region of the bucket', zh: 'bucket 所在区域' }),
-  storeAddressing: choice(['auto', 'path', 'host'], {
+  storeAddressing: choice(['auto', 'path', 'host', 'cname'], {
     section: 'store',
     default: 'auto',
-    en: 'S3: the bucket as the first part of the path or of the host name; auto takes the path for addresses and dotted names',
-    zh: 'S3：bucket 位于路径或主机名中；auto 对 IP 地址和带点的名称使用路径',
+    en: 'the bucket as the first part of the path or of the host name, or (OSS) a domain bound to it; auto takes the path for addresses, and S3 for dotted names',
+    zh: 'bucket 位于路径或主机名中，或（OSS）使用绑定的自定义域名；auto 对 IP 地址（S3 还包括带点的名称）使用路径',
   }),
   storeCacert: file({
     section: 'store',

@@ -28,7 +28,7 @@ export function storeSpec(options: StoreOptions): ClusterSpec['store'] {
     provider: storageProvider,
     bucket,
     ...fieldsOf(options),
-    ...(storageProvider === 'S3' ? s3FieldsOf(options) : {}),
+    ...(storageProvider === 'S3' ? s3FieldsOf(options) : ossFieldsOf(options)),
   });
   if (parsed.success) return resolveStorePaths(parsed.data, '.');
   const issue = parsed.error.issues[0]!;
@@ -53,7 +53,17 @@ function fieldsOf(options: StoreOptions): Record<string, unknown> {
   });
 }
 
+function ossFieldsOf({ storeAddressing }: StoreOptions): Record<string, unknown> {
+  const addressing = storeAddressing === 'host' ? 'virtual' : storeAddressing;
+  return definedOf({ addressing: addressing === 'auto' ? undefined : addressing });
+}
+
 function s3FieldsOf({ storeAddressing, storeChecksums }: StoreOptions): Record<string, unknown> {
+  if (storeAddressing === 'cname') {
+    throw new EtcdOpsError('CONFIG_INVALID', {
+      message: '--store-addressing cname is for OSS; S3 has the bucket in the path or in the host name',
+    });
+  }
   return definedOf({
     forcePathStyle: storeAddressing === 'auto' ? undefined : storeAddressing === 'path',
     checksums: storeChecksums === 'auto' ? undefined : storeChecksums,
