@@ -308,6 +308,7 @@ export { applyCollection, type ApplyCollectionOptions, type CollectionReport } f
 export { isTimeZone } from './retention/calendar.ts';
 export { livePins, planCollection, type Collection, type CollectionOptions } from './retention/collect.ts';
 export { holdObjects, type Hold, type HoldOptions } from './retention/hold.ts';
+export { holdPlan, type HeldPlan, type HoldPlanOptions } from './retention/hold-plan.ts';
 export { lossesOf, type RetentionLosses } from './retention/losses.ts';
 export { createPin, removePin, type CreatedPin, type PinOptions } from './retention/pin.ts';
 export {

@@ -36,6 +36,7 @@ test('an empty repository has no timelines', async () => {
     foreign: [],
     incomplete: [],
     damaged: [],
+    retention: { pins: [], holds: [], marks: [], damaged: [] },
   });
   expect(await repositoryHead(store, 'prod')).toBeUndefined();
   expect(() =>

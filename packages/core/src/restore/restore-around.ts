@@ -3,6 +3,7 @@ import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
 import { planRestore, type RestorePlan, type RestoreTarget } from '../repository/plan-restore.ts';
 import { planRestoreFrom } from '../repository/resolve-time.ts';
+import { holdPlan } from '../retention/hold-plan.ts';
 import { DamagedObjectError } from './damaged-object.ts';
 import { restore } from './restore.ts';
 import type { RestoreOptions, RestoreReport } from './restore-options.ts';
@@ -43,6 +44,7 @@ const PLAN_CODES: readonly ErrorCode[] = [
  * Plans and restores; an object that turns out to be damaged is left out and the restore planned again, as long as another
  * chain of the same timeline makes the same revision. What `latest` or a time means is settled by the first plan: damage
  * may change the way there, never silently the revision. Less than that, or another timeline, is the operator's choice.
+ * What is read is held, so that retention does not take it away meanwhile.
  *
  * @throws DamagedObjectError the damage, when no other chain does: its remedy names the newest revision that can still be
  *   restored; else as `restore` and `planRestoreFrom`.
@@ -59,6 +61,9 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
   const safeBump = bumpFor(wanted, inventory, plan.revision);
   const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
   for (;;) {
+    const isFixed = restoreTo.kind === 'snapshot';
+    await using held = await holdPlan(store, inventory, { plan, purpose: 'restore', exclude, isFixed, signal });
+    plan = held.plan;
     try {
       const report = await restore({ ...rest, ...bump, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
       const warnings = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
