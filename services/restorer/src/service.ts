@@ -1,13 +1,23 @@
-import { serveApi } from '@etcd-ops/bus';
+import { join } from 'node:path';
+import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
+import { runMergeTask } from './merge-task.ts';
+import { createProofMetrics, type ProofMetrics } from './proof-metrics.ts';
 import { runRestoreTask } from './restore-task.ts';
 import type { RestorerSettings } from './settings.ts';
+import { runVerifyTask } from './verify-task.ts';
 
-/** Answers the operator's requests over NATS, and restores into directories below its roots. */
+/** Answers the operator's requests over NATS, restores into directories below its roots, verifies repositories and merges deltas. */
 export function createRestorerService(context: ServiceContext, settings: RestorerSettings): Service {
-  const tasks = createRestoreLoop(context, settings);
+  const metrics = createProofMetrics(context.metrics);
+  // Loops of their own, so that a restore never waits for a proof.
+  const loops = [
+    createRestoreLoop(context, settings),
+    createVerifyLoop(context, settings, metrics),
+    createMergeLoop(context, settings, metrics),
+  ];
   return {
     name: 'restorer',
     async run(signal) {
@@ -17,14 +27,20 @@ export function createRestorerService(context: ServiceContext, settings: Restore
         endpoints: createApi(context, settings.restoreRoots),
         onError: (endpoint, error) => context.logger.warn({ endpoint, error }, 'A request failed'),
       });
-      await tasks.run(signal);
+      await runTogether(loops, signal);
     },
-    health: () => tasks.health(),
+    health() {
+      const healths = loops.map((loop) => loop.health());
+      return {
+        live: healths.every(({ live }) => live),
+        ready: healths.every(({ ready }) => ready),
+        detail: loops.map(({ name }, index) => `${name}: ${healths[index]!.detail}`).join('; '),
+      };
+    },
   };
 }
 
 function createRestoreLoop(context: ServiceContext, settings: RestorerSettings): Service {
-  const { clusters, openStore } = context;
   return createTaskService({
     name: 'restorer-tasks',
     context,
@@ -34,12 +50,73 @@ function createRestoreLoop(context: ServiceContext, settings: RestorerSettings):
     concurrencyMax: settings.restoreConcurrencyMax,
     attemptsMax: settings.restoreAttemptsMax,
     async handler(task, taskContext) {
-      const spec = clusters.get(task.cluster);
-      if (spec === undefined) {
-        throw new EtcdOpsError('USAGE', { message: `The cluster ${task.cluster} is not under care` });
-      }
-      const store = await openStore(spec.store);
+      const spec = specOf(context, task.cluster);
+      const store = await context.openStore(spec.store);
       return await runRestoreTask(task, { spec, store, roots: settings.restoreRoots, context: taskContext });
     },
   });
+}
+
+function createVerifyLoop(context: ServiceContext, settings: RestorerSettings, metrics: ProofMetrics): Service {
+  return createTaskService({
+    name: 'restorer-verify',
+    context,
+    kind: 'verify',
+    concurrencyMax: settings.verifyConcurrencyMax,
+    attemptsMax: settings.restoreAttemptsMax,
+    async handler(task, taskContext) {
+      return await runVerifyTask(
+        task,
+        await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext }),
+      );
+    },
+  });
+}
+
+function createMergeLoop(context: ServiceContext, settings: RestorerSettings, metrics: ProofMetrics): Service {
+  return createTaskService({
+    name: 'restorer-merge',
+    context,
+    kind: 'merge',
+    concurrencyMax: settings.mergeConcurrencyMax,
+    attemptsMax: settings.restoreAttemptsMax,
+    async handler(task, taskContext) {
+      return await runMergeTask(await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext }));
+    },
+  });
+}
+
+/** What verifying and merging have in common: a store, and room of our own. */
+async function ownWork<Context>(
+  context: ServiceContext,
+  { scratchDir = context.spoolDir }: RestorerSettings,
+  { cluster, metrics, taskContext }: { cluster: string; metrics: ProofMetrics; taskContext: Context },
+) {
+  const { logger, clock } = context;
+  const spec = specOf(context, cluster);
+  const store = await context.openStore(spec.store);
+  return { spec, store, scratchDir: join(scratchDir, 'restorer'), logger, metrics, clock, context: taskContext };
+}
+
+function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
+  const spec = clusters.get(cluster);
+  if (spec === undefined) throw new EtcdOpsError('USAGE', { message: `The cluster ${cluster} is not under care` });
+  return spec;
+}
+
+/** Runs loops until all have ended; one that fails ends the others. */
+async function runTogether(loops: readonly Service[], stop: AbortSignal): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  const results = await Promise.allSettled(
+    loops.map(async (loop) => {
+      try {
+        await loop.run(signal);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

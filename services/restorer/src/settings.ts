@@ -9,6 +9,12 @@ export const restorerSettings = z.object({
   restoreAttemptsMax: integerSetting({ min: 1, max: 100, default: 3 }),
   /** Which requests this process works off: those of any host, or those that name this label as their pool. */
   restorePool: z.string().min(1).max(200).default('any'),
+  /** Verifications at the same time; each may rebuild a chain in scratch space. */
+  verifyConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
+  /** Clusters whose deltas are merged at the same time. */
+  mergeConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
+  /** Where chains are rebuilt and deltas merged; the spool directory unless told. Emptied after each. */
+  scratchDir: z.string().min(1).max(4_096).optional(),
 });
 
 export type RestorerSettings = z.output<typeof restorerSettings>;
