@@ -59,7 +59,9 @@ export {
   type StartEvent,
 } from './events/event-message.ts';
 export { EventWriter, type Blocked, type PublishOptions } from './events/event-writer.ts';
-export { lastEvent, tailState, type Beginning, type LastEvent, type TailState } from './events/last-event.ts';
+export { lastEvent, tailState, type TailState } from './events/last-event.ts';
+export { type Beginning, type LastEvent } from './events/stream-follower.ts';
+export { connectStream, isReached, type KnownPoint, type StreamConnection } from './events/stream-connection.ts';
 export { type Skipped } from './events/part-joiner.ts';
 export { isAlarming, readEvents, type ReadEventsOptions } from './events/read-events.ts';
 export { streamFacts, type StreamFacts } from './events/stream-facts.ts';

@@ -13,10 +13,11 @@ import {
   type StartEvent,
   type TaskOutcome,
 } from '@etcd-ops/bus';
-import { EtcdOpsError, repositoryHead, type ObjectStore } from '@etcd-ops/core';
+import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
 import type { UploaderMetrics } from './metrics.ts';
+import { positionFromRepository } from './position-from-repository.ts';
 import { putOnce } from './put-once.ts';
 import { clusterIdOfTimeline, recordTimeline } from './repository-records.ts';
 import { isTrimmedBeyond, positionOfDeltas } from './trimmed-beyond.ts';
@@ -226,17 +227,13 @@ async function savePosition(
     : positions(bus).update(key, value, stored.revision);
 }
 
-async function readRecorded(cluster: string, { bus, store }: DeltaTaskOptions): Promise<Recorded> {
+async function readRecorded(cluster: string, { bus, store, signal }: DeltaTaskOptions): Promise<Recorded> {
   const stored = await positions(bus).get(positionKey(cluster));
   if (stored !== undefined) {
     const { timeline, revision, digest, sequence } = stored.value;
     return { position: { timeline, revision, digest, sequence }, revision: stored.revision };
   }
-  // The bus lost its state: the repository knows how far it reaches, and what the stream still holds of it is clipped.
-  const head = await repositoryHead(store, cluster);
-  if (head === undefined) return { position: undefined, revision: undefined };
-  const { timeline, revision, digest } = head;
-  return { position: { timeline, revision, digest, sequence: 0 }, revision: undefined };
+  return { position: await positionFromRepository({ bus, store, cluster, signal }), revision: undefined };
 }
 
 async function expectation(

@@ -642,6 +642,35 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
     expect((await recorded()) ?? began).toMatchObject(began);
   });
 
+  it('makes deltas of what was captured though a full was faster than the first of them', async (ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
+    await using etcd = await startEtcd({ version });
+    await using world = await World.open(etcd.endpoints);
+    await using cluster = await EtcdCluster.connect({ endpoints: etcd.endpoints });
+    const watcher = await world.spawnWatcher();
+    await eventually(async () => (await world.capturedRevision()) >= 1, { timeoutMs: 30_000 });
+    for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x');
+    await eventually(async () => (await world.capturedRevision()) >= 6, { timeoutMs: 30_000 });
+    await watcher.stop();
+    await runFull(world, cluster);
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value).toMatchObject({ revision: 6 });
+    const deltas = async () => (await readInventory(world.store, CLUSTER)).timelines[0]!.deltas;
+    expect((await deltas()).map(({ first, last }) => [first, last])).toEqual([[2, 6]]);
+    // A full that is ahead of the deltas, and a bus that forgot how far they are: what follows them is still cut.
+    await positions(world.bus).delete(positionKey(CLUSTER));
+    const again = await world.spawnWatcher();
+    for (let index = 0; index < 3; index++) await etcd.etcdctl('put', `b${index}`, 'x');
+    await eventually(async () => (await world.capturedRevision()) >= 9, { timeoutMs: 30_000 });
+    await again.stop();
+    await runFull(world, cluster);
+    await runDeltaTask(deltaTask((await streamFacts(world.bus, CLUSTER)).lastSequence), world.taskOptions());
+    expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value).toMatchObject({ revision: 9 });
+    expect((await deltas()).at(-1)).toMatchObject({ first: 7, last: 9 });
+  });
+
   it('begins a new timeline itself when a cluster forks that nobody watches', async (ctx) => {
     need(ctx, 'etcd');
     need(ctx, 'nats-server');

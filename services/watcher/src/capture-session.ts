@@ -6,17 +6,19 @@ import { backlogNeedsGuard } from './backlog-guard.ts';
 import { beginHistory } from './begin-history.ts';
 import type { CaptureMemory } from './capture-memory.ts';
 import { CaptureWatch } from './capture-watch.ts';
-import { leasesOfEvent, pointOfEvent, readDurablePoint, readRepositoryPoint } from './captured-points.ts';
+import { leasesOfEvent } from './captured-points.ts';
 import type { WatcherSettings } from './settings.ts';
 import { DeltaTrigger } from './delta-trigger.ts';
+import { DurabilityCheck } from './durability-check.ts';
 import { FramePublisher, type PublishEnd } from './frame-publisher.ts';
 import { requestFull } from './full-request.ts';
 import { goOn } from './go-on.ts';
 import { LeaseTracker } from './lease-tracker.ts';
 import type { CaptureVoice } from './metrics.ts';
-import { findResumePoint, isBaseMissing } from './resume-point.ts';
+import { isBaseMissing } from './resume-point.ts';
 import type { NewHistory, OpenWatch, SessionTools, WatchInSegments } from './session-tools.ts';
 import { WatchGauge } from './watch-gauge.ts';
+import { whereCaptureEnds } from './where-capture-ends.ts';
 
 export interface SessionOptions {
   spec: ClusterSpec;
@@ -91,15 +93,12 @@ async function firstStep(
   tools: SessionTools,
   { last, beginning }: { last: LastEvent | undefined; beginning: Beginning | undefined },
 ): Promise<OpenWatch | NewHistory> {
-  const { context, spec, voice, leases, memory } = tools;
-  const durable = await readDurablePoint(context.bus, voice.cluster);
-  const head = await readRepositoryPoint(context, spec);
+  const { context, voice, leases, memory } = tools;
+  const { resume, state, repository } = await whereCaptureEnds(last, tools);
   if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
-  memory.hintRevisionBytes(head?.revisionBytes);
-  const stream = last === undefined ? undefined : pointOfEvent(last);
-  const resume = findResumePoint({ stream, state: durable, repository: head });
+  memory.hintRevisionBytes(repository?.revisionBytes);
   if (resume === undefined) return { cause: 'first', timeline: 1 };
-  const isMissing = isBaseMissing(resume, head, durable, beginning);
+  const isMissing = isBaseMissing(resume, repository, state, beginning);
   const next = await goOn(resume, tools);
   // A catch-up by snapshot, and a new history, bring their own full.
   if ('watch' in next && next.point.revision === resume.revision && isMissing) {
@@ -138,10 +137,12 @@ async function capture(
     // Segments begin far behind by themselves.
     revisionsBehindMax: 2 * (open.inSegments === true ? settings.segmentsRevisionsMax : settings.plainRevisionsMax),
   });
+  const durability = new DurabilityCheck({ context, voice, watch, publisher, periodMs: settings.durabilityCheckMs });
   try {
     return { end: await publisher.run(watch), revision: publisher.point.revision };
   } finally {
     gauge.stop();
+    await durability.stop();
     const { rowCount, rowBytes } = watch;
     const revisionCount = watch.assembler.lastCompleted - open.point.revision;
     memory.capturedRevision = publisher.point.revision;

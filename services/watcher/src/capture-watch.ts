@@ -23,8 +23,8 @@ export interface CaptureWatchOptions {
   signal: AbortSignal;
 }
 
-/** Why this side gave a watch up, so that the next session decides anew how to catch up. */
-export type GivenUp = 'stalled' | 'behind';
+/** Why this side gave a watch up, so that the next session decides anew how to catch up; `hole`: where it goes on. */
+export type GivenUp = 'stalled' | 'behind' | 'hole';
 
 /** One watch over the whole keyspace, from etcd's responses to frames of whole revisions. */
 export class CaptureWatch implements WatchSink {

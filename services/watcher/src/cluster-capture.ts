@@ -151,6 +151,10 @@ export class ClusterCapture {
       );
     } else if (end.kind === 'overtaken') {
       logger.warn({ first: end.first }, 'A compaction overtook the backlog; capture is opened again');
+    } else if (end.kind === 'given-up' && end.reason === 'hole') {
+      logger.error(
+        'What was captured does not become durable, since messages lack in the event stream; capture is opened again',
+      );
     } else if (end.kind === 'given-up') {
       const how = end.reason === 'stalled' ? 'was held back for long' : 'fell far behind';
       logger.warn({ reason: end.reason }, `The watch ${how} and was cancelled, to spare etcd; capture catches up anew`);

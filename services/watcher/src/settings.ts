@@ -45,6 +45,8 @@ export const watcherSettings = z.object({
   authPollMs: integerSetting({ min: 100, max: 86_400_000, default: 30_000 }),
   /** How often a busy queue is asked again to take a full snapshot that a new history needs. */
   fullRequestDelayMs: integerSetting({ min: 10, max: 600_000, default: 2_000 }),
+  /** How often it is looked whether what was captured becomes durable. */
+  durabilityCheckMs: integerSetting({ min: 100, max: 3_600_000, default: 30_000 }),
   /** At the end, what is gathered gets this long to reach the bus; etcd still has it if not. */
   flushTimeoutMs: integerSetting({ min: 0, max: 600_000, default: 5_000 }),
   ownerRenewMs: integerSetting({ min: 100, max: 60_000, default: 1_500 }),

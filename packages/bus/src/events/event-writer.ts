@@ -7,9 +7,10 @@ import { pause } from '../pull-request.ts';
 import { acceptEvent, type Expectation } from './accept-event.ts';
 import { decodeHeaders, encodeHeaders, encodePayload, EVENT_PARTS_MAX } from './event-codec.ts';
 import { headersOf, type EventHeaders, type EventMessage } from './event-message.ts';
-import { tailState, type Beginning, type LastEvent, type TailState } from './last-event.ts';
+import { tailState, type TailState } from './last-event.ts';
 import { messageAtLeader } from './stored-message.ts';
 import { streamFacts } from './stream-facts.ts';
+import type { Beginning, LastEvent } from './stream-follower.ts';
 
 /** Room for the headers beside a part's payload, below the server's max_payload. */
 const HEADER_BYTES_MAX = 4 * 1024;
@@ -137,6 +138,14 @@ export class EventWriter {
     }
     this.#expected = next;
     return { sequence: this.#lastSequence };
+  }
+
+  /**
+   * Writes for readers who stand there, and not where the messages at the end of the stream lead: those lie behind a hole and never
+   * count (see `connectStream`). undefined: they know nothing.
+   */
+  writeFor(expected: Expectation | undefined): void {
+    this.#expected = expected;
   }
 
   /** It writes no more. Nothing is held open. */

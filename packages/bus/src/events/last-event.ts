@@ -1,18 +1,9 @@
 import type { Bus } from '../connection.ts';
-import { acceptEvent, type Expectation } from './accept-event.ts';
-import type { EventHeaders } from './event-message.ts';
-import { PartJoiner, type Skipped, type StoredEvent, type WholeEvent } from './part-joiner.ts';
+import type { Expectation } from './accept-event.ts';
+import type { Skipped, StoredEvent } from './part-joiner.ts';
 import { storedMessages } from './stored-range.ts';
+import { StreamFollower, wholeEvents, type Beginning, type LastEvent } from './stream-follower.ts';
 import { streamFacts } from './stream-facts.ts';
-
-/** The newest message of a stream that counts. */
-export type LastEvent = EventHeaders & {
-  /** Of the last part. */
-  sequence: number;
-};
-
-/** A start after which rows are worth nothing without a new full snapshot. */
-export type Beginning = EventHeaders & { cause: 'first' | 'fork' | 'gap' };
 
 export interface TailState {
   /** The stream's last sequence: what a writer expects. The last message may lie below it. */
@@ -54,27 +45,14 @@ async function judge(
   messages: AsyncIterable<StoredEvent | Skipped>,
   trimmedBelow: number,
 ): Promise<Pick<TailState, 'last' | 'expected' | 'beginning'>> {
-  const joiner = new PartJoiner({ trimmedBelow });
-  let expected: Expectation | undefined;
-  let last: LastEvent | undefined;
-  let beginning: Beginning | undefined;
-  for await (const stored of messages) {
-    const whole: WholeEvent | undefined = 'sequence' in stored ? joiner.push(stored).whole : undefined;
-    const verdict = whole === undefined ? undefined : acceptEvent(expected, whole.headers);
-    if (whole === undefined || verdict === undefined || verdict.verdict === 'skip') continue;
-    expected = verdict.next;
-    last = { ...whole.headers, sequence: whole.lastSequence };
-    if (isBeginning(whole.headers)) beginning = whole.headers;
-  }
+  const follower = new StreamFollower();
+  for await (const whole of wholeEvents(messages, trimmedBelow)) follower.push(whole);
+  const { last, expected, beginning } = follower;
   return {
     ...(last === undefined ? {} : { last }),
     ...(expected === undefined ? {} : { expected }),
     ...(beginning === undefined ? {} : { beginning }),
   };
-}
-
-function isBeginning(event: EventHeaders): event is Beginning {
-  return event.cause === 'first' || event.cause === 'fork' || event.cause === 'gap';
 }
 
 /** The newest message that counts; undefined for a stream that holds none. */

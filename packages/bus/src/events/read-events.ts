@@ -10,7 +10,7 @@ export interface ReadEventsOptions {
   to: number;
   /** What is known already. Without it the first message that can be read is believed. */
   expected?: Expectation;
-  /** Told of everything that did not count; `isAlarming` says whether anybody has to know. */
+  /** Told of every stretch that did not count, before the next event; `isAlarming` says whether anybody has to know. */
   onSkipped?: (skipped: Skipped) => void;
   signal?: AbortSignal;
 }
@@ -18,11 +18,27 @@ export interface ReadEventsOptions {
 /** The events of a cluster between two sequences, by the reader's rule (accept-event.ts). */
 export async function* readEvents(bus: Bus, cluster: string, options: ReadEventsOptions): AsyncGenerator<EventRead> {
   const assembler = new EventAssembler(options.expected);
+  let stretch: Skipped | undefined;
+  const tell = (next?: Skipped): void => {
+    if (stretch !== undefined) options.onSkipped?.(stretch);
+    stretch = next;
+  };
   for await (const stored of storedMessages(bus, cluster, options)) {
     const { event, skipped } = 'sequence' in stored ? assembler.push(stored) : { event: undefined, skipped: [stored] };
-    for (const one of skipped) options.onSkipped?.(one);
-    if (event !== undefined) yield event;
+    for (const one of skipped) {
+      if (stretch !== undefined && isNextOf(stretch, one)) stretch = { ...stretch, lastSequence: one.lastSequence };
+      else tell(one);
+    }
+    if (event === undefined) continue;
+    tell();
+    yield event;
   }
+  tell();
+}
+
+/** Thousands of messages behind one hole are one thing to tell. */
+function isNextOf(stretch: Skipped, next: Skipped): boolean {
+  return stretch.reason === next.reason && stretch.lastSequence + 1 === next.firstSequence;
 }
 
 /** A repeated or unfinished message is what crashes leave behind; the rest means a foreign writer or damage. */
