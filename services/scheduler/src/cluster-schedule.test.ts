@@ -17,13 +17,18 @@ import { TickDispatcher } from './tick-dispatcher.ts';
 const logger = createLogger({ level: 'silent', name: 'test' });
 const START = Date.parse('2026-11-20T09:03:00Z');
 
-function makeSpec(changes: Partial<Record<'snapshots' | 'retention' | 'defrag', object>> = {}): ClusterSpec {
+type Section = 'snapshots' | 'retention' | 'defrag' | 'proof' | 'merging';
+
+/** Without what each test would have to heed: proofs and merges have tests of their own. */
+function makeSpec(changes: Partial<Record<Section, object>> = {}): ClusterSpec {
   return clusterSpecSchema.parse({
     version: 1,
     name: 'prod',
     endpoints: ['127.0.0.1:1'],
     store: { provider: 'Local', bucket: '/b' },
     retention: { gcPeriodMs: 86_400_000 },
+    proof: { enabled: false, witnesses: 'off' },
+    merging: { enabled: false },
     ...changes,
   });
 }
@@ -274,5 +279,39 @@ describe('garbage collection and defragmentation', () => {
     await clock.advance(17 * 60_000);
     expect(port.accepted).toEqual(['full schedule 09:20:00']);
     await end();
+  });
+});
+
+describe('proofs, merges and witnesses', () => {
+  const daily = { schedule: '0 3 * * *', witnesses: 'off' };
+
+  it('happen on their schedules, and only where they are turned on', async () => {
+    const proof = { schedule: '30 9 * * *', witnessPeriodMs: 600_000 };
+    const { port, clock, end } = start({ spec: makeSpec({ proof, merging: { periodMs: 900_000 } }) });
+    await clock.advance(16 * 60_000);
+    expect(port.accepted).toEqual(['witness schedule 09:10:00', 'merge schedule 09:15:00']);
+    await clock.advance(12 * 60_000);
+    expect(port.accepted).toContain('verify schedule 09:30:00');
+    await end();
+  });
+
+  it('merge nothing where nothing is captured', async () => {
+    const { port, clock, end } = start({ spec: makeSpec({ merging: {}, snapshots: { deltaPeriodMs: 0 } }) });
+    await clock.advance(16 * 60_000);
+    expect(port.accepted).toEqual([]);
+    await end();
+  });
+
+  it('make up for a proof that was missed, once; the first one of all waits for its schedule', async () => {
+    const port = new FakePort();
+    port.finish('verify', '2026-11-19T03:01:00.000Z', { tick: '2026-11-19T03:00:00.000Z' });
+    const late = start({ port, spec: makeSpec({ proof: daily }) });
+    await late.clock.advance(1_000);
+    expect(port.accepted).toEqual(['verify schedule 03:00:00']);
+    await late.end();
+    const first = start({ spec: makeSpec({ proof: daily }) });
+    await first.clock.advance(60_000);
+    expect(first.port.accepted).toEqual([]);
+    await first.end();
   });
 });

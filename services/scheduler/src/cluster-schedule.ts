@@ -29,13 +29,13 @@ const DISPATCH_DEADLINE_MS_MAX = 600_000;
 /** Looks at streams per millisecond over the whole fleet stay below one in so many milliseconds. */
 const LOOK_SPACING_MS = 4;
 
-/** Asks for the tasks of one cluster until the signal is aborted: fulls, deltas, garbage collection, defragmentation. */
+/** Asks for the tasks of one cluster until the signal is aborted: fulls, deltas, proofs, and the care of both. */
 export async function runClusterSchedule(options: ClusterScheduleOptions): Promise<void> {
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(options.signal.reason);
   options.signal.addEventListener('abort', onAbort, { once: true });
   if (options.signal.aborted) onAbort();
-  const loops = [fulls, deltas, garbageCollections, defragmentations].map(async (loop) => {
+  const loops = [fulls, deltas, garbageCollections, defragmentations, proofs, merges, witnesses].map(async (loop) => {
     try {
       await loop({ ...options, signal: stop.signal });
     } catch (error) {
@@ -172,8 +172,55 @@ async function defragmentations(options: ClusterScheduleOptions): Promise<void> 
   }
 }
 
+/** A proof that was missed while nobody was there is made up for, once: late is better than a day without. */
+async function proofs(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, clock, signal } = options;
+  if (!spec.proof.enabled) return;
+  const schedule = parseSchedule(spec.proof.schedule, spec.timezone);
+  const afterMs = options.caredForUntilMs ?? (await startOfProofs(schedule, options));
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    await dispatchTick('verify', 'schedule', tickMs, schedule, options);
+  }
+}
+
+/** Up to when proofs are settled: the newest tick when one was done since, else the one before it. */
+async function startOfProofs(
+  schedule: Schedule,
+  { spec, port, clock, signal, logger }: ClusterScheduleOptions,
+): Promise<number> {
+  const last = await retry(() => port.lastDone('verify', spec.name), {
+    signal,
+    clock,
+    onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'Waiting to learn of the last proof'),
+  });
+  const nowMs = clock.now();
+  const tickMs = schedule.last(nowMs);
+  const isMissed = last?.tick !== undefined && tickMs !== undefined && Date.parse(last.tick) < tickMs;
+  return isMissed ? tickMs - 1 : nowMs;
+}
+
+async function merges(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, clock, signal } = options;
+  if (!spec.merging.enabled || spec.snapshots.deltaPeriodMs === 0) return;
+  const schedule = periodSchedule(spec.merging.periodMs);
+  const afterMs = options.caredForUntilMs ?? clock.now();
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    await dispatchTick('merge', 'schedule', tickMs, schedule, options);
+  }
+}
+
+async function witnesses(options: ClusterScheduleOptions): Promise<void> {
+  const { spec, clock, signal } = options;
+  if (spec.proof.witnesses === 'off') return;
+  const schedule = periodSchedule(spec.proof.witnessPeriodMs);
+  const afterMs = options.caredForUntilMs ?? clock.now();
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    await dispatchTick('witness', 'schedule', tickMs, schedule, options);
+  }
+}
+
 async function dispatchTick(
-  kind: 'full' | 'gc' | 'defrag',
+  kind: 'full' | 'gc' | 'defrag' | 'verify' | 'merge' | 'witness',
   cause: 'schedule',
   tickMs: number,
   schedule: Schedule,

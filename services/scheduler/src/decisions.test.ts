@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
+import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue, wantsThirdWitness } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 
 const sequence = fc.integer({ min: 0, max: 1_000 });
@@ -83,5 +83,30 @@ describe('jitterMs', () => {
     }
     expect(jitterMs('cluster-7', options)).toBe(places[7]);
     expect(jitterMs('cluster-7', { ...options, periodMs: 1_000 })).toBeLessThan(500);
+  });
+});
+
+describe('wantsThirdWitness', () => {
+  const full = (verdict: string | undefined, changes: object = {}) => ({
+    ...{
+      version: 1 as const,
+      taskId: 't',
+      kind: 'full',
+      cluster: 'prod',
+      cause: 'schedule',
+      attempt: 1,
+      ok: true,
+      worker: 'w',
+    },
+    ...{ startedAt: '2026-11-20T09:00:00Z', finishedAt: '2026-11-20T09:00:01Z' },
+    summary: verdict === undefined ? {} : { edge: { verdict } },
+    ...changes,
+  });
+
+  it('asks after a failed edge, but not for the full that was asked for because of it', () => {
+    expect(wantsThirdWitness(full('failed'))).toBe(true);
+    expect(wantsThirdWitness(full('failed', { cause: 'proof' }))).toBe(false);
+    expect(wantsThirdWitness(full('failed', { kind: 'delta' }))).toBe(false);
+    for (const verdict of ['ok', 'open', undefined]) expect(wantsThirdWitness(full(verdict))).toBe(false);
   });
 });

@@ -1,3 +1,5 @@
+import type { TaskResult } from '@etcd-ops/bus';
+
 /** What is known of a cluster's stream and of what of it is already durable. */
 export interface StreamState {
   /** The newest sequence; 0 when the stream is empty. */
@@ -34,6 +36,15 @@ export interface ChainGrowth {
 export function chainIsTooLong(growth: ChainGrowth, limits: { deltaBytesMin: number; deltaRatio: number }): boolean {
   if (growth.fullBytes === undefined) return false;
   return growth.deltaBytes >= Math.max(limits.deltaBytesMin, growth.fullBytes * limits.deltaRatio);
+}
+
+/**
+ * The edge of this full failed: two witnesses differ, and a third tells who is right. Only once for each full, and not for the third itself.
+ */
+export function wantsThirdWitness({ kind, ok, cause, summary }: TaskResult): boolean {
+  if (kind !== 'full' || !ok || cause === 'proof') return false;
+  const { edge } = summary;
+  return typeof edge === 'object' && edge !== null && 'verdict' in edge && edge.verdict === 'failed';
 }
 
 export interface FullState {

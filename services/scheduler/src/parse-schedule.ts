@@ -38,7 +38,12 @@ export function parseSchedule(text: string, timezone = 'UTC'): Schedule {
 }
 
 /** What is wrong with the schedules of a cluster, each with the path of its setting: nothing else tries them before their first tick. */
-export function scheduleProblems({ snapshots, defrag, timezone }: ClusterSpec): { path: string[]; message: string }[] {
+export function scheduleProblems({
+  snapshots,
+  defrag,
+  proof,
+  timezone,
+}: ClusterSpec): { path: string[]; message: string }[] {
   const problems: { path: string[]; message: string }[] = [];
   const attempt = (path: string[], parse: () => unknown): void => {
     try {
@@ -52,6 +57,7 @@ export function scheduleProblems({ snapshots, defrag, timezone }: ClusterSpec): 
     return [{ path: ['timezone'], message: `there is no time zone ${JSON.stringify(timezone)}` }];
   }
   attempt(['snapshots', 'schedule'], () => parseSchedule(snapshots.schedule, timezone));
+  if (proof.enabled) attempt(['proof', 'schedule'], () => parseSchedule(proof.schedule, timezone));
   if (defrag.enabled) attempt(['defrag', 'schedule'], () => parseSchedule(defrag.schedule, timezone));
   return problems;
 }

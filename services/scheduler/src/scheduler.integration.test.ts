@@ -32,6 +32,8 @@ async function putSpec(bus: Bus, changes: Partial<ClusterSpecInput> = {}): Promi
     store: { provider: 'Local', bucket: '/nowhere' },
     snapshots: { schedule: '* * * * * *', deltaPeriodMs: 1_000 },
     retention: { gcPeriodMs: 1_000 },
+    proof: { enabled: false, witnesses: 'off' },
+    merging: { enabled: false },
     ...changes,
   });
   await ensureEventStream(bus, spec.name, { bytesMax: 16 * 1024 * 1024 });

@@ -3,7 +3,7 @@ import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { ChainGrowths } from './chain-growth.ts';
 import { runClusterSchedule } from './cluster-schedule.ts';
-import { chainIsTooLong } from './decisions.ts';
+import { chainIsTooLong, wantsThirdWitness } from './decisions.ts';
 import { followHistory } from './history-follower.ts';
 import { busPort } from './scheduler-port.ts';
 import { schedulerSettings, type SchedulerSettings } from './settings.ts';
@@ -83,6 +83,24 @@ class SchedulerService implements Service {
     return { live: this.#state !== 'stopped', ready: this.#state === 'running' && bus.connected, detail };
   }
 
+  /** A full that does not go on from the deltas before it asks for another one, which tells who is right. */
+  #judgeEdge(result: TaskResult, dispatcher: TickDispatcher, signal: AbortSignal): void {
+    const { cluster, taskId } = result;
+    if (!wantsThirdWitness(result) || this.#context.clusters.get(cluster) === undefined) return;
+    const occasion = `proof-of-${taskId}`;
+    const wish = {
+      kind: 'full' as const,
+      cluster,
+      cause: 'proof' as const,
+      occasion,
+      deadlineMs: CHAIN_DISPATCH_DEADLINE_MS,
+    };
+    void dispatcher.dispatch(wish, signal).catch((error: unknown) => {
+      if (isEtcdOpsError(error, 'CANCELLED')) return;
+      this.#context.logger.error({ error, cluster }, 'Could not ask for a full after a failed edge proof');
+    });
+  }
+
   /** A chain that has grown too long asks for a new base, whatever the schedule says. */
   async #watchChains(dispatcher: TickDispatcher, signal: AbortSignal): Promise<void> {
     const { bus, clock, clusters, metrics } = this.#context;
@@ -122,6 +140,7 @@ class SchedulerService implements Service {
     // What is only read again is not judged line by line: an old chain that was too long has had its full.
     const onResult = (result: TaskResult, isNewest: boolean): void => {
       growths.note(result);
+      if (isCaughtUp || isNewest) this.#judgeEdge(result, dispatcher, signal);
       if (isCaughtUp) judge(result.cluster);
       else if (isNewest) growths.clusters().forEach(judge);
       isCaughtUp ||= isNewest;

@@ -4,7 +4,7 @@ import { isEtcdOpsError } from '@etcd-ops/core';
 import { isRetriable, retry, type Clock, type Logger, type Metrics } from '@etcd-ops/service-kit';
 import type { SchedulerPort } from './scheduler-port.ts';
 
-export const DISPATCHED_KINDS = ['full', 'delta', 'gc', 'defrag'] as const;
+export const DISPATCHED_KINDS = ['full', 'delta', 'gc', 'defrag', 'verify', 'merge', 'witness'] as const;
 export type DispatchedKind = (typeof DISPATCHED_KINDS)[number];
 
 type CauseOf<K extends DispatchedKind> = TaskOf<K>['cause'];
@@ -22,6 +22,9 @@ export interface TaskWish<K extends DispatchedKind> {
   /** A bus that fails is asked again for so long; a later tick makes this one superfluous. */
   deadlineMs: number;
 }
+
+/** What a restore of the newest state leans on, and the chain before it, which the newest full proves. */
+const SCHEDULED_PROOF = { depth: 'prove', scope: { kind: 'newest' } };
 
 /** Puts tasks on the queue, each wish once however many schedulers have it. */
 export class TickDispatcher {
@@ -58,6 +61,7 @@ export class TickDispatcher {
       createdAt: new Date(this.#clock.now()).toISOString(),
       ...(tick === undefined ? {} : { tick }),
       ...(wish.cutSequence === undefined ? {} : { cutSequence: wish.cutSequence }),
+      ...(kind === 'verify' ? SCHEDULED_PROOF : {}),
       // The shape follows from `kind`, which the compiler cannot see through the parameter; the bus checks it.
     } as TaskInput;
     const facts = { cluster, kind, cause, ...(tick === undefined ? {} : { tick }) };
