@@ -261,6 +261,9 @@ export {
   type DeltaEnd,
   type OpenDeltaOptions,
 } from './repository/delta-source.ts';
+export { canOpenNewest, type NewestOpens } from './repository/can-open-newest.ts';
+export { encryptionOfPacking, packFile, STORED_PLAIN, type PackedFile, type Packing } from './repository/packing.ts';
+export { putDelta, type FinishedDelta, type PutDeltaOptions } from './repository/put-delta.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export {
   readInventory,

@@ -7,7 +7,7 @@ export interface HistoryAnchor {
   timeline: number;
   /** L: the full must hold it. */
   revision: Revision;
-  /** RevisionDigest of the rows of L; null when unknown. */
+  /** RevisionDigest of the rows of L, maybe sealed; null when unknown. */
   digest: string | null;
   clusterId: bigint | undefined;
 }

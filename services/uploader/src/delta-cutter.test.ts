@@ -75,8 +75,8 @@ const deltasOf = (steps: readonly CutStep[]) => steps.filter((step) => step.kind
 async function contentOf(steps: readonly CutStep[]) {
   const rows: string[] = [];
   const leases: bigint[] = [];
-  for (const { bytes } of deltasOf(steps)) {
-    const delta = await decodeDelta(bytes);
+  for (const step of deltasOf(steps)) {
+    const delta = await decodeDelta(step.delta.bytes);
     for (const block of delta.rowBlocks) {
       for (let row = 0; row < block.rowCount; row++) {
         rows.push(`${block.key(row).toString('hex')}=${block.value(row).length}`);
@@ -116,9 +116,9 @@ describe('cutDeltas', () => {
         // A crash after some object: the next uploader begins at its position, and reads more of the stream than it needs.
         const survived = made[crash % made.length]!;
         const rest = await cut(events, { from: survived.position });
-        const keys = deltasOf(rest).map(({ key, bytes }) => [key, bytes.toString('hex')]);
+        const keys = deltasOf(rest).map(({ key, delta }) => [key, delta.bytes.toString('hex')]);
         expect(keys).toEqual(
-          made.slice(made.indexOf(survived) + 1).map(({ key, bytes }) => [key, bytes.toString('hex')]),
+          made.slice(made.indexOf(survived) + 1).map(({ key, delta }) => [key, delta.bytes.toString('hex')]),
         );
       }),
     );
@@ -145,7 +145,8 @@ describe('cutDeltas', () => {
           .flatMap((event) => (event.kind === 'rows' ? event.leases.map(({ id }) => id) : []));
         expect(leases).toEqual(expectedLeases);
         let revision = ORIGIN.revision;
-        for (const { facts, position } of deltasOf(steps)) {
+        for (const { delta, position } of deltasOf(steps)) {
+          const { facts } = delta;
           expect(facts.firstRevision).toBe(revision + 1);
           revision = facts.lastRevision;
           expect(position).toMatchObject({ timeline: 1, revision, digest: facts.lastRevisionDigest });

@@ -1,11 +1,21 @@
 import type { EventRead, StartEvent } from '@etcd-ops/bus';
-import { DeltaEncoder, deltaKey, Yielder, type DeltaFacts, type LeaseRecord, type Revision } from '@etcd-ops/core';
+import {
+  DeltaEncoder,
+  deltaKey,
+  encryptionOfPacking,
+  STORED_PLAIN,
+  Yielder,
+  type FinishedDelta,
+  type LeaseRecord,
+  type Packing,
+  type Revision,
+} from '@etcd-ops/core';
 
 /** How far a cluster's events are durable. */
 export interface CutPosition {
   timeline: number;
   revision: Revision;
-  /** RevisionDigest of the rows of `revision`; null when unknown. */
+  /** RevisionDigest of the rows of `revision`; sealed when it was learned of an encrypted delta, null when unknown. */
   digest: string | null;
   /** The last stream sequence that is covered. */
   sequence: number;
@@ -13,7 +23,7 @@ export interface CutPosition {
 
 export type CutStep =
   /** Store the object, then move the position, then trim. */
-  | { kind: 'delta'; key: string; bytes: Buffer; facts: DeltaFacts; position: CutPosition }
+  | { kind: 'delta'; key: string; delta: FinishedDelta; position: CutPosition }
   /** A new history begins: what came before is closed. `previous` is undefined for the very first. */
   | { kind: 'start'; start: StartEvent; previous: CutPosition | undefined; position: CutPosition };
 
@@ -24,6 +34,8 @@ export interface CutOptions {
   events: AsyncIterable<EventRead>;
   /** An object is closed before the event that would make it longer; one larger event is an object of its own. */
   deltaObjectBytesMax: number;
+  /** The objects are compressed and named so; whoever stores them encrypts them. */
+  packing?: Packing;
   signal?: AbortSignal;
   /** What hangs on nothing that is recorded does not count: no start precedes it, it lies behind a hole, or in another timeline. */
   onUnanchored: (event: EventRead) => void;
@@ -93,7 +105,7 @@ class DeltaCutter {
     if (this.#encoder !== undefined && this.#encoder.byteLength + rowBlock.length > this.#options.deltaObjectBytesMax) {
       yield* this.close();
     }
-    this.#encoder ??= new DeltaEncoder({ clusterId: event.clusterId, timeline: event.timeline, epoch: event.epoch });
+    this.#encoder ??= this.#newEncoder(event);
     this.#encoder.addLeases(this.#leases);
     this.#leases = [];
     this.#encoder.addRows(rows, fromRow, rowCount);
@@ -105,18 +117,28 @@ class DeltaCutter {
   /** Completes the object that is open, if any. */
   *close(): Generator<CutStep> {
     if (this.#encoder === undefined || this.#position === undefined) return;
-    const { bytes, facts } = this.#encoder.finish();
+    const delta = this.#encoder.finish();
+    const { facts } = delta;
     this.#encoder = undefined;
     const { cluster } = this.#options;
     const { timeline, firstRevision: first, lastRevision: last, lastObservedMs, lastRevisionDigest: digest } = facts;
     this.#position = { ...this.#position, digest };
     yield {
       kind: 'delta',
-      key: deltaKey({ cluster, timeline, first, last, lastObservedMs }),
-      bytes,
-      facts,
+      key: deltaKey({ cluster, timeline, first, last, lastObservedMs, ...encryptionOfPacking(this.#packing) }),
+      delta,
       position: this.#position,
     };
+  }
+
+  get #packing(): Packing {
+    return this.#options.packing ?? STORED_PLAIN;
+  }
+
+  #newEncoder({ clusterId, timeline, epoch }: RowsRead): DeltaEncoder {
+    const { codec, compressionLevel } = this.#packing;
+    const level = compressionLevel === undefined ? {} : { compressionLevel };
+    return new DeltaEncoder({ clusterId, timeline, epoch, codec, ...level });
   }
 
   #addLeases(event: RowsRead): void {

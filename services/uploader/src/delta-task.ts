@@ -13,12 +13,11 @@ import {
   type StartEvent,
   type TaskOutcome,
 } from '@etcd-ops/bus';
-import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+import { EtcdOpsError, putDelta, type ObjectStore, type Packing } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { positionFromRepository } from './position-from-repository.ts';
-import { putOnce } from './put-once.ts';
 import { clusterIdOfTimeline, recordTimeline } from './repository-records.ts';
 import { isTrimmedBeyond, positionOfDeltas } from './trimmed-beyond.ts';
 
@@ -26,6 +25,7 @@ export interface DeltaTaskOptions {
   bus: Bus;
   store: ObjectStore;
   deltaObjectBytesMax: number;
+  packing: Packing;
   logger: Logger;
   metrics: UploaderMetrics;
   clock: Clock;
@@ -74,7 +74,7 @@ async function cutOnce(
   { summary, alone }: { summary: DeltaSummary; alone: boolean },
   options: DeltaTaskOptions,
 ): Promise<'done' | 'overtaken'> {
-  const { bus, logger, signal, deltaObjectBytesMax } = options;
+  const { bus, logger, signal, deltaObjectBytesMax, packing } = options;
   const { cluster, cutSequence } = task;
   let trimmed = false;
   // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
@@ -104,17 +104,18 @@ async function cutOnce(
       options,
     ),
     deltaObjectBytesMax,
+    packing,
     signal,
     onUnanchored: ({ sequence }) =>
       logger.error({ cluster, sequence }, 'Events that hang on nothing recorded do not count'),
   });
   try {
     for await (const step of steps) {
-      await makeDurable(step, cluster, options);
+      const storedBytes = await makeDurable(step, cluster, options);
       revision = await savePosition(step, { cluster, revision }, options);
       if (revision === undefined) return 'overtaken';
       await trimEvents(bus, cluster, step.position.sequence);
-      noteStep(step, cluster, summary, options);
+      noteStep({ step, storedBytes }, cluster, summary, options);
     }
     const isUntouched = revision === recorded.revision;
     if (isUntouched && position !== undefined && lastSequence < position.sequence) {
@@ -177,13 +178,17 @@ function beginsTimeline({ cause }: StartEvent): boolean {
   return cause === 'first' || cause === 'fork';
 }
 
-async function makeDurable(step: CutStep, cluster: string, { store, signal }: DeltaTaskOptions): Promise<void> {
+/** The bytes that were stored. */
+async function makeDurable(
+  step: CutStep,
+  cluster: string,
+  { store, packing, signal }: DeltaTaskOptions,
+): Promise<number> {
   if (step.kind === 'delta') {
-    await putOnce(store, step.key, step.bytes, signal);
-    return;
+    return (await putDelta(store, step.key, step.delta, { recipients: packing.recipients, signal })).storedBytes;
   }
   const { timeline, clusterId, revision, observedMs, after } = step.start;
-  if (!beginsTimeline(step.start)) return;
+  if (!beginsTimeline(step.start)) return 0;
   const previousTimeline = step.previous?.timeline ?? timeline;
   await recordTimeline(store, {
     cluster,
@@ -195,6 +200,7 @@ async function makeDurable(step: CutStep, cluster: string, { store, signal }: De
       ? {}
       : { previous: { timeline: previousTimeline, revision: after } }),
   });
+  return 0;
 }
 
 /** A stream that lost its tail will give these sequences out again: with the old one recorded, the next events would seem to be stored. */
@@ -248,7 +254,12 @@ async function expectation(
     : { timeline: position.timeline, clusterId, revision: position.revision + 1 };
 }
 
-function noteStep(step: CutStep, cluster: string, summary: DeltaSummary, { metrics, logger }: DeltaTaskOptions): void {
+function noteStep(
+  { step, storedBytes }: { step: CutStep; storedBytes: number },
+  cluster: string,
+  summary: DeltaSummary,
+  { metrics, logger }: DeltaTaskOptions,
+): void {
   summary.revision = step.position.revision;
   metrics.durableRevision.set({ cluster }, step.position.revision);
   if (step.kind === 'start') {
@@ -257,9 +268,9 @@ function noteStep(step: CutStep, cluster: string, summary: DeltaSummary, { metri
     return;
   }
   summary.deltas.push(step.key);
-  summary.bytes += step.bytes.length;
+  summary.bytes += storedBytes;
   metrics.deltas.add({ cluster });
-  metrics.deltaBytes.add({ cluster }, step.bytes.length);
+  metrics.deltaBytes.add({ cluster }, storedBytes);
 }
 
 function outcomeOf({ deltas, bytes, revision }: DeltaSummary): TaskOutcome {

@@ -2,14 +2,17 @@ import {
   BoltFile,
   DeltaEncoder,
   deltaKey,
+  encryptionOfPacking,
+  putDelta,
   readLeases,
   readStoreInfo,
   rowsAbove,
   Yielder,
   type ObjectStore,
+  type Packing,
   type Revision,
 } from '@etcd-ops/core';
-import { putOnce } from './put-once.ts';
+import { randomBytes } from 'node:crypto';
 
 export interface FileDeltasOptions {
   /** A database file that was checked, and whose C is at or below `after`: above it, every row is there. */
@@ -24,6 +27,7 @@ export interface FileDeltasOptions {
   /** Every row of the file is at least as old. */
   beganMs: number;
   deltaObjectBytesMax: number;
+  packing: Packing;
   store: ObjectStore;
   signal: AbortSignal;
 }
@@ -38,7 +42,7 @@ export interface StoredFileDeltas {
 /**
  * Writes the rows behind L out of a database file as ordinary deltas: what the watch would have delivered, row for row, without
  * etcd having served a watch. Their times say no more than that all of it is older than the snapshot. The same file gives the
- * same objects.
+ * same objects, unless they are encrypted: then their epoch is random, since the hash of the file lies in clear in its manifest.
  */
 export async function storeFileDeltas(options: FileDeltasOptions): Promise<StoredFileDeltas> {
   const { path, after, store, signal } = options;
@@ -47,16 +51,19 @@ export async function storeFileDeltas(options: FileDeltasOptions): Promise<Store
   using file = BoltFile.open(path);
   const put = async (encoder: DeltaEncoder): Promise<void> => {
     encoder.addTime(encoder.lastRevision, options.beganMs);
-    const { bytes, facts } = encoder.finish();
-    const { cluster, timeline, beganMs } = options;
-    const { firstRevision: first, lastRevision: last } = facts;
-    const key = deltaKey({ cluster, timeline, first, last, lastObservedMs: beganMs });
-    await putOnce(store, key, bytes, signal);
+    const delta = encoder.finish();
+    const { cluster, timeline, beganMs, packing } = options;
+    const { firstRevision: first, lastRevision: last } = delta.facts;
+    const range = { first, last, lastObservedMs: beganMs };
+    const key = deltaKey({ cluster, timeline, ...range, ...encryptionOfPacking(packing) });
+    const { storedBytes } = await putDelta(store, key, delta, { recipients: packing.recipients, signal });
     stored.keys.push(key);
-    stored.bytes += bytes.length;
+    stored.bytes += storedBytes;
     stored.revision = last;
   };
-  let encoder = newEncoder(options);
+  const isEncrypted = options.packing.recipients !== undefined;
+  const epoch = isEncrypted ? randomBytes(16).toString('hex') : options.fileSha256.slice(0, 32);
+  let encoder = newEncoder({ ...options, epoch });
   for (const block of rowsAbove(file, after)) {
     await yielder.tick(block.bytes.length);
     let from = 0;
@@ -66,7 +73,7 @@ export async function storeFileDeltas(options: FileDeltasOptions): Promise<Store
       encoder.addRows(block, 0, from);
       if (from < block.rowCount) {
         await put(encoder);
-        encoder = newEncoder(options);
+        encoder = newEncoder({ ...options, epoch });
       }
     }
     encoder.addRows(block, from);
@@ -88,6 +95,8 @@ function leaseRecords(file: BoltFile) {
   }));
 }
 
-function newEncoder({ clusterId, timeline, fileSha256 }: FileDeltasOptions): DeltaEncoder {
-  return new DeltaEncoder({ clusterId, timeline, epoch: fileSha256.slice(0, 32) });
+function newEncoder({ clusterId, timeline, epoch, packing }: FileDeltasOptions & { epoch: string }): DeltaEncoder {
+  const { codec, compressionLevel } = packing;
+  const level = compressionLevel === undefined ? {} : { compressionLevel };
+  return new DeltaEncoder({ clusterId, timeline, epoch, codec, ...level });
 }

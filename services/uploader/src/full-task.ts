@@ -3,19 +3,22 @@ import {
   BoltFile,
   describeError,
   encodeManifest,
+  encryptionOfPacking,
   EtcdOpsError,
   fullKey,
   isEtcdOpsError,
   manifestKey,
+  packFile,
   repositoryHead,
+  sealDigest,
   type FullManifest,
   type ObjectStore,
+  type Packing,
 } from '@etcd-ops/core';
 import type { EtcdCluster, EtcdMember } from '@etcd-ops/etcd-client';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
-import { compressFull } from './compress-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
@@ -28,6 +31,7 @@ export interface FullTaskOptions {
   bus: Bus;
   store: ObjectStore;
   etcd: EtcdCluster;
+  packing: Packing;
   spool: Spool;
   spoolBytesMax: number;
   deltaObjectBytesMax: number;
@@ -82,7 +86,7 @@ async function takeFull(
   options: FullTaskOptions,
   { isWatched, anchor, forkedFrom }: FullHistory,
 ): Promise<TaskOutcome> {
-  const { spec, bus, store, spool, clock, metrics, logger } = options;
+  const { spec, bus, store, packing, spool, clock, metrics, logger } = options;
   const cluster = spec.name;
   const startedMs = clock.now();
   await using plain = spool.file('full.db');
@@ -92,7 +96,7 @@ async function takeFull(
   const { clusterId, headRevision, stale } = source;
   const checked = await checkFull({ path: spooled.path, cluster, anchor, headRevision, clusterId, stale, signal });
   await using packed = spool.file('full.packed');
-  const stored = await compressFull(spooled, packed.path, spec.snapshots.codec, signal);
+  const stored = await packFile(spooled, { target: packed.path, packing, signal });
   progress({ phase: 'store', bytesDone: 0, bytesTotal: stored.bytes });
   // A new timeline that began meanwhile makes it unclear what the file belongs to.
   const now = await findAnchor(bus, store, cluster, { isWatched });
@@ -100,13 +104,15 @@ async function takeFull(
     throw forked(cluster, anchor, 'a new timeline began during the snapshot');
   }
   const timeline = forkedFrom === undefined ? (now?.timeline ?? 1) : await nextTimeline(store, forkedFrom, cluster);
-  const manifest = manifestOf({ task, spec, source, spooled, checked, stored, timeline, finishedMs: clock.now() });
+  const made = { task, spec, source, spooled, checked, stored, timeline, packing, finishedMs: clock.now() };
+  const manifest = await manifestOf(made);
   const key = fullKey({
     cluster,
     timeline,
     revision: manifest.revision,
     createdAtMs: spooled.beganMs,
     codec: manifest.codec,
+    ...encryptionOfPacking(packing),
   });
   // How a timeline began, only the delta behind its `start` knows; without a watcher nobody else will say it.
   const facts = { cluster, clusterId, atMs: spooled.beganMs };
@@ -158,7 +164,7 @@ async function nextTimeline(store: ObjectStore, { timeline }: HistoryAnchor, clu
 async function catchUp(
   { after }: FullTask,
   facts: { spooled: SpooledSnapshot; checked: CheckedFull; timeline: number; clusterId: bigint },
-  { spec, store, deltaObjectBytesMax, metrics, logger, context }: FullTaskOptions,
+  { spec, store, packing, deltaObjectBytesMax, metrics, logger, context }: FullTaskOptions,
 ): Promise<StoredFileDeltas | undefined> {
   const { spooled, checked, timeline, clusterId } = facts;
   if (after === undefined || checked.info.compactRevision > after || checked.info.revision < after) return undefined;
@@ -172,6 +178,7 @@ async function catchUp(
     after,
     beganMs: spooled.beganMs,
     deltaObjectBytesMax,
+    packing,
     store,
     signal: context.signal,
   });
@@ -245,10 +252,11 @@ interface ManifestInput {
   checked: CheckedFull;
   stored: { bytes: number; sha256: string };
   timeline: number;
+  packing: Packing;
   finishedMs: number;
 }
 
-function manifestOf({
+async function manifestOf({
   task,
   spec,
   source,
@@ -256,9 +264,11 @@ function manifestOf({
   checked,
   stored,
   timeline,
+  packing: { codec, recipients },
   finishedMs,
-}: ManifestInput): FullManifest {
+}: ManifestInput): Promise<FullManifest> {
   const { info } = checked;
+  const digest = info.lastRevisionDigest;
   return {
     version: 1,
     kind: 'full',
@@ -266,14 +276,15 @@ function manifestOf({
     timeline,
     revision: info.revision,
     compactRevision: info.compactRevision,
-    lastRevisionDigest: info.lastRevisionDigest,
+    lastRevisionDigest: recipients === undefined || digest === null ? digest : await sealDigest(digest),
     lastRevisionRows: info.lastRevisionRows,
     clusterId: source.clusterId.toString(16),
     memberId: source.memberId.toString(16),
     etcdVersion: source.version,
     createdAt: new Date(spooled.beganMs).toISOString(),
     finishedAt: new Date(finishedMs).toISOString(),
-    codec: spec.snapshots.codec,
+    codec,
+    ...(recipients === undefined ? {} : { encryption: { format: 'age', recipients: [...recipients.fingerprints] } }),
     plainBytes: spooled.bytes,
     plainSha256: spooled.sha256,
     storedBytes: stored.bytes,

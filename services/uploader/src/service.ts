@@ -3,6 +3,7 @@ import { EtcdOpsError } from '@etcd-ops/core';
 import { createTaskService, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { runDeltaTask } from './delta-task.ts';
 import { runFullTask } from './full-task.ts';
+import { packingOf } from './packing-of.ts';
 import { createUploaderMetrics, type UploaderMetrics } from './metrics.ts';
 import type { UploaderSettings } from './settings.ts';
 import { Spool } from './spool.ts';
@@ -43,8 +44,10 @@ function createDeltaService(context: ServiceContext, settings: UploaderSettings,
     backoffMs: settings.taskBackoffMs,
     ackWaitMs: settings.taskAckWaitMs,
     async handler(task, { signal }) {
-      const store = await openStore(specOf(context, task.cluster).store);
-      return await runDeltaTask(task, { bus, store, deltaObjectBytesMax, logger, metrics, clock, signal });
+      const spec = specOf(context, task.cluster);
+      const store = await openStore(spec.store);
+      const packing = await packingOf(spec);
+      return await runDeltaTask(task, { bus, store, packing, deltaObjectBytesMax, logger, metrics, clock, signal });
     },
   });
 }
@@ -73,6 +76,7 @@ function createFullService(
         spec,
         bus,
         store,
+        packing: await packingOf(spec),
         etcd: loan.cluster,
         spool,
         spoolBytesMax,

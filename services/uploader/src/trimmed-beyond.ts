@@ -1,10 +1,4 @@
-import {
-  readInventory,
-  readDeltaEnd,
-  type DeltaEntry,
-  type ObjectStore,
-  type TimelineInventory,
-} from '@etcd-ops/core';
+import { readInventory, readDeltaEnd, type DeltaEntry, type ObjectStore, type TimelineInventory } from '@etcd-ops/core';
 import type { CutPosition } from './delta-cutter.ts';
 
 /**

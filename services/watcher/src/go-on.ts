@@ -1,4 +1,4 @@
-import { EtcdOpsError, isEtcdOpsError, type Revision } from '@etcd-ops/core';
+import { EtcdOpsError, isEtcdOpsError, plainDigest, type Revision } from '@etcd-ops/core';
 import { catchUpByFull } from './catch-up-full.ts';
 import { chooseWay, type CatchUpWay } from './catch-up-way.ts';
 import { BEFORE_WATCH, type ForkEvidence, type RaftProgress } from './continuation.ts';
@@ -57,10 +57,13 @@ async function watchFrom(
     settled.proven ? 'Capture goes on' : 'Capture goes on; its last revision could not be compared',
   );
   // Readers of an empty stream learn here what its rows hang on.
-  if (source !== 'stream') await announce(point, { cause: 'resume', after: revision, clusterId }, tools);
+  const known = plainDigest(digest) ?? watch.overlap.seen?.digest ?? null;
+  if (source !== 'stream') {
+    await announce({ ...point, digest: known }, { cause: 'resume', after: revision, clusterId }, tools);
+  }
   const digestRows = watch.overlap.seen?.rowCount ?? 0;
   const inSegments = segments !== undefined;
-  return { watch, point: { timeline, clusterId, revision, digest, digestRows }, inSegments };
+  return { watch, point: { timeline, clusterId, revision, digest: known, digestRows }, inSegments };
 }
 
 async function chooseWayFrom(
@@ -147,6 +150,7 @@ async function announce(
   said: { cause: 'resume' | 'caught-up' | 'gap'; after: Revision; compacted?: Revision; clusterId: bigint },
   { writer, context, voice }: SessionTools,
 ): Promise<void> {
-  await writer.publish({ kind: 'start', timeline, revision, digest, ...said, observedMs: context.clock.now() });
+  const known = plainDigest(digest);
+  await writer.publish({ kind: 'start', timeline, revision, digest: known, ...said, observedMs: context.clock.now() });
   voice.metrics.starts.add({ cluster: voice.cluster, cause: said.cause });
 }

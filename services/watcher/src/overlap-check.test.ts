@@ -1,4 +1,4 @@
-import { RevisionDigest, encodeRevisionKey } from '@etcd-ops/core';
+import { RevisionDigest, encodeRevisionKey, sealDigest } from '@etcd-ops/core';
 import { describe, expect, it } from 'vitest';
 import { OverlapCheck, type RevisionMark } from './overlap-check.ts';
 
@@ -25,6 +25,18 @@ describe('OverlapCheck', () => {
     await expect(check.settled).resolves.toBe('same');
     expect(check.seen).toEqual(markOf(7));
     expect(feed(check, 8)).toEqual([false, false]);
+  });
+
+  it('tells a sealed digest of its rows from that of others', async () => {
+    for (const [rows, outcome] of [
+      [ROWS, 'same'],
+      [ROWS.slice(1), 'other'],
+    ] as const) {
+      const check = new OverlapCheck(7, await sealDigest(markOf(7).digest));
+      feed(check, 7, [...rows]);
+      check.endBatch(true);
+      expect(check.outcome).toBe(outcome);
+    }
   });
 
   it('waits for the rest of a revision that comes in fragments', () => {

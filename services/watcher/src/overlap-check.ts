@@ -1,4 +1,4 @@
-import { RevisionDigest, writeRevisionKey, TOMBSTONE_KEY_BYTES, type Revision } from '@etcd-ops/core';
+import { digestFits, RevisionDigest, writeRevisionKey, TOMBSTONE_KEY_BYTES, type Revision } from '@etcd-ops/core';
 
 /** The rows of one revision as a watch delivered them. */
 export interface RevisionMark {
@@ -31,7 +31,7 @@ export class OverlapCheck {
   #outcome: OverlapOutcome | undefined;
   #seen: RevisionMark | null = null;
 
-  /** `recorded`: the RevisionDigest that was recorded for the anchor; null when none was. */
+  /** `recorded`: the RevisionDigest that was recorded for the anchor, plain or sealed; null when none was. */
   constructor(anchor: Revision, recorded: string | null) {
     this.anchor = anchor;
     this.#recorded = recorded;
@@ -81,5 +81,5 @@ export class OverlapCheck {
 function compare(recorded: string | null, seen: RevisionMark | null): OverlapOutcome {
   if (recorded === null) return 'uncompared';
   if (seen === null) return 'missing';
-  return recorded === seen.digest ? 'same' : 'other';
+  return digestFits(recorded, seen.digest) ? 'same' : 'other';
 }

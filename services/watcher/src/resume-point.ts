@@ -4,7 +4,7 @@ import type { Revision } from '@etcd-ops/core';
 export interface CapturedPoint {
   timeline: number;
   revision: Revision;
-  /** RevisionDigest of the rows of `revision`; null when unknown. */
+  /** RevisionDigest of the rows of `revision`, sealed when it was learned of an encrypted object; null when unknown. */
   digest: string | null;
   /** undefined when the source does not record it. */
   clusterId: bigint | undefined;

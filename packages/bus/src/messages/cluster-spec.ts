@@ -1,5 +1,6 @@
-import { DELTA_RETENTIONS, keepRulesOf, POLICY_NAMES, storeSpecSchema } from '@etcd-ops/core';
+import { DELTA_RETENTIONS, keepRulesOf, LEVEL_MAX, POLICY_NAMES, storeSpecSchema } from '@etcd-ops/core';
 import { z } from 'zod';
+import { encryptionSpecSchema } from './encryption-spec.ts';
 import { nameSchema } from './task-base.ts';
 
 const pathSchema = z.string().min(1).max(4096);
@@ -25,9 +26,12 @@ const endpointSchema = z
 
 const credentialSchema = z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema });
 
-const snapshotsSchema = z.strictObject({
+const snapshotsFields = z.strictObject({
   schedule: cronSchema.default('*/20 * * * *'),
+  /** Of fulls and deltas. */
   codec: z.enum(['none', 'gzip', 'zlib', 'zstd']).default('none'),
+  /** 1 unless told. */
+  compressionLevel: z.number().int().min(1).max(19).exactOptional(),
   /** 0 turns deltas off. */
   deltaPeriodMs: z.union([z.literal(0), periodMsSchema]).default(10_000),
   /** A delta is made early when this much waits. */
@@ -35,6 +39,11 @@ const snapshotsSchema = z.strictObject({
   /** Take a full also from a member that has no quorum behind it: the last backup of a dying cluster. */
   allowStale: z.boolean().exactOptional(),
 });
+
+const snapshotsSchema = snapshotsFields.refine(
+  ({ codec, compressionLevel = 1 }) => compressionLevel <= LEVEL_MAX[codec],
+  { path: ['compressionLevel'], message: 'gzip and zlib have levels 1 to 9, zstd 1 to 19, none has no level but 1' },
+);
 
 const keepCountSchema = z.number().int().min(0).max(1_000_000).exactOptional();
 const keepDurationMsSchema = z
@@ -154,6 +163,8 @@ export const clusterSpecSchema = z.strictObject({
   maintenanceAuth: credentialSchema.exactOptional(),
   store: storeSpecSchema,
   snapshots: snapshotsSchema.prefault({}),
+  /** Absent: backups are stored in clear. */
+  encryption: encryptionSpecSchema.exactOptional(),
   retention: retentionSchema.prefault({}),
   defrag: defragSchema.prefault({}),
   proof: proofSchema.prefault({}),

@@ -1,10 +1,10 @@
-import type { DataDirFacts, DataDirState, RestorePlan } from '@etcd-ops/core';
+import { digestFits, type DataDirFacts, type DataDirState, type RestorePlan } from '@etcd-ops/core';
 import { isForeign, type KnownClusters } from './known-cluster.ts';
 
 /** What the repository can give; undefined when it holds no backup. */
 export interface NewestBackup {
   plan: RestorePlan;
-  /** Digest of the rows of the newest revision; null when it is not known. */
+  /** Digest of the rows of the newest revision, maybe sealed; null when it is not known. */
   digest: string | null;
 }
 
@@ -47,7 +47,7 @@ function decideHealthy(
   // Each entry of the log that the database lacks may become a revision when etcd starts.
   const reachable = facts.revision + facts.entriesAhead;
   if (reachable >= head) {
-    const differs = typeof facts.digest === 'string' && backup.digest !== null && facts.digest !== backup.digest;
+    const differs = typeof facts.digest === 'string' && backup.digest !== null && !digestFits(backup.digest, facts.digest);
     const fork = `its revision ${head} is not the one that was backed up: the histories have parted, and the backup goes on in a new timeline`;
     return { action: 'leave', warnings: differs ? [...warnings, fork] : warnings };
   }

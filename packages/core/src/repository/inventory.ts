@@ -152,7 +152,8 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     else if (parsed.kind === 'manifest') listing.manifests.set(parsed.fullKey, found);
     else if (parsed.kind === 'delta') listing.deltas.push({ ...found, ...parsed });
     else if (parsed.kind === 'proof') listing.proofs.push(found.key);
-    else if (parsed.kind === 'pin' || parsed.kind === 'hold' || parsed.kind === 'mark') listing.retentionRecords.push(found);
+    else if (parsed.kind === 'pin' || parsed.kind === 'hold' || parsed.kind === 'mark')
+      listing.retentionRecords.push(found);
     else if (parsed.kind === 'timeline') listing.timelineRecords.set(parsed.timeline, found.key);
   }
   return listing;
