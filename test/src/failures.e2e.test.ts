@@ -148,8 +148,8 @@ const ROWS: readonly Row[] = [
   {
     what: 'a full cut short',
     damage: ({ full }) => cut(full),
-    code: 'NO_BACKUP',
-    exitCode: 6,
+    code: 'OBJECT_DAMAGED',
+    exitCode: 4,
     says: /damaged .*\.db/,
     remedy: /snapshot --once/,
   },
@@ -164,16 +164,18 @@ const ROWS: readonly Row[] = [
   {
     what: 'a flipped byte in the manifest',
     damage: ({ manifest }) => flip(manifest),
-    code: 'NO_BACKUP',
-    exitCode: 6,
+    code: 'MANIFEST_DAMAGED',
+    exitCode: 4,
     says: /damaged .*\.json/,
+    remedy: /snapshot --once/,
   },
   {
     what: 'a manifest cut short',
     damage: ({ manifest }) => cut(manifest),
-    code: 'NO_BACKUP',
-    exitCode: 6,
+    code: 'MANIFEST_DAMAGED',
+    exitCode: 4,
     says: /damaged .*\.json/,
+    remedy: /snapshot --once/,
   },
   {
     what: 'a full that may not be read',
@@ -284,6 +286,20 @@ describe.skipIf(reason !== undefined)('restore', () => {
     expect(exitCode, stderr).toBe(0);
     expect(stdout).toContain('not the newest revision');
     expect(left()).toEqual(['etcd']);
+  });
+
+  test('damaged backups are told from none at all by the other commands, too', async () => {
+    cut(files.full);
+    const repository = ['--bucket', files.bucket, '--cluster-name', 'prod'];
+    const list = await runCli(['list', ...repository]);
+    expectFailure(list, { code: 'OBJECT_DAMAGED', exitCode: 4, remedy: /snapshot --once/ });
+    expect(list.stdout).toMatch(/^Damaged: .*\.db: /m);
+    expectFailure(await runCli(['info', ...repository]), { code: 'OBJECT_DAMAGED', exitCode: 4 });
+    expectFailure(await runCli(['compact', ...repository]), { code: 'OBJECT_DAMAGED', exitCode: 4 });
+    // A new, empty cluster would bury what may still be mended.
+    const dataDir = ['--data-dir', scratch.file('work', 'etcd'), '--allow-new'];
+    expectFailure(await runCli(['ensure', ...repository, ...dataDir]), { code: 'OBJECT_DAMAGED', exitCode: 4 });
+    expect(left()).toEqual([]);
   });
 
   test('files of somebody else are left alone', async () => {

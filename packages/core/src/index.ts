@@ -203,6 +203,7 @@ export {
   type Gap,
   type RestorableRange,
 } from './repository/coverage.ts';
+export { noBackup } from './repository/not-restorable.ts';
 export { doubtsOf, settledTo, type Doubt } from './repository/proof-doubts.ts';
 export {
   decodeProofRecord,

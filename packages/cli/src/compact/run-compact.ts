@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import {
   EtcdOpsError,
   planRestoreFrom,
@@ -18,6 +15,7 @@ import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 import { buildCompacted } from './build-compacted.ts';
+import { makeScratch } from './scratch-directory.ts';
 import { storeFull } from './store-full.ts';
 
 export interface CompactOptions extends RepositoryOptions {
@@ -52,7 +50,8 @@ export async function runCompact(options: CompactOptions): Promise<void> {
   const inventory = await readInventory(store, options.clusterName, { signal });
   const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
   requireWork(plan);
-  const scratch = await makeScratch(options);
+  await using directory = await makeScratch(scratchRoot(options));
+  const scratch = directory.path;
   const progress = new ProgressLine(process.stderr, options.progress);
   try {
     const onProgress = (phase: string, done: number, total: number): void => progress.update(phase, done, total);
@@ -75,7 +74,6 @@ export async function runCompact(options: CompactOptions): Promise<void> {
     );
   } finally {
     progress.clear();
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 
@@ -87,17 +85,10 @@ function requireWork({ full, deltas, revision, cluster }: RestorePlan): void {
   });
 }
 
-/** Beside the repositories, so that the new full moves into its place without being copied; a name that nothing else has. */
-async function makeScratch(options: CompactOptions): Promise<string> {
+/** Beside the repositories, so that the new full moves into its place without being copied. */
+function scratchRoot(options: CompactOptions): string {
   const local = options.storageProvider.toLowerCase() === 'local';
-  const root = options.tempDir ?? (local ? stateDirectory(options) : tmpdir());
-  const scratch = join(resolve(root), `compact-${process.pid}-${randomUUID()}`);
-  try {
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
-    return scratch;
-  } catch (error) {
-    throw new EtcdOpsError('DISK_FAILED', { message: `The scratch directory ${scratch} cannot be made`, cause: error });
-  }
+  return options.tempDir ?? (local ? stateDirectory(options) : tmpdir());
 }
 
 function emit(compacted: Compacted, output: 'table' | 'json'): void {

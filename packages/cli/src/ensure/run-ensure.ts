@@ -32,7 +32,8 @@ import { emitEnsured } from './report.ts';
 import { knownClusters } from './known-cluster.ts';
 import { livingPeers } from './living-peers.ts';
 
-const STORE_EXIT_CODE = ERROR_CODES.STORE_FAILED.exit;
+/** The store is away, or what lies in it is damaged. */
+const BACKUP_EXIT_CODES: readonly number[] = [ERROR_CODES.STORE_FAILED.exit, ERROR_CODES.OBJECT_DAMAGED.exit];
 
 export interface EnsureOptions extends RepositoryOptions {
   dataDir?: string;
@@ -85,10 +86,10 @@ export async function runEnsure(options: EnsureOptions): Promise<void> {
   emitEnsured(await carryOut(decision, state, context), options.output);
 }
 
-/** A store that is away must not keep a sound etcd from starting; for everything else it is needed. */
+/** A store that is away, or damaged backups, must not keep a sound etcd from starting; for everything else they are needed. */
 function withoutBackups(error: unknown, state: DataDirState, dataDir: string): Ensured {
-  const isStoreAway = isEtcdOpsError(error) && error.exitCode === STORE_EXIT_CODE;
-  if (!isStoreAway || state.kind !== 'healthy') throw error;
+  const isOfBackups = isEtcdOpsError(error) && BACKUP_EXIT_CODES.includes(error.exitCode);
+  if (!isOfBackups || state.kind !== 'healthy') throw error;
   const warning = `The backups could not be read, so neither cluster nor revision were compared: ${describeError(error)}`;
   return { action: 'left', dataDir, state, movedTo: [], warnings: [...state.warnings, warning] };
 }

@@ -26,16 +26,7 @@ export function explainFailure(error: unknown, options: Readonly<Record<string, 
 
 function noBackup(error: EtcdOpsError, { bucket, clusterName }: { bucket: string; clusterName: string }): EtcdOpsError {
   // Something of that name is there; what is wrong with it was said.
-  if (/damaged|incomplete|timeline/.test(error.message)) {
-    return new EtcdOpsError('NO_BACKUP', {
-      message: error.message,
-      cause: error.cause,
-      facts: error.facts,
-      remedy: /damaged|incomplete/.test(error.message)
-        ? 'Take a new full while the cluster lives (`etcd-ops snapshot --once`), or bring back an undamaged copy of these files; `etcd-ops list` names all of them.'
-        : '`etcd-ops list` shows the timelines.',
-    });
-  }
+  if (error.facts['timeline'] !== undefined || Number(error.facts['incomplete'] ?? 0) > 0) return error;
   const found = repositoriesIn(resolve(bucket));
   if (typeof found === 'string') {
     return new EtcdOpsError('NO_BACKUP', {

@@ -3,6 +3,7 @@ import {
   EtcdOpsError,
   headOf,
   manifestKey,
+  noBackup,
   parseObjectKey,
   readInventory,
   restorableRanges,
@@ -38,11 +39,7 @@ async function repositoryFacts(store: ObjectStore, inventory: Inventory): Promis
   const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
   const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
   const newest = fulls.at(-1);
-  if (newest === undefined) {
-    throw new EtcdOpsError('NO_BACKUP', {
-      message: `${store.description} holds no full snapshot of ${inventory.cluster}`,
-    });
-  }
+  if (newest === undefined) throw noBackup(inventory);
   const head = await headOf(store, inventory);
   const last = restorableRanges(inventory).at(-1);
   return {

@@ -1,6 +1,6 @@
 import {
-  EtcdOpsError,
   gaps,
+  noBackup,
   readInventory,
   restorableRanges,
   type FullEntry,
@@ -17,7 +17,7 @@ import { storeSpec } from './store-spec.ts';
 
 const SHOWN_MAX = 20;
 
-/** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full. */
+/** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full, OBJECT_DAMAGED or MANIFEST_DAMAGED when all of its fulls are damaged. */
 export async function runList(options: RepositoryOptions & { output: 'table' | 'json' }): Promise<void> {
   const store = await openStore(storeSpec(options));
   const inventory = await readInventory(store, options.clusterName);
@@ -25,10 +25,7 @@ export async function runList(options: RepositoryOptions & { output: 'table' | '
   // Empty tables would only hide what is said below.
   else if (holdsAnything(inventory)) emitText(renderInventory(inventory));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
-    throw new EtcdOpsError('NO_BACKUP', {
-      message: `${store.description} holds no full snapshot of the cluster ${options.clusterName}`,
-      facts: { cluster: options.clusterName },
-    });
+    throw noBackup(inventory);
   }
 }
 

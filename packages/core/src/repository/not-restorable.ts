@@ -1,29 +1,62 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { gapsOf, rangesOf, type Gap, type RestorableRange } from './coverage.ts';
 import type { Inventory, TimelineInventory } from './inventory.ts';
+import { parseObjectKey } from './object-key.ts';
 
 /** Ranges that a message names; a repository may have hundreds. */
 const RANGES_NAMED_MAX = 5;
 
+/**
+ * Why no full can be used: there is none (NO_BACKUP), or those that are there are damaged (OBJECT_DAMAGED, MANIFEST_DAMAGED): whoever
+ * watches over backups must be able to tell one from the other.
+ */
 export function noBackup(inventory: Inventory, timeline?: number): EtcdOpsError {
+  const { cluster, incomplete, damaged } = inventory;
   const place = timeline === undefined ? '' : `, timeline ${timeline},`;
   const extras = [
-    inventory.incomplete.length === 0 ? undefined : `${inventory.incomplete.length} incomplete`,
-    inventory.damaged.length === 0
-      ? undefined
-      : `${inventory.damaged.length} damaged (${inventory.damaged[0]!.key}: ${inventory.damaged[0]!.reason})`,
+    incomplete.length === 0 ? undefined : `${incomplete.length} incomplete`,
+    damaged.length === 0 ? undefined : `${damaged.length} damaged (${damaged[0]!.key}: ${damaged[0]!.reason})`,
   ].filter((text) => text !== undefined);
   const found = extras.length === 0 ? '' : `; found: ${extras.join(', ')}`;
-  return new EtcdOpsError('NO_BACKUP', {
-    message: `Cluster ${inventory.cluster}${place} has no complete full snapshot${found}`,
-    facts: {
-      cluster: inventory.cluster,
-      timeline,
-      incomplete: inventory.incomplete.length,
-      damaged: inventory.damaged.length,
-      key: inventory.damaged[0]?.key ?? inventory.incomplete[0]?.key,
-    },
+  const facts = {
+    cluster,
+    timeline,
+    incomplete: incomplete.length,
+    damaged: damaged.length,
+    key: damaged[0]?.key ?? incomplete[0]?.key,
+  };
+  const message = `Cluster ${cluster}${place} has no complete full snapshot${found}`;
+  const code = codeOfDamage(damaged, timeline);
+  if (code === undefined && incomplete.length === 0) {
+    return new EtcdOpsError('NO_BACKUP', {
+      message,
+      facts,
+      ...(timeline === undefined ? {} : { remedy: '`etcd-ops list` shows the timelines.' }),
+    });
+  }
+  return new EtcdOpsError(code ?? 'NO_BACKUP', {
+    message,
+    facts,
+    remedy:
+      'Take a new full while the cluster lives (`etcd-ops snapshot --once`), or bring back an undamaged copy of these files; `etcd-ops list` names all of them.',
   });
+}
+
+/** Of the newest full that would be there if it were not damaged. */
+function codeOfDamage(
+  damaged: Inventory['damaged'],
+  timeline: number | undefined,
+): 'OBJECT_DAMAGED' | 'MANIFEST_DAMAGED' | undefined {
+  const kinds = damaged.flatMap(({ key }) => {
+    const parsed = parseObjectKey(key);
+    if (parsed?.kind !== 'full' && parsed?.kind !== 'manifest') return [];
+    const full = parsed.kind === 'full' ? parsed : parseObjectKey(parsed.fullKey);
+    const isMeant = timeline === undefined || (full?.kind === 'full' && full.timeline === timeline);
+    return isMeant ? [parsed.kind] : [];
+  });
+  const newest = kinds.at(-1);
+  if (newest === undefined) return undefined;
+  return newest === 'full' ? 'OBJECT_DAMAGED' : 'MANIFEST_DAMAGED';
 }
 
 /** Names the nearest restorable revisions and, inside a gap, the gap. */

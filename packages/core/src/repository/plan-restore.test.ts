@@ -4,6 +4,7 @@ import { isEtcdOpsError } from '../base/errors.ts';
 import { gaps, restorableRanges } from './coverage.ts';
 import { isRestorable, repository, restorableSet, REVISIONS_MAX } from './history-arbitrary.ts';
 import type { Inventory, TimelineInventory } from './inventory.ts';
+import { deltaKey, fullKey, manifestKey } from './object-key.ts';
 import { planRestore, without, type RestorePlan } from './plan-restore.ts';
 import { deltaEntry, fullEntry, inventoryOf, minute } from './repository-samples.ts';
 
@@ -322,4 +323,23 @@ test('planning over 10,000 objects is quick', () => {
   const spentMs = performance.now() - started;
   console.log(`3 plans over 10,000 objects: ${spentMs.toFixed(1)} ms`);
   expect(spentMs).toBeLessThan(1000);
+});
+
+test('a repository whose fulls are damaged is told from one without any', () => {
+  const empty = { cluster: 'prod', timelines: [], foreign: [], incomplete: [], damaged: [] };
+  const full = fullKey({ cluster: 'prod', timeline: 2, revision: 9, createdAtMs: 1, codec: 'none' });
+  const delta = { key: deltaKey({ cluster: 'prod', timeline: 2, first: 1, last: 2, lastObservedMs: 1 }), reason: 'x' };
+  const codeOf = (damaged: { key: string; reason: string }[], timeline?: number): unknown => {
+    try {
+      return planRestore({ ...empty, damaged }, { kind: 'latest', ...(timeline === undefined ? {} : { timeline }) });
+    } catch (error) {
+      return isEtcdOpsError(error) ? error.code : error;
+    }
+  };
+  expect(codeOf([])).toBe('NO_BACKUP');
+  expect(codeOf([delta])).toBe('NO_BACKUP');
+  expect(codeOf([delta, { key: full, reason: 'x' }])).toBe('OBJECT_DAMAGED');
+  expect(codeOf([{ key: manifestKey(full), reason: 'x' }])).toBe('MANIFEST_DAMAGED');
+  expect(codeOf([{ key: full, reason: 'x' }], 2)).toBe('OBJECT_DAMAGED');
+  expect(codeOf([{ key: full, reason: 'x' }], 1)).toBe('NO_BACKUP');
 });

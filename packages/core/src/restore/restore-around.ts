@@ -35,6 +35,8 @@ const ATTEMPTS_MAX = 20;
 /** What planning says when nothing makes the target. */
 const PLAN_CODES: readonly ErrorCode[] = [
   'NO_BACKUP',
+  'OBJECT_DAMAGED',
+  'MANIFEST_DAMAGED',
   'REVISION_NOT_RESTORABLE',
   'TIME_NOT_RESTORABLE',
   'STORE_NOT_FOUND',
