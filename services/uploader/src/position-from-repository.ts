@@ -2,7 +2,7 @@ import { connectStream, type Bus } from '@etcd-ops/bus';
 import {
   headOf,
   readInventory,
-  readStoredFooter,
+  readDeltaEnd,
   type DeltaEntry,
   type ObjectStore,
   type RepositoryHead,
@@ -45,7 +45,7 @@ async function endOf(
   delta: DeltaEntry,
   { store, head, signal }: { store: ObjectStore; head: RepositoryHead; signal: AbortSignal },
 ): Promise<CutPosition> {
-  const { lastRevisionDigest } = await readStoredFooter(store, delta, signal);
+  const { lastRevisionDigest } = await readDeltaEnd(store, delta, signal);
   return { timeline: head.timeline, revision: delta.last, digest: lastRevisionDigest, sequence: 0 };
 }
 
