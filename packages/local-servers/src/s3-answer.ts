@@ -27,5 +27,7 @@ export function s3RefusalAnswer(
   if (head) return emptyAnswer(status);
   const elements = [element('Code', code), element('Message', message), element('RequestId', requestId)];
   elements.push(...Object.entries(details).map(([name, value]) => element(name, value)));
-  return { ...xmlAnswer('Error', elements), status };
+  const { headers, body } = xmlAnswer('Error', elements);
+  // Clients look at the very end of an answer of status 200 to find an error in it.
+  return { status, headers, body: Buffer.from(body.toString().trimEnd()) };
 }

@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import type { Bus, ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError, type ObjectStore, openStore } from '@etcd-ops/core';
+import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
 import { busSpecSource } from './bus-spec-source.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { EtcdConnections } from './etcd-connections.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { StoreConnections } from './store-connections.ts';
 
 /** What every service is given. One per process: all services in it share the connections. */
 export interface ServiceContext extends AsyncDisposable {
@@ -52,6 +53,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
   const stop = new AbortController();
   const following = clusters.run(stop.signal);
   const etcd = new EtcdConnections({ logger });
+  const stores = new StoreConnections({ metrics, clock });
   const unsubscribe = clusters.subscribe((change) => {
     if (change.kind === 'removed') etcd.forget(change.spec.name);
   });
@@ -63,7 +65,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
     clock,
     clusters,
     etcd,
-    openStore,
+    openStore: async (spec) => await stores.open(spec),
     stateDir: options.stateDir,
     spoolDir: options.spoolDir,
     async [Symbol.asyncDispose]() {
@@ -71,6 +73,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
       stop.abort();
       await following;
       await etcd.close();
+      await stores.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import { createTaskService, type Metrics, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { collectGarbage, type CollectReport } from './collect.ts';
+import { AbandonedSweep } from './sweep-abandoned.ts';
 import { garbageCollectorSettings, type GarbageCollectorSettings } from './settings.ts';
 
 const NAME = 'garbage-collector';
@@ -16,6 +17,7 @@ export function createGarbageCollectorService(
 ): Service {
   const logger = context.logger.child({ service: NAME });
   const metrics = gcMetrics(context.metrics);
+  const sweep = new AbandonedSweep(logger);
   return createTaskService({
     name: NAME,
     context,
@@ -27,8 +29,9 @@ export function createGarbageCollectorService(
       if (spec === undefined) {
         throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
       }
+      const store = await context.openStore(spec.store);
       const report = await collectGarbage({
-        store: await context.openStore(spec.store),
+        store,
         spec,
         orphanGraceMs: settings.garbageCollectorOrphanGraceMs,
         dryRun: settings.garbageCollectorDryRun,
@@ -51,6 +54,10 @@ export function createGarbageCollectorService(
       }
       if (report.dryRun && report.removed.count + report.marked.count > 0) {
         logger.info({ cluster, marked: report.marked, removed: report.removed }, 'Would be removed by retention');
+      }
+      if (!report.dryRun) {
+        const { garbageCollectorOrphanGraceMs: olderThanMs } = settings;
+        await sweep.run({ store, cluster, olderThanMs, nowMs: context.clock.now(), signal });
       }
       return { changed, summary: summaryOf(report) };
     },
