@@ -1,6 +1,8 @@
+import type { ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { createTaskService, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { defragCluster, type DefragReport } from './defrag.ts';
+import { createWitnessMetrics, runWitnessTask } from './witness-task.ts';
 import { maintainerSettings, type MaintainerSettings } from './settings.ts';
 
 const NAME = 'maintainer';
@@ -8,11 +10,46 @@ const ATTEMPTS_MAX = 3;
 /** A member that restarts or catches up is given time. */
 const BACKOFF_MS = 30_000;
 
-/** Takes care of living clusters: today, defragmentation. */
+/** Takes care of living clusters: defragments them, and asks them what they hold. */
 export function createMaintainerService(
   context: ServiceContext,
   settings: MaintainerSettings = maintainerSettings.parse({}),
 ): Service {
+  const loops = [createDefragLoop(context, settings), createWitnessLoop(context, settings)];
+  return {
+    name: NAME,
+    run: async (signal) => await runTogether(loops, signal),
+    health() {
+      const healths = loops.map((loop) => loop.health());
+      return {
+        live: healths.every(({ live }) => live),
+        ready: healths.every(({ ready }) => ready),
+        detail: loops.map(({ name }, index) => `${name}: ${healths[index]!.detail}`).join('; '),
+      };
+    },
+  };
+}
+
+function createWitnessLoop(context: ServiceContext, settings: MaintainerSettings): Service {
+  const metrics = createWitnessMetrics(context.metrics);
+  const { bus, clock, logger } = context;
+  return createTaskService({
+    name: 'maintainer-witness',
+    context,
+    kind: 'witness',
+    concurrencyMax: settings.maintainerWitnessConcurrency,
+    attemptsMax: ATTEMPTS_MAX,
+    backoffMs: BACKOFF_MS,
+    async handler(task, { signal }) {
+      const spec = specOf(context, task.cluster);
+      const store = await context.openStore(spec.store);
+      await using loan = await context.etcd.borrow(spec, { signal });
+      return await runWitnessTask({ spec, bus, store, etcd: loan.cluster, logger, metrics, clock, signal });
+    },
+  });
+}
+
+function createDefragLoop(context: ServiceContext, settings: MaintainerSettings): Service {
   const logger = context.logger.child({ service: NAME });
   const metrics = defragMetrics(context);
   return createTaskService({
@@ -23,10 +60,7 @@ export function createMaintainerService(
     attemptsMax: ATTEMPTS_MAX,
     backoffMs: BACKOFF_MS,
     async handler(task, { signal, ...taskContext }) {
-      const spec = context.clusters.get(task.cluster);
-      if (spec === undefined) {
-        throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${task.cluster} is not under care` });
-      }
+      const spec = specOf(context, task.cluster);
       await using loan = await context.etcd.borrow(spec, { signal });
       const report = await defragCluster(loan.cluster, {
         limits: {
@@ -49,6 +83,31 @@ export function createMaintainerService(
       return { summary: { ...report }, changed: report.members.some(({ outcome }) => outcome === 'defragmented') };
     },
   });
+}
+
+function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
+  const spec = clusters.get(cluster);
+  if (spec === undefined) {
+    throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
+  }
+  return spec;
+}
+
+/** Runs loops until all have ended; one that fails ends the others. */
+async function runTogether(loops: readonly Service[], stop: AbortSignal): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  const results = await Promise.allSettled(
+    loops.map(async (loop) => {
+      try {
+        await loop.run(signal);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 function defragMetrics({ metrics }: ServiceContext): { note(cluster: string, report: DefragReport): void } {

@@ -5,6 +5,8 @@ import { z } from 'zod';
 export const maintainerSettings = z.object({
   /** Clusters that are defragmented at the same time; inside a cluster it is always one member. */
   maintainerConcurrency: integerSetting({ min: 1, max: 64, default: 1 }),
+  /** Clusters that are asked for witnesses at the same time; mostly it is waiting until a compaction has ended. */
+  maintainerWitnessConcurrency: integerSetting({ min: 1, max: 1_024, default: 64 }),
   /** A member is left alone unless at least this share of its file would be freed, whatever the bytes. */
   maintainerReclaimPercentMin: integerSetting({ min: 0, max: 100, default: 20 }),
   maintainerLagEntriesMax: integerSetting({ min: 0, max: 1_000_000, default: 1_000 }),
