@@ -4,15 +4,18 @@ import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
 import { ensureCommand } from './ensure.ts';
+import { gcCommand } from './gc.ts';
 import { hashCommand } from './hash.ts';
 import { infoCommand } from './info.ts';
 import { inspectCommand } from './inspect.ts';
 import { listCommand } from './list.ts';
 import { natsConfigCommand } from './nats-config.ts';
+import { pinCommand } from './pin.ts';
 import { restoreCommand } from './restore.ts';
 import { serviceCommand } from './service.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { statusCommand } from './status.ts';
+import { unpinCommand } from './unpin.ts';
 import { upCommand } from './up.ts';
 import { versionCommand } from './version.ts';
 
@@ -28,6 +31,9 @@ export const COMMANDS: readonly Command[] = [
   hashCommand,
   statusCommand,
   compactCommand,
+  gcCommand,
+  pinCommand,
+  unpinCommand,
   upCommand,
   serviceCommand,
   applyCommand,

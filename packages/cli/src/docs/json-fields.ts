@@ -1,5 +1,6 @@
 import { APPLY } from './fleet-fields.ts';
 import { INSPECT } from './inspect-fields.ts';
+import { GC_APPLIED, GC_PLAN, LISTED_PINS, PINNED, UNPINNED } from './retention-fields.ts';
 import { BEFORE_DELETE, PLAN, RESTORED, SAFE_BUMP } from './restore-fields.ts';
 
 /** One JSON document that a command may print, field by field: `timelines[].fulls[].key`, `phaseMs.*`. */
@@ -41,6 +42,7 @@ const LIST = {
   'incomplete[].missing': 'what is missing of it',
   'damaged[].key': 'an object that cannot be read',
   'damaged[].reason': 'why',
+  ...LISTED_PINS,
 };
 
 const STATUS = {
@@ -225,6 +227,12 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     },
   ],
   status: [{ title: '`-o json`', fields: STATUS }],
+  gc: [
+    { title: '`gc plan -o json`', fields: GC_PLAN },
+    { title: '`gc apply -o json`', fields: GC_APPLIED },
+  ],
+  pin: [{ title: '`-o json`', fields: PINNED }],
+  unpin: [{ title: '`-o json`', fields: UNPINNED }],
   compact: [
     {
       title: '`-o json`',

@@ -1,11 +1,13 @@
 import {
   gaps,
+  markedKeys,
   noBackup,
   readInventory,
   restorableRanges,
   type FullEntry,
   type Gap,
   type Inventory,
+  type PinRecord,
   type TimelineInventory,
   openStore,
 } from '@etcd-ops/core';
@@ -67,6 +69,8 @@ function describe(inventory: Inventory): unknown {
     foreign: inventory.foreign,
     incomplete: inventory.incomplete.map(({ key, missing }) => ({ key, missing })),
     damaged: inventory.damaged,
+    pins: pinsOf(inventory).map(describePin),
+    markedForRemoval: inventory.retention?.marks.flatMap(markedKeys) ?? [],
   };
 }
 
@@ -109,6 +113,8 @@ export function renderInventory(inventory: Inventory, terminalWidth?: number): s
     `${formatNumberOf(fulls.length, 'full')} and ${formatNumberOf(deltas.length, 'delta')}, ${formatBytes(fullBytes + deltaBytes)}`,
     ...inventory.timelines.flatMap(sayFork),
     ...gaps(inventory).map(sayGap),
+    ...pinsOf(inventory).map(sayPin),
+    ...sayMarked(inventory),
     ...inventory.incomplete.map(({ key, missing }) => `Incomplete: ${key} has no ${missing}`),
     ...inventory.damaged.map(({ key, reason }) => `Damaged: ${key}: ${reason}`),
     ...(inventory.foreign.length === 0 ? [] : [`Files of somebody else, left alone: ${inventory.foreign.length}`]),
@@ -118,6 +124,27 @@ export function renderInventory(inventory: Inventory, terminalWidth?: number): s
 function sayGap({ timeline, after, before }: Gap): string {
   const end = before === undefined ? 'onwards' : `to ${formatCount(before - 1)}`;
   return `Gap: timeline ${timeline}, revisions ${formatCount(after + 1)} ${end} cannot be restored`;
+}
+
+function describePin({ id, timeline, revision, full, time, reason, createdAt, until }: PinRecord): unknown {
+  return { id, timeline, revision, full, time, reason, createdAt, until };
+}
+
+/** Pins that have not ended. */
+function pinsOf({ retention }: Inventory): PinRecord[] {
+  const nowMs = Date.now();
+  const pins = (retention?.pins ?? []).map(({ record }) => record);
+  return pins.filter(({ until }) => until === undefined || Date.parse(until) > nowMs);
+}
+
+function sayPin({ id, timeline, revision, reason, until }: PinRecord): string {
+  const end = until === undefined ? '' : ` until ${formatTime(until)}`;
+  return `Pinned${end}: revision ${formatCount(revision)} of timeline ${timeline}: ${reason} (${id})`;
+}
+
+function sayMarked({ retention }: Inventory): string[] {
+  const count = retention?.marks.flatMap(markedKeys).length ?? 0;
+  return count === 0 ? [] : [`Marked for removal: ${formatNumberOf(count, 'object')}; \`etcd-ops gc plan\` tells why`];
 }
 
 /** A full of a member without a quorum, and a cluster that did not go on from what was captured, must be seen at once. */

@@ -5,8 +5,8 @@ import type { RetentionPolicy } from './policy.ts';
 import { wantedFulls, type RetentionClock } from './wanted-fulls.ts';
 import { windowNeeds, type WindowNeed } from './window.ts';
 
-/** Where the backups end, the ages of all that is there grow by this much more, and then stand still. */
-const AGING_STOPS_MS = 86_400_000;
+/** Where the backups end, the policy that goes by days of the calendar goes on for so long, and then stands still. */
+const CALENDAR_STOPS_MS = 86_400_000;
 
 /** What is kept of one timeline: its fulls with their reasons, and what deltas they need. */
 export interface KeptChains {
@@ -104,15 +104,16 @@ function chainOfPin(own: readonly Chain[], preferred: Chain | undefined, revisio
 }
 
 /**
- * Where no backups come any more, nothing must go because of its age. What is newest, the newest chain says: it stays, so that
- * planning again later tells the same time.
+ * Where no backups come any more, nothing must go because of its age: ages are counted to the newest backup. What is newest, the
+ * newest chain says: it stays, so that planning again later tells the same time.
  */
 function clockOf(newest: Chain | undefined, deltas: readonly DeltaEntry[], nowMs: number): RetentionClock {
-  if (newest === undefined) return { nowMs, agingMs: nowMs };
+  if (newest === undefined) return { nowMs, agingMs: nowMs, calendarMs: nowMs };
   const { full } = newest;
   let newestMs = full.createdAtMs <= nowMs ? full.createdAtMs : 0;
   for (const { last, lastObservedMs } of deltas) {
     if (last > full.revision && lastObservedMs <= nowMs) newestMs = Math.max(newestMs, lastObservedMs);
   }
-  return { nowMs, agingMs: newestMs === 0 ? nowMs : Math.min(nowMs, newestMs + AGING_STOPS_MS) };
+  if (newestMs === 0) return { nowMs, agingMs: nowMs, calendarMs: nowMs };
+  return { nowMs, agingMs: newestMs, calendarMs: Math.min(nowMs, newestMs + CALENDAR_STOPS_MS) };
 }

@@ -6,7 +6,7 @@ export type RetentionRule =
   | { kind: 'last'; count: number }
   /** The newest full of each of the newest so many hours, days, ... that hold any. Weeks begin on Monday. */
   | { kind: 'each'; period: CalendarPeriod; count: number }
-  /** Those that are at most so old. */
+  /** Those that are at most so much older than the newest backup. */
   | { kind: 'within'; durationMs: number }
   /** As etcd-backup-restore thins out: hours of today, days of a week, weeks of a month (`exponential.ts`); in UTC. */
   | { kind: 'exponential' };

@@ -42,7 +42,7 @@ function restorableFrom(timeline: TimelineInventory, full: FullEntry, withDeltas
   return restorable({ fulls: [full], deltas: withDeltas ? timeline.deltas : [] });
 }
 
-/** Ages count to a day after the newest backup: that of the newest full, or of a delta behind it. */
+/** Ages count to the newest backup: that of the newest full, or of a delta behind it. */
 function agingMs(inventory: Inventory): number {
   const newest = inventory.timelines.findLast(({ fulls }) => fulls.length > 0);
   if (newest === undefined) return NOW_MS;
@@ -51,7 +51,7 @@ function agingMs(inventory: Inventory): number {
   const times = [full.createdAtMs, ...behind.map(({ lastObservedMs }) => lastObservedMs)].filter(
     (timeMs) => timeMs > 0 && timeMs <= NOW_MS,
   );
-  return times.length === 0 ? NOW_MS : Math.min(NOW_MS, Math.max(...times) + DAY_MS);
+  return times.length === 0 ? NOW_MS : Math.max(...times);
 }
 
 /** The fulls that a rule wants, by another way than the planner's. */
@@ -92,7 +92,7 @@ function wantedBy(rule: RetentionRule, inventory: Inventory): FullEntry[] {
       const byTime = past.toSorted((left, right) => left.createdAtMs - right.createdAtMs);
       const kept = gardenerKeeps(
         byTime.map(({ createdAtMs }) => createdAtMs),
-        agingMs(inventory),
+        Math.min(NOW_MS, agingMs(inventory) + DAY_MS),
       );
       return [...future, ...byTime.filter((_, index) => kept.has(index))];
     }

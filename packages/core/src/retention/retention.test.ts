@@ -159,12 +159,14 @@ test('inside of the window every moment stays, outside of it fulls alone', () =>
   expect(lossesOf(inventory, chains.remove).left.map(({ from, to }) => [from, to])).toEqual([[171, 481]]);
 });
 
-test('where backups have stopped, ages stop a day later', () => {
+test('where backups have stopped, ages stop: nothing goes for the sake of time alone', () => {
   const times = ['2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z', '2026-11-03T00:00:00Z'];
-  for (const now of ['2026-11-04T00:00:00Z', '2027-11-04T00:00:00Z']) {
-    expect(keptTimes(times, now, { keepWithinMs: 3 * DAY_MS })).toHaveLength(3);
-    expect(keptTimes(times, now, { keepWithinMs: 2 * DAY_MS })).toHaveLength(2);
+  for (const now of ['2026-11-03T00:01:00Z', '2027-11-04T00:00:00Z']) {
+    expect(keptTimes(times, now, { keepWithinMs: 2 * DAY_MS })).toHaveLength(3);
+    expect(keptTimes(times, now, { keepWithinMs: DAY_MS })).toHaveLength(2);
+    expect(keptTimes(times, now, { keepLast: 1, pointInTimeWindowMs: DAY_MS })).toHaveLength(2);
   }
+  expect(keptTimes(times, '2027-11-04T00:00:00Z', { policy: 'Exponential' })).toHaveLength(3);
 });
 
 test('what a pin needs stays, and no more', () => {

@@ -7,8 +7,10 @@ import { describeRule, type RetentionPolicy, type RetentionRule } from './policy
 export interface RetentionClock {
   /** By the clock of whoever plans. */
   nowMs: number;
-  /** What ages are counted to: `nowMs`, or a day after the newest backup if that is earlier. */
+  /** What ages are counted to: the newest backup. */
   agingMs: number;
+  /** Which day it is: `nowMs`, or a day after the newest backup if that is earlier. */
+  calendarMs: number;
 }
 
 /**
@@ -65,7 +67,7 @@ function chosenBy(rule: RetentionRule, { fulls, byTime, calendar, clock }: Candi
     case 'exponential': {
       const past = byTime.filter(({ createdAtMs }) => createdAtMs <= clock.nowMs);
       const timesMs = past.map(({ createdAtMs }) => createdAtMs);
-      const kept = exponentialKeeps(timesMs, clock.agingMs);
+      const kept = exponentialKeeps(timesMs, clock.calendarMs);
       return past.filter((_, index) => kept.has(index));
     }
   }
