@@ -17,6 +17,8 @@ export interface CollectOptions {
   now: () => number;
   signal: AbortSignal;
   onRemoved?: (decision: RetentionDecision) => void;
+  /** Takes away what dead writers left behind. */
+  sweep: () => Promise<number>;
 }
 
 /** What a run found and did, as the history has it. */
@@ -71,10 +73,10 @@ export async function collectGarbage(options: CollectOptions): Promise<CollectRe
   };
   const collection = await planCollection(settings);
   if (dryRun) return reportOf(collection, undefined);
-  const { onRemoved } = options;
+  const { onRemoved, sweep } = options;
   return reportOf(
     collection,
-    await applyCollection(collection, { ...settings, ...(onRemoved === undefined ? {} : { onRemoved }) }),
+    await applyCollection(collection, { ...settings, sweep, ...(onRemoved === undefined ? {} : { onRemoved }) }),
   );
 }
 

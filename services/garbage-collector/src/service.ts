@@ -37,6 +37,10 @@ export function createGarbageCollectorService(
         dryRun: settings.garbageCollectorDryRun,
         now: () => context.clock.now(),
         signal,
+        sweep: async () => {
+          const { garbageCollectorOrphanGraceMs: olderThanMs } = settings;
+          return await sweep.run({ store, cluster, olderThanMs, nowMs: context.clock.now(), signal });
+        },
         onRemoved: ({ kind, code, bytes, keys, reason }) => {
           const cause = CAUSES.find((known) => known === code) ?? 'unneeded';
           metrics.removed.add({ cluster, kind, cause });
@@ -54,10 +58,6 @@ export function createGarbageCollectorService(
       }
       if (report.dryRun && report.removed.count + report.marked.count > 0) {
         logger.info({ cluster, marked: report.marked, removed: report.removed }, 'Would be removed by retention');
-      }
-      if (!report.dryRun) {
-        const { garbageCollectorOrphanGraceMs: olderThanMs } = settings;
-        await sweep.run({ store, cluster, olderThanMs, nowMs: context.clock.now(), signal });
       }
       return { changed, summary: summaryOf(report) };
     },
