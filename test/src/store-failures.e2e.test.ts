@@ -163,6 +163,21 @@ describe.each(['OSS', 'S3'] as const)('%s', (provider) => {
   });
 });
 
+test('the token of a temporary key is not told, also when all libraries are asked to talk', async () => {
+  await using scratch = tempDir();
+  const securityToken = 'the-token-of-these-tests';
+  const account = { accessKeyId: keyId, accessKeySecret: secret, securityToken };
+  await using server = await OssServer.start({ accounts: [account], buckets: ['backups'] });
+  const files = { accessKeyID: keyId, accessKeySecret: secret, securityToken, storageEndpoint: server.endpoint };
+  for (const [name, text] of Object.entries(files)) writeFileSync(scratch.file(name), text);
+  const where = ['--storage-provider', 'OSS', '--bucket', 'backups', '--cluster-name', 'prod'];
+  const env = { DEBUG: '*', NODE_DEBUG: '', ALICLOUD_APPLICATION_CREDENTIALS: scratch.path };
+  const { stdout, stderr } = await runCli(['restore', ...where, '--data-dir', scratch.file('restored')], { env });
+  expect(stderr).toContain('NO_BACKUP');
+  expect(server.seen.map(({ status }) => status)).toContain(200);
+  for (const hidden of [securityToken, secret]) expect(`${stdout}${stderr}`).not.toContain(hidden);
+});
+
 function withoutRepeated(defaults: readonly string[], args: readonly string[]): string[] {
   const kept: string[] = [];
   for (let at = 0; at < defaults.length; at += 2) {

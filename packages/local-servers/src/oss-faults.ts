@@ -14,6 +14,8 @@ export type OssFaultEffect =
   | { kind: 'damage-answer' }
   /** One bit of the request's body is wrong before it is stored, and the server does not notice. */
   | { kind: 'damage-stored' }
+  /** The answer states another checksum than that of what is stored. */
+  | { kind: 'wrong-checksum' }
   /** The answer waits. */
   | { kind: 'hold'; until: Promise<unknown> }
   /** The answer's body comes in small chunks with a pause before each. */

@@ -151,7 +151,8 @@ export class OssServer implements AsyncDisposable {
     };
     try {
       const answer = this.#route(request, effect, nowMs);
-      return { ...answer, headers: { ...common, ...answer.headers } };
+      const checksum = effect?.kind === 'wrong-checksum' ? { 'x-oss-hash-crc64ecma': '1' } : {};
+      return { ...answer, headers: { ...common, ...answer.headers, ...checksum } };
     } catch (error) {
       if (!(error instanceof OssRefusal)) throw error;
       const host = request.headers['host'] ?? '';

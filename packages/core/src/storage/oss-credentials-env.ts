@@ -49,6 +49,17 @@ export function proxyEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
   return env;
 }
 
+/** Loads code that would write requests, and with them tokens, to standard error when the environment asks all libraries to talk. */
+export function loadedSilently<T>(load: () => T, env: NodeJS.ProcessEnv = process.env): T {
+  const asked = env['DEBUG'];
+  delete env['DEBUG'];
+  try {
+    return load();
+  } finally {
+    if (asked !== undefined) env['DEBUG'] = asked;
+  }
+}
+
 function variableSource(env: Environment, [id, secret, token]: (typeof KEY_VARIABLES)[number]): OssCredentialSource {
   return {
     name: `the variables ${id} and ${secret}`,

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { EtcdOpsError } from '../base/errors.ts';
+import { loadedSilently } from './oss-credentials-env.ts';
 import type { OssCredentials } from './oss-credentials.ts';
 import type { OssEndpoint } from './oss-endpoint.ts';
 import type { OssTransport } from './oss-transport.ts';
@@ -71,7 +72,7 @@ export function ossSdk(
   { bucket, credentials, transport }: { bucket: string; credentials: OssCredentials; transport: OssTransport },
 ): OssSdk {
   // It is CommonJS, and its types are not wanted.
-  loaded ??= createRequire(import.meta.url)('ali-oss') as SdkConstructor;
+  loaded ??= loadedSilently(() => createRequire(import.meta.url)('ali-oss') as SdkConstructor);
   const { accessKeyId, accessKeySecret, securityToken } = credentials;
   try {
     return new loaded({

@@ -193,6 +193,12 @@ describe('what goes wrong', () => {
     });
   });
 
+  it('a large object that was put together wrongly is no success', async () => {
+    server.faults.add({ operation: 'CompleteMultipartUpload', effect: { kind: 'wrong-checksum' } });
+    await expect(store.putStream('large', pieces(), { bytesMax })).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
+    expect(server.count('CompleteMultipartUpload')).toBe(1);
+  });
+
   it('waits as long as the server asks', async () => {
     const waits: number[] = [];
     const clock: Clock = { now: () => Date.now(), sleep: async (ms) => void waits.push(ms) };
