@@ -31,7 +31,8 @@ export async function holdPlan(
 ): Promise<HeldPlan> {
   const { cluster, timeline, revision, full } = plan;
   const hold = await holdObjects(store, { cluster, purpose, chain: { timeline, full: full.key, to: revision } });
-  const release = hold[Symbol.asyncDispose].bind(hold);
+  // V8 takes no bound function for a disposer.
+  const release = async (): Promise<void> => await hold[Symbol.asyncDispose]();
   const held = (found: RestorePlan): HeldPlan => ({
     plan: found,
     problem: hold.problem,
