@@ -22,6 +22,7 @@ import { checkFull, forked, type CheckedFull } from './check-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
+import { findFullOfTask, type FullOfTask } from './full-of-task.ts';
 import { recordCluster, recordTimeline } from './repository-records.ts';
 import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
@@ -61,6 +62,15 @@ export async function runFullTask(task: FullTask, options: FullTaskOptions): Pro
   const isWatched = spec.snapshots.deltaPeriodMs > 0;
   // L before the read: what was captured by now must be in the file.
   const anchor = await findAnchor(bus, store, spec.name, { isWatched });
+  const { signal } = options.context;
+  const found = await findFullOfTask(task, { store, timeline: anchor?.timeline ?? 1, signal });
+  if (found !== undefined) {
+    logger.info(
+      { cluster: spec.name, key: found.key, task: task.id },
+      'The full snapshot of this task is stored already',
+    );
+    return { summary: summaryOf(found) };
+  }
   try {
     return await takeFull(task, options, { isWatched, anchor });
   } catch (error) {
@@ -141,18 +151,17 @@ async function takeFull(
   const edge = proved === undefined ? undefined : await proveEdgeOfFull({ key, manifest, file: proved }, options);
   return {
     summary: {
-      key,
-      timeline,
-      revision,
-      compactRevision,
-      bytes: stored.bytes,
-      plainBytes: spooled.bytes,
+      ...summaryOf({ key, manifest }),
       compared: checked.compared,
-      authRevision: manifest.authRevision,
       ...(edge === undefined ? {} : { edge }),
       ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };
+}
+
+function summaryOf({ key, manifest }: FullOfTask): Record<string, unknown> {
+  const { timeline, revision, compactRevision, storedBytes: bytes, plainBytes, authRevision } = manifest;
+  return { key, timeline, revision, compactRevision, bytes, plainBytes, authRevision };
 }
 
 async function nextTimeline(store: ObjectStore, { timeline }: HistoryAnchor, cluster: string): Promise<number> {
@@ -291,6 +300,8 @@ async function manifestOf({
     storedSha256: stored.sha256,
     authRevision: Number(info.authRevision),
     cause: task.cause,
+    taskId: task.id,
+    ...(task.tick === undefined ? {} : { tick: new Date(task.tick).toISOString() }),
     ...(source.stale ? { stale: true } : {}),
     ...(checked.compared ? { proof: { kind: 'edge' } } : {}),
   };

@@ -52,6 +52,9 @@ export const fullManifestSchema = z
     stale: z.literal(true).exactOptional(),
     /** Why it was taken: `schedule`, `start`, `gap`, `fork`, ... */
     cause: textField,
+    /** The task that asked for it, and the moment of the schedule behind that: a task that is repeated finds its full. */
+    taskId: textField.exactOptional(),
+    tick: timeField.exactOptional(),
     /** What was proved of it before it was stored. */
     proof: z.looseObject({ kind: textField }).exactOptional(),
   })

@@ -30,6 +30,15 @@ test('a manifest of version 1', async () => {
   expect(decodeManifest(await golden('manifest-v1.json', encodeManifest(manifest)))).toEqual(manifest);
 });
 
+test('a manifest of version 1 that names its task', async () => {
+  const manifest: FullManifest = {
+    ...sampleManifest({ revision: 123_456, compact: 1000, codec: 'zstd' }),
+    taskId: 'full-2026-11-20T06:00:00.000Z',
+    tick: '2026-11-20T06:00:00.000Z',
+  };
+  expect(decodeManifest(await golden('manifest-v1-task.json', encodeManifest(manifest)))).toEqual(manifest);
+});
+
 test('timeline.json and cluster.json of version 1', async () => {
   const first = {
     version: 1,

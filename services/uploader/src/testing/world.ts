@@ -163,16 +163,24 @@ export class World implements AsyncDisposable {
 
   /** The watcher is another service: it runs as its own process, as in the image. */
   spawnWatcher(): Promise<GuardedProcess> {
+    return this.#spawn('watcher', { ETCD_OPS_RECONNECT_DELAY_MS: '50', ETCD_OPS_FULL_REQUEST_DELAY_MS: '200' });
+  }
+
+  /** An uploader that can be killed: its own process. */
+  spawnUploader(env: Readonly<Record<string, string>> = {}): Promise<GuardedProcess> {
+    return this.#spawn('uploader', { ETCD_OPS_TASK_ACK_WAIT_MS: '1000', ...env });
+  }
+
+  #spawn(service: string, settings: Readonly<Record<string, string>>): Promise<GuardedProcess> {
     const env = {
       ...process.env,
       ETCD_OPS_NATS_URL: this.nats.url,
-      ETCD_OPS_STATE_DIR: join(this.dir, 'watcher-state'),
-      ETCD_OPS_SPOOL_DIR: join(this.dir, 'watcher-spool'),
+      ETCD_OPS_STATE_DIR: join(this.dir, `${service}-state`),
+      ETCD_OPS_SPOOL_DIR: join(this.dir, `${service}-spool`),
       ETCD_OPS_HTTP_HOST: '127.0.0.1',
-      ETCD_OPS_RECONNECT_DELAY_MS: '50',
-      ETCD_OPS_FULL_REQUEST_DELAY_MS: '200',
+      ...settings,
     };
-    return spawnGuarded(process.execPath, [join(import.meta.dirname, '..', '..', '..', 'watcher', 'src', 'main.ts')], {
+    return spawnGuarded(process.execPath, [join(import.meta.dirname, '..', '..', '..', service, 'src', 'main.ts')], {
       env,
     });
   }
