@@ -2,6 +2,8 @@ import { COMMANDS } from './commands/command-list.ts';
 import { languageOf } from './help/language.ts';
 import { helpOptions, renderCommandHelp, renderProgramHelp } from './help/render-help.ts';
 import type { Command } from './options/define-command.ts';
+import { respell } from './options/etcdctl-spelling.ts';
+import { saidOf } from './options/said-of.ts';
 import { readCommandLine } from './options/command-line.ts';
 import { version } from './version.ts';
 
@@ -27,7 +29,8 @@ export async function runProgram(args: readonly string[], context: ProgramContex
 }
 
 async function dispatch(args: readonly string[], context: ProgramContext): Promise<void> {
-  const [first, ...rest] = args;
+  const { args: respelt, note } = respell(args, (name) => COMMANDS.some((command) => command.name === name));
+  const [first, ...rest] = respelt;
   const page = helpOptions(context.environment, context.stdout.columns);
   const pageOf = (command: Command | undefined): string =>
     command === undefined ? renderProgramHelp(COMMANDS, version(), page) : renderCommandHelp(command, page);
@@ -41,7 +44,8 @@ async function dispatch(args: readonly string[], context: ProgramContext): Promi
   context.hideArguments?.(command, rest);
   const line = await readCommandLine(command, rest, context.environment);
   if (line.kind === 'help') return void context.stdout.write(pageOf(command));
-  for (const note of line.notes) context.stderr.write(`etcd-ops: ${note}\n`);
+  const said = note === undefined ? [] : [saidOf(note, languageOf(context.environment))];
+  for (const told of [...said, ...line.notes]) context.stderr.write(`etcd-ops: ${told}\n`);
   try {
     await command.run(line.options, line.argument);
   } catch (error) {

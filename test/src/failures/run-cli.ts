@@ -19,6 +19,8 @@ export interface CliOptions {
   /** Runs as this user, which only root can ask for. */
   uid?: number;
   cwd?: string;
+  /** A program that becomes the command in the end: `unshare ...`. */
+  through?: readonly string[];
   /** Both outputs are closed at once, as by a terminal that is gone. */
   closeOutputs?: boolean;
   onStarted?: (pid: number) => void;
@@ -27,7 +29,8 @@ export interface CliOptions {
 /** The command without its shell wrapper, so that environment and user are the test's choice. It never outlives the call. */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const tools = toolsDirectory();
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [program, ...before] = [...(options.through ?? []), process.execPath, MAIN];
+  const child = spawn(program, [...before, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: options.cwd,
     uid: options.uid,

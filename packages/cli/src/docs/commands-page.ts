@@ -10,6 +10,8 @@ Made from the tables of the commands (\`node packages/cli/src/docs/write-docs.ts
 **Flags.** \`--flag value\` and \`--flag=value\`. Switches take \`--flag\`, \`--flag true\`, \`--flag=false\`, \`--flag false\` and \`--no-flag\`. Lists are comma separated
 and may be repeated. Durations look like \`10s\`, \`1m30s\`; sizes like \`10485760\`, \`10MB\`, \`10Mi\`; times like \`2026-11-20T06:00:00Z\`, with their zone.
 
+**As etcdctl has it.** \`etcd-ops snapshot restore FILE\` is taken for \`restore --from-file FILE\`, \`snapshot status FILE\` for \`inspect FILE\`, with flags on either side; what only etcdctl does is said.
+
 **Sources.** A flag wins over its variable, the variable over the configuration file, the file over the default. The variable of \`--data-dir\` is \`ETCD_OPS_DATA_DIR\`; other
 spellings of a flag have variables too. The file is YAML and is named by \`--config\` or \`ETCD_OPS_CONFIG\`; its keys are the names of the flags, for every command or, below the name of a
 command, for that one:

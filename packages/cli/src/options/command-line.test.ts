@@ -105,7 +105,7 @@ describe('a value', () => {
   test.each([
     { line: ['--revision', 'nine'], says: '--revision is "nine", which is not possible | A whole number is needed.' },
     { line: ['--time', '2026-11-20 06:00'], says: 'the zone is needed' },
-    { line: ['--target', '2.3'], says: 'It is one of 3.4, 3.5, 3.6.' },
+    { line: ['--target', '2.3'], says: 'It is one of 3.4, 3.5, 3.6' },
     { line: ['--data-dir', ''], says: 'It must not be empty.' },
     { line: ['--data-dir'], says: '--data-dir needs a value | Write --data-dir <path>' },
     { line: ['--data-dir', '--plan'], says: '--data-dir needs a value' },

@@ -1,5 +1,5 @@
 import type { LastDone } from '@etcd-ops/bus';
-import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
+import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable } from '../output/table.ts';
 import { oneLine } from '../output/one-line.ts';
 import { formatAgo, formatAhead, formatTime } from '../output/times.ts';
 import type { RepositoryStatus } from './repository-status.ts';
@@ -127,6 +127,7 @@ function repositoryRows({ repository, repositoryError }: ClusterStatus, nowMs: n
   if (repository === undefined) return [];
   return [
     ['restorable', restorable(repository, nowMs)],
+    ...provenRows(repository, nowMs),
     [
       'stored',
       `${formatNumberOf(repository.fulls, 'full')}, ${formatNumberOf(repository.deltas, 'delta')}, ${formatBytes(repository.bytes)} in ${repository.store}`,
@@ -139,6 +140,23 @@ function restorable({ restorable: range }: RepositoryStatus, nowMs: number): str
   if (range === undefined) return 'NOTHING';
   const time = range.toTime === undefined ? '' : `, ${at(range.toTime, nowMs)}`;
   return `revisions ${formatCount(range.from)} to ${formatCount(range.to)} of timeline ${range.timeline}${time}`;
+}
+
+function provenRows({ proven, restoreMs, failedProofs }: RepositoryStatus, nowMs: number): Row[] {
+  const takes = restoreMs === undefined ? '' : `; a restore takes ${formatDuration(restoreMs)}`;
+  return [
+    ...(proven === undefined
+      ? []
+      : [
+          [
+            'proven',
+            `revisions ${formatCount(proven.from)} to ${formatCount(proven.to)} of timeline ${proven.timeline}, ${at(proven.provedAt, nowMs)}${takes}`,
+          ] satisfies Row,
+        ]),
+    ...failedProofs.map(({ full, provedAt, problem }): Row => {
+      return ['PROOF FAILED', `${full}, ${at(provedAt, nowMs)}: ${problem}`];
+    }),
+  ];
 }
 
 function troubles({ gaps, damaged, incomplete }: RepositoryStatus): Row[] {

@@ -4,8 +4,11 @@ import {
   isEtcdOpsError,
   openStore,
   readInventory,
+  readProofs,
   restorableRanges,
   type Inventory,
+  type ProofRecord,
+  type Proofs,
 } from '@etcd-ops/core';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { storeSpec } from '../restore/store-spec.ts';
@@ -32,6 +35,12 @@ export interface RepositoryStatus {
   gaps: number;
   incomplete: number;
   damaged: number;
+  /** The newest chain that was restored in scratch space and compared. */
+  proven?: { timeline: number; from: number; to: number; provedAt: string };
+  /** What the newest such restore took. */
+  restoreMs?: number;
+  /** The newest proof of each full that failed. */
+  failedProofs: { full: string; provedAt: string; problem: string }[];
 }
 
 export interface RepositoryAnswer {
@@ -44,14 +53,18 @@ export interface RepositoryAnswer {
 export async function readRepositoryStatus(options: RepositoryOptions): Promise<RepositoryAnswer> {
   try {
     const store = await openStore(storeSpec(options));
-    return { repository: { store: store.description, ...statusOf(await readInventory(store, options.clusterName)) } };
+    const [inventory, proofs] = await Promise.all([
+      readInventory(store, options.clusterName),
+      readProofs(store, options.clusterName),
+    ]);
+    return { repository: { store: store.description, ...statusOf(inventory), ...provenOf(proofs) } };
   } catch (error) {
     if (!isEtcdOpsError(error)) throw error;
     return { repositoryError: { code: error.code, message: describeError(error) } };
   }
 }
 
-export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store'> {
+export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store' | 'failedProofs'> {
   const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
   const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
   const full = newest(fulls, ({ createdAtMs }) => createdAtMs);
@@ -72,6 +85,25 @@ export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store'> 
     incomplete: inventory.incomplete.length,
     damaged: inventory.damaged.length,
   };
+}
+
+function provenOf({
+  proven,
+  restoreMs,
+  chains,
+}: Proofs): Pick<RepositoryStatus, 'proven' | 'restoreMs' | 'failedProofs'> {
+  const failed = chains.filter(({ record }) => record.verdict === 'failed');
+  return {
+    ...(proven === undefined ? {} : { proven: factsOf(proven.record) }),
+    ...(restoreMs === undefined ? {} : { restoreMs }),
+    failedProofs: failed.map(({ record: { full, provedAt, problem = 'the log of the verifier has the details' } }) => {
+      return { full, provedAt, problem };
+    }),
+  };
+}
+
+function factsOf({ timeline, from, to, provedAt }: ProofRecord): NonNullable<RepositoryStatus['proven']> {
+  return { timeline, from, to, provedAt };
 }
 
 function rangeOf(range: ReturnType<typeof restorableRanges>[number]): NonNullable<RepositoryStatus['restorable']> {
