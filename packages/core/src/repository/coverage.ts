@@ -84,7 +84,7 @@ export function rangesOf(timeline: TimelineInventory): RestorableRange[] {
     if (last === undefined || from > last.to + 1) ranges.push({ timeline: timeline.timeline, from, to });
     else last.to = Math.max(last.to, to);
   }
-  return ranges.map((range) => withTimes(range, timeline));
+  return withTimes(ranges, timeline);
 }
 
 /** What lies between the restorable ranges of each timeline, and deltas behind the last one that follow nothing. */
@@ -93,29 +93,42 @@ export function gaps(inventory: Inventory): Gap[] {
 }
 
 export function gapsOf(timeline: TimelineInventory, ranges: readonly RestorableRange[]): Gap[] {
+  // The farthest revision of all deltas up to one: they ascend by their first.
+  const reach: number[] = [];
+  for (const { last } of timeline.deltas) reach.push(Math.max(last, reach.at(-1) ?? 0));
   return ranges.flatMap((range, index): Gap[] => {
     const before = ranges[index + 1]?.from;
-    const inside = timeline.deltas.filter((delta) => delta.last > range.to && delta.first < (before ?? Infinity));
-    if (before === undefined && inside.length === 0) return [];
-    const capturedTo = inside.reduce(
-      (highest, delta) => Math.max(highest, Math.min(delta.last, (before ?? Infinity) - 1)),
-      0,
-    );
+    const count = firstIndex(timeline.deltas.length, (at) => timeline.deltas[at]!.first >= (before ?? Infinity));
+    const captured = reach[count - 1] ?? 0;
+    if (before === undefined && captured <= range.to) return [];
     const gap = { timeline: timeline.timeline, after: range.to, before };
-    return [capturedTo > 0 ? { ...gap, capturedTo } : gap];
+    return [captured > range.to ? { ...gap, capturedTo: Math.min(captured, (before ?? Infinity) - 1) } : gap];
   });
 }
 
-function withTimes(range: RestorableRange, timeline: TimelineInventory): RestorableRange {
-  const times = [
-    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: full.createdAtMs })),
-    ...timeline.deltas.map((delta) => ({ revision: delta.last, timeMs: delta.lastObservedMs })),
-  ].filter(({ revision, timeMs }) => timeMs > 0 && revision >= range.from && revision <= range.to);
-  if (times.length === 0) return range;
-  const values = times.map(({ timeMs }) => timeMs);
-  return {
-    ...range,
-    fromTimeMs: values.reduce((a, b) => Math.min(a, b)),
-    toTimeMs: values.reduce((a, b) => Math.max(a, b)),
+/** The earliest and the latest time that is known in each range; ranges ascend and lie apart. */
+function withTimes(ranges: readonly RestorableRange[], timeline: TimelineInventory): RestorableRange[] {
+  const times = ranges.map(() => ({ fromTimeMs: Infinity, toTimeMs: 0 }));
+  const note = (revision: number, timeMs: number): void => {
+    const index = firstIndex(ranges.length, (at) => ranges[at]!.to >= revision);
+    const found = times[index];
+    if (timeMs <= 0 || found === undefined || ranges[index]!.from > revision) return;
+    found.fromTimeMs = Math.min(found.fromTimeMs, timeMs);
+    found.toTimeMs = Math.max(found.toTimeMs, timeMs);
   };
+  for (const { revision, createdAtMs } of timeline.fulls) note(revision, createdAtMs);
+  for (const { last, lastObservedMs } of timeline.deltas) note(last, lastObservedMs);
+  return ranges.map((range, index) => (times[index]!.toTimeMs === 0 ? range : { ...range, ...times[index]! }));
+}
+
+/** The first of so many indexes of which something holds that holds of all after it, too; their count when it holds of none. */
+function firstIndex(count: number, holds: (index: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

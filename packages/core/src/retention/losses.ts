@@ -52,8 +52,9 @@ function firstEndingFrom(ranges: readonly Span[], revision: number): number {
 
 /** The earliest and the latest time known in each span; spans ascend by timeline, then by revision. */
 function withTimes(spans: readonly Span[], inventory: Inventory): RestorableRange[] {
+  const byTimeline = Map.groupBy(spans, ({ timeline }) => timeline);
   return inventory.timelines.flatMap(({ timeline, fulls, deltas }) => {
-    const own = spans.filter((span) => span.timeline === timeline);
+    const own = byTimeline.get(timeline) ?? [];
     const ranges: RestorableRange[] = own.map((span) => ({ ...span }));
     const note = (revision: number, timeMs: number): void => {
       const range = ranges[firstEndingFrom(own, revision)];
