@@ -1,0 +1,2 @@
+#!/bin/sh
+exec node /app/packages/cli/src/main.ts "$@"
