@@ -1,10 +1,8 @@
 import type { Bus, ClusterSpec, FullTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
 import {
   BoltFile,
-  describeError,
   encodeManifest,
   encryptionOfPacking,
-  EtcdOpsError,
   fullKey,
   isEtcdOpsError,
   manifestKey,
@@ -15,7 +13,7 @@ import {
   type ObjectStore,
   type Packing,
 } from '@etcd-ops/core';
-import type { EtcdCluster, EtcdMember } from '@etcd-ops/etcd-client';
+import type { EtcdCluster } from '@etcd-ops/etcd-client';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, forked, type CheckedFull } from './check-full.ts';
@@ -24,8 +22,9 @@ import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
 import { findFullOfTask, type FullOfTask } from './full-of-task.ts';
 import { recordCluster, recordTimeline } from './repository-records.ts';
-import { spoolSnapshot, type SpooledSnapshot } from './spool-snapshot.ts';
+import type { SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
+import { takeSnapshot, type SnapshotSource } from './take-snapshot.ts';
 
 export interface FullTaskOptions {
   spec: ClusterSpec;
@@ -40,16 +39,6 @@ export interface FullTaskOptions {
   metrics: UploaderMetrics;
   clock: Clock;
   context: Pick<TaskContext, 'signal' | 'progress'>;
-}
-
-/** Facts of the member that the snapshot comes from. */
-interface SnapshotSource {
-  clusterId: bigint;
-  memberId: bigint;
-  version: string;
-  headRevision: number;
-  /** No quorum stood behind the member: only the file itself says how new it is. */
-  stale: boolean;
 }
 
 /**
@@ -198,59 +187,6 @@ async function catchUp(
     'The revisions that nobody captured were written out of the snapshot',
   );
   return stored;
-}
-
-async function takeSnapshot(
-  path: string,
-  anchor: HistoryAnchor | undefined,
-  options: FullTaskOptions,
-): Promise<{ source: SnapshotSource; spooled: SpooledSnapshot }> {
-  const { spec, etcd, spoolBytesMax, clock, context } = options;
-  const { signal, progress } = context;
-  const member = await etcd.pickForSnapshot({ signal, allowStale: spec.snapshots.allowStale === true });
-  const { dbBytes, source } = await readSource(member, options);
-  if (anchor !== undefined && !source.stale && source.headRevision < anchor.revision) {
-    throw forked(spec.name, anchor, `it has only ${source.headRevision} revisions`);
-  }
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(spec.timeouts.snapshotMs)]);
-  try {
-    const spooled = await spoolSnapshot(member.snapshot({ signal: limited }), {
-      path,
-      expectedBytes: dbBytes,
-      bytesMax: spoolBytesMax,
-      now: () => clock.now(),
-      onProgress: (bytesDone) => progress({ phase: 'snapshot', bytesDone, bytesTotal: Math.max(dbBytes, bytesDone) }),
-      signal: limited,
-    });
-    return { source, spooled };
-  } catch (error) {
-    if (!limited.aborted || signal.aborted) throw error;
-    throw new EtcdOpsError('ETCD_TIMEOUT', {
-      message: `The snapshot of ${spec.name} took longer than ${spec.timeouts.snapshotMs} ms`,
-      cause: error,
-    });
-  }
-}
-
-/** @throws EtcdOpsError ETCD_NO_LEADER and its like, unless a stale snapshot is wanted. */
-async function readSource(
-  member: EtcdMember,
-  { spec, logger, context: { signal } }: FullTaskOptions,
-): Promise<{ dbBytes: number; source: SnapshotSource }> {
-  const { version, dbBytes, clusterId, memberId, revision } = await member.status({ signal });
-  try {
-    // A follower that was stopped for a while does not know that it lags: this read makes it catch up, or fail.
-    const head = await member.linearizableRead({ signal });
-    const { clusterId: readId, memberId: readMember, revision: headRevision } = head;
-    return { dbBytes, source: { clusterId: readId, memberId: readMember, version, headRevision, stale: false } };
-  } catch (error) {
-    if (spec.snapshots.allowStale !== true || !isEtcdOpsError(error) || !error.retriable) throw error;
-    logger.warn(
-      { cluster: spec.name, endpoint: member.endpoint, revision, reason: describeError(error) },
-      'STALE: this full is taken from a member without a quorum; what the cluster acknowledged later may be missing in it',
-    );
-    return { dbBytes, source: { clusterId, memberId, version, headRevision: 0, stale: true } };
-  }
 }
 
 interface ManifestInput {
