@@ -19,7 +19,7 @@ import {
   type SnapshotRequest,
   type TaskInput,
 } from '@etcd-ops/bus';
-import { EtcdOpsError, planRestoreFrom, readInventory, type RestorePlan } from '@etcd-ops/core';
+import { EtcdOpsError, planRestoreFrom, readInventory, type Identities, type RestorePlan } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import { listRepository } from './list-repository.ts';
@@ -28,7 +28,11 @@ import { targetOfRequest, taskOfRequest } from './restore-request.ts';
 import { readStatus } from './read-status.ts';
 
 /** `etcdops.restore`, `.snapshot`, `.list`, `.status` and `.plan`: checked and answered at once, the work goes into the queue. */
-export function createApi(context: ServiceContext, roots: readonly string[]): ApiEndpoint[] {
+export function createApi(
+  context: ServiceContext,
+  roots: readonly string[],
+  identitiesAtHand: () => Promise<Identities | undefined>,
+): ApiEndpoint[] {
   const { bus, clusters, openStore } = context;
   return [
     apiEndpoint({
@@ -64,7 +68,8 @@ export function createApi(context: ServiceContext, roots: readonly string[]): Ap
         const spec = specOf(context, request.cluster);
         const store = await openStore(spec.store);
         const inventory = await readInventory(store, spec.name, { signal });
-        return answerOfPlan(await planRestoreFrom(store, inventory, targetOfRequest(request), { signal }));
+        const identities = await identitiesAtHand();
+        return answerOfPlan(await planRestoreFrom(store, inventory, targetOfRequest(request), { identities, signal }));
       },
     }),
     apiEndpoint({

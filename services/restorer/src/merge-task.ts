@@ -5,9 +5,11 @@ import {
   mergeDeltas,
   planMerges,
   readInventory,
+  type Identities,
   type MergedDelta,
   type MergeJob,
   type ObjectStore,
+  type Recipients,
 } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import type { ProofMetrics } from './proof-metrics.ts';
@@ -16,6 +18,9 @@ export interface MergeTaskOptions {
   spec: ClusterSpec;
   store: ObjectStore;
   scratchDir: string;
+  /** Encrypted deltas are opened, joined and encrypted again: that takes both. */
+  identities?: Identities | undefined;
+  recipients?: Recipients | undefined;
   logger: Logger;
   metrics: ProofMetrics;
   clock: Clock;
@@ -69,11 +74,11 @@ export async function runMergeTask({ spec, store, clock, context, ...rest }: Mer
 async function mergeOne(
   job: MergeJob,
   store: ObjectStore,
-  { scratchDir, logger, metrics, context }: Pick<MergeTaskOptions, 'scratchDir' | 'logger' | 'metrics' | 'context'>,
+  { scratchDir, identities, recipients, logger, metrics, context }: Omit<MergeTaskOptions, 'spec' | 'store' | 'clock'>,
 ): Promise<MergedDelta | undefined> {
   const { cluster, first, last } = job;
   try {
-    const merged = await mergeDeltas(job, { store, scratchDir, signal: context.signal });
+    const merged = await mergeDeltas(job, { store, scratchDir, identities, recipients, signal: context.signal });
     if (merged.outcome === 'created') metrics.noteMerged(cluster, merged.bytes);
     const { key, inputs, inputBytes, bytes, rows, outcome } = merged;
     logger.info({ cluster, key, inputs, inputBytes, bytes, rows, outcome }, 'Deltas were merged');

@@ -1,11 +1,12 @@
 import type { ClusterSpec, RestoreTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
-import { parseInitialCluster, readInventory, restoreAround, type ObjectStore } from '@etcd-ops/core';
+import { parseInitialCluster, readInventory, restoreAround, type Identities, type ObjectStore } from '@etcd-ops/core';
 import { assertBelowRoots } from './restore-roots.ts';
 
 export interface RestoreTaskOptions {
   spec: ClusterSpec;
   store: ObjectStore;
   roots: readonly string[];
+  identities?: Identities | undefined;
   context: Pick<TaskContext, 'signal' | 'progress'>;
 }
 
@@ -15,7 +16,7 @@ export interface RestoreTaskOptions {
  */
 export async function runRestoreTask(
   task: RestoreTask,
-  { spec, store, roots, context }: RestoreTaskOptions,
+  { spec, store, roots, identities, context }: RestoreTaskOptions,
 ): Promise<TaskOutcome> {
   const { signal, progress } = context;
   for (const { dataDir, walDir } of task.dataDirs) {
@@ -31,6 +32,7 @@ export async function runRestoreTask(
     dataDirs: task.dataDirs,
     initialCluster: parseInitialCluster(task.initialCluster),
     token: task.token,
+    identities,
     ...(target === undefined ? {} : { target }),
     ...(leaseUnknownTtlSeconds === undefined ? {} : { leaseUnknownTtlSeconds }),
     ...(skipHashCheck === undefined ? {} : { skipHashCheck }),

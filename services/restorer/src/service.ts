@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, Identities, readRecipients } from '@etcd-ops/core';
 import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
 import { runMergeTask } from './merge-task.ts';
@@ -24,7 +24,7 @@ export function createRestorerService(context: ServiceContext, settings: Restore
       await using _api = await serveApi(context.ops, {
         version: etcdOpsVersion(),
         description: 'Restores, snapshots and facts of the clusters under care',
-        endpoints: createApi(context, settings.restoreRoots),
+        endpoints: createApi(context, settings.restoreRoots, () => identitiesOf(settings)),
         onError: (endpoint, error) => context.logger.warn({ endpoint, error }, 'A request failed'),
       });
       await runTogether(loops, signal);
@@ -52,7 +52,9 @@ function createRestoreLoop(context: ServiceContext, settings: RestorerSettings):
     async handler(task, taskContext) {
       const spec = specOf(context, task.cluster);
       const store = await context.openStore(spec.store);
-      return await runRestoreTask(task, { spec, store, roots: settings.restoreRoots, context: taskContext });
+      const identities = await identitiesOf(settings);
+      const roots = settings.restoreRoots;
+      return await runRestoreTask(task, { spec, store, roots, identities, context: taskContext });
     },
   });
 }
@@ -81,7 +83,10 @@ function createMergeLoop(context: ServiceContext, settings: RestorerSettings, me
     concurrencyMax: settings.mergeConcurrencyMax,
     attemptsMax: settings.restoreAttemptsMax,
     async handler(task, taskContext) {
-      return await runMergeTask(await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext }));
+      const work = await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext });
+      const { encryption } = work.spec;
+      const recipients = encryption === undefined ? undefined : await readRecipients(encryption);
+      return await runMergeTask({ ...work, recipients });
     },
   });
 }
@@ -89,13 +94,20 @@ function createMergeLoop(context: ServiceContext, settings: RestorerSettings, me
 /** What verifying and merging have in common: a store, and room of our own. */
 async function ownWork<Context>(
   context: ServiceContext,
-  { scratchDir = context.spoolDir }: RestorerSettings,
+  settings: RestorerSettings,
   { cluster, metrics, taskContext }: { cluster: string; metrics: ProofMetrics; taskContext: Context },
 ) {
   const { logger, clock } = context;
   const spec = specOf(context, cluster);
   const store = await context.openStore(spec.store);
-  return { spec, store, scratchDir: join(scratchDir, 'restorer'), logger, metrics, clock, context: taskContext };
+  const scratchDir = join(settings.scratchDir ?? context.spoolDir, 'restorer');
+  const identities = await identitiesOf(settings);
+  return { spec, store, scratchDir, identities, logger, metrics, clock, context: taskContext };
+}
+
+/** @throws EtcdOpsError CONFIG_INVALID for a file that cannot be read: that must not look like a missing key. */
+async function identitiesOf({ identityFile }: RestorerSettings): Promise<Identities | undefined> {
+  return identityFile.length === 0 ? undefined : await Identities.fromFiles(identityFile);
 }
 
 function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {

@@ -5,6 +5,8 @@ import { z } from 'zod';
 export const restorerSettings = z.object({
   /** Restores that are asked for over NATS write below these directories and nowhere else; none means that they are refused. */
   restoreRoots: listSetting(),
+  /** Key files that open encrypted backups; read anew for each task. Without them, encrypted backups are listed and not opened. */
+  identityFile: listSetting(),
   restoreConcurrencyMax: integerSetting({ min: 1, max: 64, default: 1 }),
   restoreAttemptsMax: integerSetting({ min: 1, max: 100, default: 3 }),
   /** Which requests this process works off: those of any host, or those that name this label as their pool. */

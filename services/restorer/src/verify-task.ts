@@ -5,6 +5,7 @@ import {
   readInventory,
   verifyRepository,
   writeProof,
+  type Identities,
   type ObjectStore,
   type ProofRecord,
   type VerifyReport,
@@ -17,6 +18,8 @@ export interface VerifyTaskOptions {
   store: ObjectStore;
   /** For what is rebuilt; emptied again. */
   scratchDir: string;
+  /** What opens encrypted backups: without it they are checked as far as that goes. */
+  identities?: Identities | undefined;
   logger: Logger;
   metrics: ProofMetrics;
   clock: Clock;
@@ -31,11 +34,11 @@ const FINDINGS_MAX = 20;
  * would find the same.
  */
 export async function runVerifyTask(task: VerifyTask, options: VerifyTaskOptions): Promise<TaskOutcome> {
-  const { spec, store, scratchDir, logger, metrics, clock, context } = options;
+  const { spec, store, scratchDir, identities, logger, metrics, clock, context } = options;
   const { signal, progress } = context;
   const cluster = spec.name;
   const report = await verifyRepository({
-    ...{ store, depth: task.depth, scope: task.scope, scratchDir, signal },
+    ...{ store, depth: task.depth, scope: task.scope, scratchDir, identities, signal },
     inventory: await readInventory(store, cluster, { signal }),
     scratchBytesMax: spec.proof.scratchBytesMax,
     worker: `${hostname()}-${process.pid}`,

@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, choice, directory, unneeded } from '../options/flag.ts';
+import { directory, unneeded } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
+import { identityFlags, packingFlags } from '../options/packing-options.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
 import { embeddedEtcdFlags } from '../options/unneeded-flags.ts';
 
@@ -26,19 +27,8 @@ export const compactCommand = defineCommand({
       en: 'where the scratch directory is made; needs twice the size of the database',
       zh: '临时目录所在位置；需要两倍数据库大小的空间',
     }),
-    enableCompression: boolean({
-      section: 'compression',
-      aliases: ['compress-snapshots'],
-      en: 'compress the new full',
-      zh: '是否压缩',
-    }),
-    compressionPolicy: choice(['gzip', 'zlib', 'zstd', 'none'], {
-      section: 'compression',
-      value: 'codec',
-      default: 'gzip',
-      en: 'how it is compressed',
-      zh: '压缩策略',
-    }),
+    ...packingFlags,
+    ...identityFlags,
     ...repositoryFlags,
     ...uploadFlags,
     ...outputFlags,
@@ -60,7 +50,7 @@ export const compactCommand = defineCommand({
       zh: '在最新 revision 生成一个新的全量备份',
     },
   ],
-  exitCodes: [3, 4, 6, 9, 11, 12],
+  exitCodes: [3, 4, 6, 9, 11, 12, 13],
   run: async (options) => {
     const { runCompact } = await import('../compact/run-compact.ts');
     await runCompact(options);

@@ -2,6 +2,7 @@ import { defineCommand } from '../options/define-command.ts';
 import { boolean } from '../options/flag.ts';
 import { outputFlags, progressFlags, yesFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
+import { identityFlags } from '../options/packing-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops ensure`: before etcd starts, its data directory is checked, and restored if it has to be. */
@@ -33,6 +34,7 @@ export const ensureCommand = defineCommand({
     }),
     ...memberFlags,
     ...ownerFlags,
+    ...identityFlags,
     ...repositoryFlags,
     ...yesFlags,
     ...outputFlags,
@@ -50,7 +52,7 @@ export const ensureCommand = defineCommand({
       zh: '只检查',
     },
   ],
-  exitCodes: [4, 6, 7, 9, 12],
+  exitCodes: [4, 6, 7, 9, 12, 13],
   run: async (options) => {
     const { runEnsure } = await import('../ensure/run-ensure.ts');
     await runEnsure(options);

@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
 import { count, directory } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
+import { identityFlags } from '../options/packing-options.ts';
 
 /** `etcd-ops hash`: HashKV of a file, to be compared with that of a living etcd. */
 export const hashCommand = defineCommand({
@@ -30,6 +31,7 @@ export const hashCommand = defineCommand({
       en: 'where a compressed full is unpacked meanwhile',
       zh: '临时解压压缩备份的目录',
     }),
+    ...identityFlags,
     ...outputFlags,
     ...progressFlags,
   },
@@ -41,7 +43,7 @@ export const hashCommand = defineCommand({
       zh: '与在 180000 压缩过的成员比较',
     },
   ],
-  exitCodes: [4, 5, 7, 9, 12],
+  exitCodes: [4, 5, 7, 9, 12, 13],
   run: async (options, argument) => {
     const { runHash } = await import('../inspect/run-hash.ts');
     await runHash(options, argument!);

@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
 import { directory } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
+import { identityFlags } from '../options/packing-options.ts';
 
 /** `etcd-ops inspect`: any file or directory that etcd or etcd-ops writes, without a repository around it. */
 export const inspectCommand = defineCommand({
@@ -25,6 +26,7 @@ export const inspectCommand = defineCommand({
       en: 'where a compressed full is unpacked meanwhile',
       zh: '临时解压压缩备份的目录',
     }),
+    ...identityFlags,
     ...outputFlags,
     ...progressFlags,
   },
@@ -45,7 +47,7 @@ export const inspectCommand = defineCommand({
       zh: '单个 WAL 文件，JSON 输出',
     },
   ],
-  exitCodes: [4, 7, 9, 12],
+  exitCodes: [4, 7, 9, 12, 13],
   run: async (options, argument) => {
     const { runInspect } = await import('../inspect/run-inspect.ts');
     await runInspect(options, argument!);

@@ -3,6 +3,7 @@ import { boolean, count, directory, file, text } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
 import { changeFlags, momentFlags } from '../options/moment-options.ts';
+import { identityFlags } from '../options/packing-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, embeddedEtcdFlags, serviceEndpointFlags } from '../options/unneeded-flags.ts';
 
@@ -77,6 +78,7 @@ export const restoreCommand = defineCommand({
     }),
     ...ownerFlags,
     ...startFlags,
+    ...identityFlags,
     ...repositoryFlags,
     ...outputFlags,
     ...progressFlags,
@@ -119,7 +121,7 @@ export const restoreCommand = defineCommand({
       zh: '从 etcdctl snapshot save 的文件恢复',
     },
   ],
-  exitCodes: [4, 5, 6, 7, 9, 12],
+  exitCodes: [4, 5, 6, 7, 9, 12, 13],
   run: async (options) => {
     const { runRestore } = await import('../restore/run-restore.ts');
     await runRestore(options);

@@ -1,7 +1,8 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, bytes, choice, directory, duration, text } from '../options/flag.ts';
+import { boolean, bytes, directory, duration, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags } from '../options/general-flags.ts';
+import { identityFlags, packingFlags } from '../options/packing-options.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
@@ -54,22 +55,6 @@ const periodFlag = {
   }),
 };
 
-const compressionFlags = {
-  enableCompression: boolean({
-    section: 'compression',
-    aliases: ['compress-snapshots'],
-    en: 'compress full snapshots',
-    zh: '是否开启备份压缩',
-  }),
-  compressionPolicy: choice(['gzip', 'zlib', 'zstd', 'none'], {
-    section: 'compression',
-    value: 'codec',
-    default: 'gzip',
-    en: 'how they are compressed',
-    zh: '压缩策略',
-  }),
-};
-
 /** `etcd-ops snapshot`: backs up one cluster until it is stopped. Flags and defaults are those of the seed tool's README. */
 export const snapshotCommand = defineCommand({
   name: 'snapshot',
@@ -101,7 +86,8 @@ export const snapshotCommand = defineCommand({
     ...scheduleFlags,
     ...retentionFlags,
     ...periodFlag,
-    ...compressionFlags,
+    ...packingFlags,
+    ...identityFlags,
     stateDir: directory({
       section: 'daemon',
       defaultText: {
@@ -135,6 +121,12 @@ export const snapshotCommand = defineCommand({
         'etcd-ops snapshot --endpoints https://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key --bucket /var/backups/etcd --cluster-name prod',
       en: 'a cluster with TLS',
       zh: '备份启用 TLS 的集群',
+    },
+    {
+      command:
+        'etcd-ops snapshot --encryption-recipients age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
+      en: 'encrypted to a key of `age-keygen`: only its holder can restore',
+      zh: '加密给 age-keygen 生成的密钥：只有持有私钥者才能恢复',
     },
     {
       command: 'etcd-ops snapshot --schedule "0 * * * *" --delta-snapshot-period 5s --enable-compression',

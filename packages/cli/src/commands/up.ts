@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
 import { boolean, directory, file, text } from '../options/flag.ts';
 import { logFlags } from '../options/general-flags.ts';
+import { identityFlags } from '../options/packing-options.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 
@@ -37,6 +38,7 @@ export const upCommand = defineCommand({
       en: 'where /livez, /readyz and /metrics are served',
       zh: '/livez、/readyz 和 /metrics 的监听地址',
     }),
+    ...identityFlags,
     ...restoreRootFlags,
     ...natsFlags,
     ...logFlags,

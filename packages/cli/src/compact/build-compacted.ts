@@ -8,6 +8,7 @@ import {
   restoreAround,
   type CompactStoreReport,
   type HashKVResult,
+  type Identities,
   type Inventory,
   type ObjectStore,
   type RestorePlan,
@@ -17,6 +18,7 @@ export interface BuildOptions {
   store: ObjectStore;
   inventory: Inventory;
   plan: RestorePlan;
+  identities: Identities | undefined;
   /** An empty directory of our own. */
   scratch: string;
   signal: AbortSignal;
@@ -38,7 +40,7 @@ const SCRATCH_CLUSTER = [{ name: 'compact', peerUrls: ['http://localhost:2380'] 
 
 /** @throws EtcdOpsError of restore and compaction; PROOF_FAILED when the new file does not hash as the restored rows do. */
 export async function buildCompacted(options: BuildOptions): Promise<BuiltStore> {
-  const { store, inventory, plan, scratch, signal, onProgress } = options;
+  const { store, inventory, plan, identities, scratch, signal, onProgress } = options;
   const dataDir = join(scratch, 'restored');
   const { plan: used } = await restoreAround({
     store,
@@ -47,6 +49,7 @@ export async function buildCompacted(options: BuildOptions): Promise<BuiltStore>
     dataDirs: [{ member: 'compact', dataDir }],
     initialCluster: SCRATCH_CLUSTER,
     token: 'etcd-ops-compact',
+    identities,
     signal,
     onProgress,
   });

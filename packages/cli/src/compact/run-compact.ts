@@ -4,10 +4,12 @@ import {
   planRestoreFrom,
   readInventory,
   type FullManifest,
+  type Packing,
   type RestorePlan,
   openStore,
 } from '@etcd-ops/core';
 import { stateDirectory } from '../daemon/state-directory.ts';
+import { identitiesOf, packingOf, type IdentityOptions, type PackingOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
@@ -18,10 +20,8 @@ import { buildCompacted } from './build-compacted.ts';
 import { makeScratch } from './scratch-directory.ts';
 import { storeFull } from './store-full.ts';
 
-export interface CompactOptions extends RepositoryOptions {
+export interface CompactOptions extends RepositoryOptions, PackingOptions, IdentityOptions {
   tempDir?: string;
-  enableCompression: boolean;
-  compressionPolicy: FullManifest['codec'];
   output: 'table' | 'json';
   progress?: ProgressMode;
 }
@@ -50,14 +50,16 @@ export async function runCompact(options: CompactOptions): Promise<void> {
   const inventory = await readInventory(store, options.clusterName, { signal });
   const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
   requireWork(plan);
+  const packing = await packingOf(options);
+  const identities = await identitiesOf(options);
+  refusePlainCopy(plan, packing);
   await using directory = await makeScratch(scratchRoot(options));
   const scratch = directory.path;
   const progress = new ProgressLine(process.stderr, options.progress);
   try {
     const onProgress = (phase: string, done: number, total: number): void => progress.update(phase, done, total);
-    const built = await buildCompacted({ store, inventory, plan, scratch, signal, onProgress });
-    const codec = options.enableCompression ? options.compressionPolicy : 'none';
-    const stored = await storeFull({ store, built, codec, scratch, signal, onProgress });
+    const built = await buildCompacted({ store, inventory, plan, identities, scratch, signal, onProgress });
+    const stored = await storeFull({ store, built, packing, scratch, signal, onProgress });
     progress.clear();
     const { plan: used, report } = built;
     emit(
@@ -75,6 +77,17 @@ export async function runCompact(options: CompactOptions): Promise<void> {
   } finally {
     progress.clear();
   }
+}
+
+/** What was encrypted does not come to lie beside itself in clear because a flag was forgotten. */
+function refusePlainCopy({ full, deltas, cluster }: RestorePlan, { recipients }: Packing): void {
+  const encrypted = full.manifest.encryption !== undefined || deltas.some(({ encryption }) => encryption !== undefined);
+  if (!encrypted || recipients !== undefined) return;
+  const to = full.manifest.encryption?.recipients.join(' and ') ?? 'recipients named in its deltas';
+  throw new EtcdOpsError('USAGE', {
+    message: `The newest backup of ${cluster} is encrypted to ${to}, and the new full would be stored in clear`,
+    remedy: 'Name the recipients, as for backing up: --encryption-recipients or --encryption-recipients-file.',
+  });
 }
 
 /** Compacting again what is compacted at its head would give the same rows. */

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { appendFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import {
   BoltFile,
-  compressStream,
   encodeManifest,
+  encryptionOfPacking,
   fullKey,
   manifestKey,
+  packFile,
   readStoreInfo,
+  sealDigest,
   type Codec,
   type FullManifest,
   type ObjectStore,
+  type PackedFile,
+  type Packing,
 } from '@etcd-ops/core';
 import type { BuiltStore } from './build-compacted.ts';
 
@@ -22,7 +24,7 @@ const CHUNK_BYTES = 1024 * 1024;
 export interface StoreFullOptions {
   store: ObjectStore;
   built: BuiltStore;
-  codec: Codec;
+  packing: Packing;
   scratch: string;
   signal: AbortSignal;
   onProgress: (phase: string, bytesDone: number, bytesTotal: number) => void;
@@ -33,27 +35,30 @@ export interface StoreFullOptions {
  * Only new keys are written.
  */
 export async function storeFull(options: StoreFullOptions): Promise<{ key: string; manifest: FullManifest }> {
-  const { store, built, codec, scratch, signal, onProgress } = options;
+  const { store, built, packing, scratch, signal, onProgress } = options;
+  const { codec, recipients } = packing;
   const { plan, path } = built;
   const base = plan.full.manifest;
   const beganMs = Date.now();
   const plain = await appendSnapshotHash(path, signal);
-  const stored = await pack(path, { codec, target: join(scratch, 'packed'), plain, signal });
+  const stored = await packFile(plain, { target: join(scratch, 'packed'), packing, signal });
   const facts = { cluster: plan.cluster, timeline: plan.timeline, revision: built.report.revision, codec };
-  const { key, createdAtMs } = await freeKey(store, facts, beganMs);
+  const { key, createdAtMs } = await freeKey(store, { ...facts, ...encryptionOfPacking(packing) }, beganMs);
   const info = readInfo(path);
+  const digest = info.lastRevisionDigest;
   const manifest: FullManifest = {
     version: 1,
     kind: 'full',
     ...facts,
     compactRevision: info.compactRevision,
-    lastRevisionDigest: info.lastRevisionDigest,
+    lastRevisionDigest: recipients === undefined || digest === null ? digest : await sealDigest(digest),
     lastRevisionRows: info.lastRevisionRows,
     clusterId: base.clusterId,
     memberId: base.memberId,
     etcdVersion: base.etcdVersion,
     createdAt: new Date(createdAtMs).toISOString(),
     finishedAt: new Date().toISOString(),
+    ...(recipients === undefined ? {} : { encryption: { format: 'age', recipients: [...recipients.fingerprints] } }),
     plainBytes: plain.bytes,
     plainSha256: plain.sha256,
     storedBytes: stored.bytes,
@@ -74,13 +79,7 @@ function readInfo(path: string): ReturnType<typeof readStoreInfo> {
   return readStoreInfo(file);
 }
 
-interface HashedFile {
-  path: string;
-  bytes: number;
-  sha256: string;
-}
-
-async function appendSnapshotHash(path: string, signal: AbortSignal): Promise<HashedFile> {
+async function appendSnapshotHash(path: string, signal: AbortSignal): Promise<PackedFile> {
   const whole = createHash('sha256');
   const source: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: CHUNK_BYTES, signal });
   for await (const chunk of source) whole.update(chunk);
@@ -89,32 +88,10 @@ async function appendSnapshotHash(path: string, signal: AbortSignal): Promise<Ha
   return { path, bytes: (await stat(path)).size, sha256: whole.update(trailer).digest('hex') };
 }
 
-/** The file as it is going to be stored. */
-async function pack(
-  path: string,
-  options: { codec: Codec; target: string; plain: HashedFile; signal: AbortSignal },
-): Promise<HashedFile> {
-  const { codec, target, plain, signal } = options;
-  if (codec === 'none') return plain;
-  const hash = createHash('sha256');
-  let bytes = 0;
-  const measure = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      done(null, chunk);
-    },
-  });
-  const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  const sink = createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true });
-  await pipeline(source, compressStream(codec), measure, sink, { signal });
-  return { path: target, bytes, sha256: hash.digest('hex') };
-}
-
 /** Two fulls of one revision differ in their milliseconds: never over one that is there. */
 async function freeKey(
   store: ObjectStore,
-  facts: { cluster: string; timeline: number; revision: number; codec: Codec },
+  facts: { cluster: string; timeline: number; revision: number; codec: Codec; encryption?: 'age' },
   fromMs: number,
 ): Promise<{ key: string; createdAtMs: number }> {
   for (let createdAtMs = fromMs; ; createdAtMs++) {

@@ -1,10 +1,16 @@
 import { resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from '@etcd-ops/bus';
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, readRecipients } from '@etcd-ops/core';
 import { parseEndpoint } from '@etcd-ops/etcd-client';
 import { scheduleProblems } from '@etcd-ops/scheduler';
 import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
 import { FLAGS_OF_RETENTION, retentionSpec, type RetentionFlagOptions } from '../options/retention-options.ts';
+import {
+  identitiesOf,
+  recipientsSpecOf,
+  type IdentityOptions,
+  type PackingOptions,
+} from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { storeSpec } from '../restore/store-spec.ts';
@@ -15,7 +21,8 @@ import { runOnce } from './run-once.ts';
 import { stateDirectory } from './state-directory.ts';
 import { startDaemon, type Daemon } from './start-daemon.ts';
 
-export interface SnapshotOptions extends RepositoryOptions, NatsOptions, RetentionFlagOptions {
+export interface SnapshotOptions
+  extends RepositoryOptions, PackingOptions, IdentityOptions, NatsOptions, RetentionFlagOptions {
   endpoints?: string[];
   cacert?: string;
   cert?: string;
@@ -38,8 +45,6 @@ export interface SnapshotOptions extends RepositoryOptions, NatsOptions, Retenti
   defragSchedule: string;
   /** IANA name; the host's where it is not given, as cron has it. */
   timezone?: string;
-  enableCompression: boolean;
-  compressionPolicy: 'gzip' | 'zlib' | 'zstd' | 'none';
   stateDir?: string;
   http: string;
   restoreRoot?: string[];
@@ -60,6 +65,9 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     stream: process.stderr,
   });
   warnOfPlainText(cluster, logger);
+  // A typing error in a key must be told now, and not at the first backup.
+  if (cluster.encryption !== undefined) await readRecipients(cluster.encryption);
+  await identitiesOf(options);
   const nats = await natsAccess(options);
   const stateDir = options.stateDir ?? stateDirectory(options);
   if (options.once === true) {
@@ -75,6 +83,7 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     stateDir,
     clusters: [cluster],
     restoreRoots: options.restoreRoot ?? [],
+    identityFiles: options.identityFile,
     logger,
     http: parseAddress(options.http),
     nats,
@@ -111,10 +120,12 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
     snapshots: {
       schedule: options.schedule,
       codec: options.enableCompression ? options.compressionPolicy : 'none',
+      ...levelOf(options),
       deltaPeriodMs: options.deltaSnapshotPeriod,
       deltaBytesMax: options.deltaSnapshotMemoryLimit,
       ...(options.allowStale === true ? { allowStale: true } : {}),
     },
+    ...encryptionOf(options),
     retention: { ...retentionSpec(options), gcPeriodMs: options.garbageCollectionPeriod },
     defrag:
       options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
@@ -132,14 +143,27 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
   throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster cannot be configured so: ${said.join('; ')}` });
 }
 
+function levelOf(options: PackingOptions): { compressionLevel?: number } {
+  const { enableCompression, compressionLevel } = options;
+  return enableCompression && compressionLevel !== undefined ? { compressionLevel } : {};
+}
+
+function encryptionOf(options: PackingOptions): Pick<ClusterSpecInput, 'encryption'> {
+  const encryption = recipientsSpecOf(options);
+  return encryption === undefined ? {} : { encryption };
+}
+
 /** Who types flags does not know the fields of a spec. */
 const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
   name: '--cluster-name',
   endpoints: '--endpoints',
   timezone: '--timezone',
   'snapshots.schedule': '--schedule',
+  'snapshots.compressionLevel': '--compression-level',
   'snapshots.deltaPeriodMs': '--delta-snapshot-period',
   'snapshots.deltaBytesMax': '--delta-snapshot-memory-limit',
+  'encryption.recipients': '--encryption-recipients',
+  'encryption.recipientsFile': '--encryption-recipients-file',
   'defrag.schedule': '--defrag-schedule',
   ...FLAGS_OF_RETENTION,
   'retention.gcPeriodMs': '--garbage-collection-period',

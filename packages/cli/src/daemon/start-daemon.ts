@@ -41,6 +41,8 @@ export interface DaemonOptions {
   services?: ServiceSet;
   /** A restore that is asked for over NATS writes only below these directories. */
   restoreRoots: readonly string[];
+  /** What opens encrypted backups for restores, proofs and merges of this daemon. */
+  identityFiles?: readonly string[] | undefined;
   logger: Logger;
   /** Where /livez, /readyz and /metrics are served; port 0 takes a free one. */
   http: { host: string; port: number };
@@ -104,7 +106,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** In the order of the flow of data; stopped in reverse, so that nobody waits for one who has gone. */
 function servicesOf(context: ServiceContext, finalDelta: Service, options: DaemonOptions): Service[] {
-  const { services = 'all', restoreRoots } = options;
+  const { services = 'all', restoreRoots, identityFiles = [] } = options;
   const settings = uploaderSettings.parse({});
   // Somebody waits for a single backup: after one repetition he hears why it failed.
   const attempts = services === 'all' ? settings.taskAttemptsMax : ONCE_ATTEMPTS_MAX;
@@ -116,7 +118,11 @@ function servicesOf(context: ServiceContext, finalDelta: Service, options: Daemo
     uploader,
     createGarbageCollectorService(context, garbageCollectorSettings.parse({})),
     createMaintainerService(context, maintainerSettings.parse({})),
-    createRestorerService(context, { ...restorerSettings.parse({}), restoreRoots: [...restoreRoots] }),
+    createRestorerService(context, {
+      ...restorerSettings.parse({}),
+      restoreRoots: [...restoreRoots],
+      identityFile: [...identityFiles],
+    }),
     finalDelta,
     watcher,
     createSchedulerService(context, schedulerSettings.parse({})),

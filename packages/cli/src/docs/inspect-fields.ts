@@ -66,12 +66,19 @@ const RAFT_SNAPSHOT = {
   'v2Examples[]': 'some of them',
 };
 
+/** Of a file that is encrypted; told without a key. */
+const ENCRYPTION = {
+  'encryption.format': '`age`; absent for a file in clear',
+  'encryption.recipients[]': 'fingerprints of the keys that open it: the first letters of each public key',
+};
+
 /** What `inspect -o json` prints differs by what it finds. */
 export const INSPECT: readonly JsonDocument[] = [
   { title: '`-o json` of anything', fields: COMMON },
   {
     title: '`-o json` of a full',
     fields: {
+      ...ENCRYPTION,
       codec: 'how it is compressed',
       trailingHash: '`right`: the SHA-256 that `snapshot save` appends fits; `absent`: a copied db',
       manifest: '`fits` when its manifest lies beside it, else `absent`',
@@ -87,6 +94,7 @@ export const INSPECT: readonly JsonDocument[] = [
   {
     title: '`-o json` of a delta',
     fields: {
+      ...ENCRYPTION,
       codec: 'how its blocks are compressed',
       timeline: 'the timeline',
       firstRevision: 'its first revision',

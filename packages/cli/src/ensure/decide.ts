@@ -47,7 +47,8 @@ function decideHealthy(
   // Each entry of the log that the database lacks may become a revision when etcd starts.
   const reachable = facts.revision + facts.entriesAhead;
   if (reachable >= head) {
-    const differs = typeof facts.digest === 'string' && backup.digest !== null && !digestFits(backup.digest, facts.digest);
+    const differs =
+      typeof facts.digest === 'string' && backup.digest !== null && !digestFits(backup.digest, facts.digest);
     const fork = `its revision ${head} is not the one that was backed up: the histories have parted, and the backup goes on in a new timeline`;
     return { action: 'leave', warnings: differs ? [...warnings, fork] : warnings };
   }

@@ -20,6 +20,7 @@ import {
   type RestoreAroundReport,
   openStore,
 } from '@etcd-ops/core';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { confirm } from '../output/confirm.ts';
@@ -35,7 +36,7 @@ import { livingPeers } from './living-peers.ts';
 /** The store is away, or what lies in it is damaged. */
 const BACKUP_EXIT_CODES: readonly number[] = [ERROR_CODES.STORE_FAILED.exit, ERROR_CODES.OBJECT_DAMAGED.exit];
 
-export interface EnsureOptions extends RepositoryOptions {
+export interface EnsureOptions extends RepositoryOptions, IdentityOptions {
   dataDir?: string;
   walDir?: string;
   name: string;
@@ -223,6 +224,7 @@ async function restoreLatest({ options, members, store, inventory, signal }: Con
       dataDirs: members.members,
       initialCluster: members.initialCluster,
       token: members.token,
+      identities: await identitiesOf(options),
       target: options.target,
       signal,
       onProgress: (phase, done, total) => progress.update(phase, done, total),

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   decodeClusterRecord,
   decodeDelta,
   decodeManifest,
   decodeTimelineRecord,
+  decryptBuffer,
   DELTA_BYTES_MAX,
   EtcdOpsError,
   inspectRaftSnapshot,
   inspectStore,
   inspectWal,
   isEtcdOpsError,
+  readSourceFacts,
   recogniseFile,
   walSegmentOf,
   type FullManifest,
@@ -37,12 +40,13 @@ type Part = Partial<Pick<Inspection, 'kind' | 'facts' | 'warnings'>>;
 export async function inspectFile(path: string, context: InspectContext): Promise<Inspection> {
   const recognised = recogniseFile(path);
   const base = { kind: KINDS[recognised.kind], warnings: [], damages: [] };
-  const facts = { bytes: recognised.bytes };
+  const facts = { bytes: recognised.bytes, ...(await encryptionFacts(path, recognised)) };
   try {
     const part = await inspectAs(path, recognised, context);
     return { ...base, ...part, facts: { ...facts, ...part.facts } };
   } catch (error) {
-    if (!isEtcdOpsError(error) || error.exitCode !== 4) throw error;
+    const tellsOfIt = isEtcdOpsError(error) && (error.exitCode === 4 || error.code === 'IDENTITY_MISSING');
+    if (!tellsOfIt) throw error;
     return { ...base, facts, damages: [error] };
   }
 }
@@ -52,7 +56,7 @@ async function inspectAs(path: string, recognised: RecognisedFile, context: Insp
     case 'database':
       return await inspectFull(path, recognised, context);
     case 'delta':
-      return await inspectDelta(path, recognised.bytes, context.signal);
+      return await inspectDelta(path, recognised, context);
     case 'wal': {
       const wal = await inspectWal([walSegmentOf(path)], context.signal);
       return { facts: walFacts(wal), warnings: walWarnings(wal) };
@@ -66,11 +70,27 @@ async function inspectAs(path: string, recognised: RecognisedFile, context: Insp
   }
 }
 
-async function inspectFull(path: string, { codec, bytes }: RecognisedFile, context: InspectContext): Promise<Part> {
+/** What an encrypted file says to whoever has no key. */
+async function encryptionFacts(path: string, { encryption, bytes }: RecognisedFile): Promise<Record<string, unknown>> {
+  if (encryption === undefined) return {};
+  await using file = await open(path, 'r');
+  const read = async (offset: number, length: number): Promise<Buffer> =>
+    (await file.read(Buffer.alloc(length), 0, length, offset)).buffer.subarray(0, length);
+  const facts = await readSourceFacts({ bytes, read }).catch(() => undefined);
+  const { firstRevision, lastRevision, timeline, clusterId } = facts?.delta ?? {};
+  const recipients = facts?.recipients ?? [];
+  return { encryption: { format: encryption, recipients }, timeline, firstRevision, lastRevision, clusterId };
+}
+
+async function inspectFull(
+  path: string,
+  { codec, encryption, bytes }: RecognisedFile,
+  context: InspectContext,
+): Promise<Part> {
   const manifest = manifestBeside(path);
   if (manifest !== undefined) await checkStored(path, bytes, manifest, context);
   const plainBytes = manifest?.plainBytes;
-  await using plain = await plainDatabase(path, { ...context, codec, bytes, plainBytes });
+  await using plain = await plainDatabase(path, { ...context, codec, encryption, bytes, plainBytes });
   const store = await inspectStore(plain.path, context);
   if (manifest !== undefined) checkRevisions(path, store, manifest);
   const { cluster, timeline, clusterId, memberId, etcdVersion, createdAt } = manifest ?? {};
@@ -124,8 +144,14 @@ function checkRevisions(path: string, { info }: InspectedStore, manifest: FullMa
   );
 }
 
-async function inspectDelta(path: string, bytes: number, signal: AbortSignal): Promise<Part> {
-  const { facts, leases, rowBlocks } = await decodeDelta(readBounded(path, bytes, DELTA_BYTES_MAX), { signal });
+async function inspectDelta(
+  path: string,
+  { bytes, encryption }: RecognisedFile,
+  { identities, signal }: InspectContext,
+): Promise<Part> {
+  const stored = readBounded(path, bytes, DELTA_BYTES_MAX);
+  const plain = encryption === undefined ? stored : await decryptBuffer(path, stored, identities);
+  const { facts, leases, rowBlocks } = await decodeDelta(plain, { signal });
   return {
     facts: {
       codec: facts.codec,

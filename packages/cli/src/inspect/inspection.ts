@@ -1,4 +1,4 @@
-import type { EtcdOpsError } from '@etcd-ops/core';
+import type { EtcdOpsError, Identities } from '@etcd-ops/core';
 
 /** What `inspect` tells of one path, whatever it is. Facts that nobody knows are left out. */
 export interface Inspection {
@@ -14,6 +14,8 @@ export interface InspectContext {
   signal: AbortSignal;
   onProgress: (phase: string, bytesDone: number, bytesTotal: number) => void;
   tempDir?: string | undefined;
+  /** What opens an encrypted file. */
+  identities?: Identities | undefined;
 }
 
 export function hex(id: bigint): string {

@@ -3,10 +3,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { decompressStream, EtcdOpsError, isEtcdOpsError, type Codec } from '@etcd-ops/core';
+import {
+  decompressStream,
+  decryptStage,
+  EtcdOpsError,
+  isEtcdOpsError,
+  type Codec,
+  type Identities,
+} from '@etcd-ops/core';
 
 export interface PlainDatabaseOptions {
   codec: Codec;
+  encryption?: 'age' | undefined;
+  identities?: Identities | undefined;
   bytes: number;
   /** As a manifest has it; guards against what unpacks without end. */
   plainBytes?: number | undefined;
@@ -24,7 +33,8 @@ const PLAIN_BYTES_MAX = 256 * 1024 ** 3;
 
 /** A database file that can be read in place: the file itself, or what it unpacks to, which is gone when the scope ends. */
 export async function plainDatabase(path: string, options: PlainDatabaseOptions): Promise<PlainDatabase> {
-  if (options.codec === 'none') return { path, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const isPlain = options.codec === 'none' && options.encryption === undefined;
+  if (isPlain) return { path, [Symbol.asyncDispose]: () => Promise.resolve() };
   const directory = await makeDirectory(options.tempDir ?? tmpdir());
   const dispose = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
@@ -38,17 +48,19 @@ export async function plainDatabase(path: string, options: PlainDatabaseOptions)
 }
 
 async function unpack(path: string, plain: string, options: PlainDatabaseOptions): Promise<void> {
-  const { codec, bytes, signal, onProgress } = options;
+  const { codec, encryption, identities, bytes, signal, onProgress } = options;
   const source = createReadStream(path);
   let done = 0;
   source.on('data', (chunk) => onProgress('unpack', (done += chunk.length), bytes));
   const plainBytesMax = options.plainBytes ?? PLAIN_BYTES_MAX;
   try {
-    await pipeline(source, decompressStream(codec, { plainBytesMax }), createWriteStream(plain, { mode: 0o600 }), {
-      signal,
-    });
+    const decompress = decompressStream(codec, { plainBytesMax });
+    const sink = createWriteStream(plain, { mode: 0o600 });
+    if (encryption === undefined) await pipeline(source, decompress, sink, { signal });
+    else await pipeline(source, decryptStage(path, identities), decompress, sink, { signal });
   } catch (error) {
     if (signal.aborted) throw new EtcdOpsError('CANCELLED', { message: 'The operation was cancelled', cause: error });
+    if (isEtcdOpsError(error, 'IDENTITY_MISSING')) throw error;
     if (isEtcdOpsError(error)) {
       throw new EtcdOpsError(error.code, { message: `${path}: ${error.message}`, cause: error.cause });
     }

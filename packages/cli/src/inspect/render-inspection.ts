@@ -6,7 +6,7 @@ export function inspectionDocument(path: string, { kind, facts, warnings, damage
   return {
     path,
     kind,
-    sound: damages.length === 0,
+    sound: soundnessOf(damages),
     ...facts,
     warnings,
     ...(damages.length === 0 ? {} : { damages: damages.map(({ code, message }) => ({ code, message })) }),
@@ -17,11 +17,17 @@ export function inspectionDocument(path: string, { kind, facts, warnings, damage
 export function inspectionRows(path: string, { facts, warnings, damages }: Inspection): string[][] {
   return [
     ['path', path],
-    ['sound', damages.length === 0 ? 'yes' : 'no'],
-    ...damages.map(({ message }) => ['damage', message]),
+    ['sound', { true: 'yes', false: 'no', null: 'not known' }[`${soundnessOf(damages)}`]],
+    ...damages.map(({ code, message }) => [code === 'IDENTITY_MISSING' ? 'locked' : 'damage', message]),
     ...factRows(facts),
     ...warnings.map((warning) => ['note', warning]),
   ];
+}
+
+/** What no key opens is neither. */
+function soundnessOf(damages: Inspection['damages']): boolean | null {
+  if (damages.length === 0) return true;
+  return damages.every(({ code }) => code === 'IDENTITY_MISSING') ? null : false;
 }
 
 function factRows(facts: Readonly<Record<string, unknown>>, before = ''): string[][] {

@@ -10,6 +10,7 @@ import {
   type HashKVResult,
   type StoreInfo,
 } from '@etcd-ops/core';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
@@ -17,7 +18,7 @@ import { renderTable } from '../output/table.ts';
 import { asDiskFailure } from './disk-failure.ts';
 import { plainDatabase } from './plain-database.ts';
 
-export interface HashOptions {
+export interface HashOptions extends IdentityOptions {
   revision?: number;
   compactRevision?: number;
   tempDir?: string;
@@ -43,19 +44,21 @@ export async function runHash(options: HashOptions, file: string): Promise<void>
 
 async function hashOf(
   path: string,
-  { revision, compactRevision, tempDir }: HashOptions,
+  options: HashOptions,
   signal: AbortSignal,
   line: ProgressLine,
 ): Promise<HashKVResult> {
+  const { revision, compactRevision, tempDir } = options;
   const onProgress = (phase: string, done: number, total: number): void => line.update(phase, done, total);
-  const { kind, codec, bytes } = recogniseFile(path);
+  const identities = await identitiesOf(options);
+  const { kind, codec, encryption, bytes } = recogniseFile(path);
   if (kind !== 'database') {
     throw new EtcdOpsError('USAGE', {
       message: `${path} is a ${kind}: only a database has a HashKV`,
       remedy: 'Name a full, a copied db or a data directory.',
     });
   }
-  await using plain = await plainDatabase(path, { codec, bytes, tempDir, signal, onProgress });
+  await using plain = await plainDatabase(path, { codec, encryption, identities, bytes, tempDir, signal, onProgress });
   using database = BoltFile.open(plain.path);
   checkHashRange(path, readStoreInfo(database), { revision, compactRevision });
   onProgress('hash', 0, 0);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { statSync } from 'node:fs';
 import { EtcdOpsError } from '@etcd-ops/core';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
@@ -11,7 +12,7 @@ import { inspectFile } from './inspect-file.ts';
 import type { Inspection } from './inspection.ts';
 import { inspectionDocument, inspectionRows } from './render-inspection.ts';
 
-export interface InspectOptions {
+export interface InspectOptions extends IdentityOptions {
   walDir?: string;
   tempDir?: string;
   output: 'table' | 'json';
@@ -28,11 +29,13 @@ export async function runInspect(options: InspectOptions, file: string): Promise
   if (damage !== undefined) throw damage;
 }
 
-async function inspectWithProgress(path: string, { walDir, tempDir, progress }: InspectOptions): Promise<Inspection> {
+async function inspectWithProgress(path: string, options: InspectOptions): Promise<Inspection> {
+  const { walDir, tempDir, progress } = options;
+  const identities = await identitiesOf(options);
   using cancel = cancelOnSignal();
   const line = new ProgressLine(process.stderr, progress);
   const onProgress = (phase: string, done: number, total: number): void => line.update(phase, done, total);
-  const context = { signal: cancel.signal, onProgress, tempDir };
+  const context = { signal: cancel.signal, onProgress, tempDir, identities };
   const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (!isDirectory && walDir !== undefined) {
     throw new EtcdOpsError('USAGE', {

@@ -12,6 +12,7 @@ export const SECTIONS = {
   schedule: { en: 'When', zh: '周期' },
   retention: { en: 'What is kept', zh: '保留策略' },
   compression: { en: 'Compression', zh: '压缩' },
+  encryption: { en: 'Encryption', zh: '加密' },
   daemon: { en: 'The daemon', zh: '守护进程' },
   general: { en: 'Output and configuration', zh: '输出与配置' },
 } as const satisfies Record<string, Said>;

@@ -1,4 +1,11 @@
-import { EtcdOpsError, findDeletion, type FoundDeletion, type Inventory, type ObjectStore } from '@etcd-ops/core';
+import {
+  EtcdOpsError,
+  findDeletion,
+  type FoundDeletion,
+  type Identities,
+  type Inventory,
+  type ObjectStore,
+} from '@etcd-ops/core';
 import type { MomentOptions } from '../options/moment-options.ts';
 import { formatCount } from '../output/table.ts';
 
@@ -17,12 +24,18 @@ export async function findBeforeDelete(
   store: ObjectStore,
   inventory: Inventory,
   options: Pick<MomentOptions, 'beforeDelete' | 'beforeDeletePrefix' | 'timeline'>,
-  signal: AbortSignal,
+  { identities, signal }: { identities?: Identities | undefined; signal: AbortSignal },
 ): Promise<BeforeDelete | undefined> {
   const { beforeDelete: key, beforeDeletePrefix: prefix, timeline } = options;
   if (key === undefined && prefix === undefined) return undefined;
   const bytes = (text: string | undefined): Buffer | undefined => (text === undefined ? undefined : Buffer.from(text));
-  const found = await findDeletion(store, inventory, { key: bytes(key), prefix: bytes(prefix), timeline, signal });
+  const found = await findDeletion(store, inventory, {
+    key: bytes(key),
+    prefix: bytes(prefix),
+    timeline,
+    identities,
+    signal,
+  });
   if (found !== undefined) return { ...(key === undefined ? { prefix: prefix! } : { key }), ...found };
   throw new EtcdOpsError('REVISION_NOT_RESTORABLE', {
     message:

@@ -16,12 +16,13 @@ import {
   type SafeBump,
 } from '@etcd-ops/core';
 import type { MomentOptions } from '../options/moment-options.ts';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { findBeforeDelete, type BeforeDelete } from './before-delete.ts';
 import { planSnapshotFile } from './snapshot-file.ts';
 import { storeSpec } from './store-spec.ts';
 
-export interface SourceOptions extends RepositoryOptions, MomentOptions {
+export interface SourceOptions extends RepositoryOptions, IdentityOptions, MomentOptions {
   fromFile?: string;
   skipHashCheck: boolean;
   safeBump: boolean;
@@ -45,8 +46,9 @@ export async function planSource(options: SourceOptions, signal: AbortSignal): P
 async function fromRepository(options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
   const store = await openStore(storeSpec(options));
   const inventory = await readInventory(store, options.clusterName, { signal });
-  const beforeDelete = await findBeforeDelete(store, inventory, options, signal);
-  const plan = await planRestoreFrom(store, inventory, targetOf(options, beforeDelete), { signal });
+  const identities = await identitiesOf(options);
+  const beforeDelete = await findBeforeDelete(store, inventory, options, { identities, signal });
+  const plan = await planRestoreFrom(store, inventory, targetOf(options, beforeDelete), { identities, signal });
   const { revision } = plan;
   return {
     plan,
@@ -57,6 +59,7 @@ async function fromRepository(options: SourceOptions, signal: AbortSignal): Prom
         ...rest,
         store,
         inventory,
+        identities,
         safeBump: options.safeBump,
         // What a time means was found above, by looking into a delta; from here on it is a revision.
         restoreTo:
@@ -111,7 +114,7 @@ async function beforeDeleteInFile(
   const { store, plan } = planSnapshotFile(path, { skipHashCheck: options.skipHashCheck });
   const timelines = [{ timeline: plan.timeline, fulls: [plan.full], deltas: [] }];
   const inventory = { cluster: plan.cluster, timelines, foreign: [], incomplete: [], damaged: [] };
-  return await findBeforeDelete(store, inventory, options, signal);
+  return await findBeforeDelete(store, inventory, options, { signal });
 }
 
 function targetOf(options: SourceOptions, beforeDelete: BeforeDelete | undefined): RestoreTarget {

@@ -1,25 +1,27 @@
 import {
-  DeltaReader,
   EtcdOpsError,
   headOf,
   manifestKey,
+  openStoredDelta,
   noBackup,
   parseObjectKey,
+  readDeltaEnd,
   readInventory,
   restorableRanges,
-  storedDeltaSource,
   type DeltaEntry,
   type FullEntry,
+  type Identities,
   type Inventory,
   type ObjectStore,
   openStore,
 } from '@etcd-ops/core';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';
 import { storeSpec } from './store-spec.ts';
 
-export interface InfoOptions extends RepositoryOptions {
+export interface InfoOptions extends RepositoryOptions, IdentityOptions {
   output: 'table' | 'json';
 }
 
@@ -30,7 +32,9 @@ export async function runInfo(options: InfoOptions, object: string | undefined):
   const store = await openStore(storeSpec(options));
   const inventory = await readInventory(store, options.clusterName);
   const facts =
-    object === undefined ? await repositoryFacts(store, inventory) : await objectFacts(store, inventory, object);
+    object === undefined
+      ? await repositoryFacts(store, inventory)
+      : await objectFacts(store, inventory, object, await identitiesOf(options));
   if (options.output === 'json') return emitJson(facts);
   emitText(renderTable(['what', String(facts['kind'])], rowsOf(facts)));
 }
@@ -62,12 +66,17 @@ async function repositoryFacts(store: ObjectStore, inventory: Inventory): Promis
   };
 }
 
-async function objectFacts(store: ObjectStore, inventory: Inventory, object: string): Promise<Facts> {
+async function objectFacts(
+  store: ObjectStore,
+  inventory: Inventory,
+  object: string,
+  identities: Identities | undefined,
+): Promise<Facts> {
   for (const { fulls, deltas } of inventory.timelines) {
     const full = fulls.find(({ key }) => isNamed(key, object) || isNamed(manifestKey(key), object));
     if (full !== undefined) return fullFacts(full);
     const delta = deltas.find(({ key }) => isNamed(key, object));
-    if (delta !== undefined) return await deltaFacts(store, delta);
+    if (delta !== undefined) return await deltaFacts(store, delta, identities);
   }
   const damage = inventory.damaged.find(({ key }) => isNamed(key, object));
   if (damage !== undefined) {
@@ -96,8 +105,17 @@ function fullFacts({ key, manifest }: FullEntry): Facts {
   return { kind, key, ...facts };
 }
 
-async function deltaFacts(store: ObjectStore, entry: DeltaEntry): Promise<Facts> {
-  const reader = await DeltaReader.open(storedDeltaSource(store, entry));
+/** Of an encrypted delta without a key: what it says in clear. A key that is given and does not fit is an error. */
+async function deltaFacts(store: ObjectStore, entry: DeltaEntry, identities: Identities | undefined): Promise<Facts> {
+  if (entry.encryption !== undefined && identities === undefined) {
+    const { recipients, ...end } = await readDeltaEnd(store, entry);
+    const { timeline, firstRevision, lastRevision, clusterId } = end;
+    const revisions = { timeline, firstRevision, lastRevision, clusterId: clusterId.toString(16) };
+    const lastObserved = iso(entry.lastObservedMs);
+    const encryption = { format: entry.encryption, recipients };
+    return { kind: 'delta', key: entry.key, ...revisions, lastObserved, encryption, storedBytes: entry.bytes };
+  }
+  const reader = await openStoredDelta(store, entry, { identities });
   const { facts } = reader;
   const leases = await reader.leases();
   return {
@@ -114,7 +132,8 @@ async function deltaFacts(store: ObjectStore, entry: DeltaEntry): Promise<Facts>
     clusterId: facts.clusterId.toString(16),
     epoch: facts.epoch,
     codec: facts.codec,
-    storedBytes: facts.bytes,
+    ...(entry.encryption === undefined ? {} : { encryption: { format: entry.encryption }, plainBytes: facts.bytes }),
+    storedBytes: entry.bytes,
     sha256: facts.sha256,
     lastRevisionDigest: facts.lastRevisionDigest,
   };

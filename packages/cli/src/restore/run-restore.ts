@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EtcdOpsError, type EtcdTarget, type RestorePlan } from '@etcd-ops/core';
 import type { ChangeOptions, MomentOptions } from '../options/moment-options.ts';
+import type { IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
@@ -13,7 +14,7 @@ import { emitPlan, emitReport } from './report.ts';
 import { planSource } from './restore-source.ts';
 import { stateChangesOf } from './state-changes.ts';
 
-export interface RestoreOptions extends RepositoryOptions, MomentOptions, ChangeOptions {
+export interface RestoreOptions extends RepositoryOptions, IdentityOptions, MomentOptions, ChangeOptions {
   dataDir?: string;
   walDir?: string;
   name: string;

@@ -215,7 +215,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 /** The daemon may run anywhere: relative paths are meant from the file. */
 function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
   const at = (path: string): string => resolve(directory, path);
-  const { tls, auth, maintenanceAuth, store } = spec;
+  const { tls, auth, maintenanceAuth, encryption, store } = spec;
   return {
     ...spec,
     ...(tls === undefined
@@ -232,16 +232,20 @@ function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
     ...(maintenanceAuth === undefined
       ? {}
       : { maintenanceAuth: { ...maintenanceAuth, passwordFile: at(maintenanceAuth.passwordFile) } }),
+    ...(encryption?.recipientsFile === undefined
+      ? {}
+      : { encryption: { ...encryption, recipientsFile: at(encryption.recipientsFile) } }),
     store: resolveStorePaths(store, directory),
   };
 }
 
 function resolveSettings(settings: Fleet['settings'], directory: string): Fleet['settings'] {
   const at = (path: string): string => resolve(directory, path);
-  const { stateDir, restoreRoots } = settings;
+  const { stateDir, restoreRoots, identityFiles } = settings;
   return {
     ...settings,
     ...(stateDir === undefined ? {} : { stateDir: at(stateDir) }),
     ...(restoreRoots === undefined ? {} : { restoreRoots: restoreRoots.map(at) }),
+    ...(identityFiles === undefined ? {} : { identityFiles: identityFiles.map(at) }),
   };
 }

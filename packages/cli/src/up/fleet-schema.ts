@@ -11,6 +11,8 @@ export const fleetFileSchema = z.strictObject({
   http: z.string().min(3).max(256).exactOptional(),
   /** Folders below which restores asked over NATS may write. */
   restoreRoots: z.array(pathSchema).max(64).exactOptional(),
+  /** Key files that open encrypted backups, for restores and proofs of this daemon. */
+  identityFiles: z.array(pathSchema).max(64).exactOptional(),
   nats: z
     .strictObject({
       url: z.union([z.string(), z.array(z.string()).min(1)]),

@@ -1,10 +1,11 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describeError, describeStoreSpec, encodeClusterName } from '@etcd-ops/core';
+import { describeError, describeStoreSpec, encodeClusterName, readRecipients } from '@etcd-ops/core';
 import { createLogger, type Logger, type LogLevel } from '@etcd-ops/service-kit';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import { parseAddress, runUntilSignal, warnOfPlainText } from '../daemon/run-snapshot.ts';
 import { startDaemon, type Daemon, type NatsAccess } from '../daemon/start-daemon.ts';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { UsageError } from '../options/usage-error.ts';
 import { emitText } from '../output/emit.ts';
 import { renderTable } from '../output/table.ts';
@@ -12,7 +13,7 @@ import { readFleetFile, type Fleet } from './fleet-file.ts';
 
 const LOOK_PERIOD_MS = 1_000;
 
-export interface UpOptions extends NatsOptions {
+export interface UpOptions extends IdentityOptions, NatsOptions {
   config: string;
   stateDir?: string;
   http?: string;
@@ -31,12 +32,18 @@ export async function runUp(options: UpOptions): Promise<void> {
     pretty: process.stderr.isTTY,
     stream: process.stderr,
   });
-  for (const cluster of fleet.clusters) warnOfPlainText(cluster, logger);
-  const { settings } = fleet;
+  const { settings, clusters } = fleet;
+  const identityFile = options.identityFile ?? settings.identityFiles;
+  for (const cluster of clusters) {
+    warnOfPlainText(cluster, logger);
+    if (cluster.encryption !== undefined) await readRecipients(cluster.encryption);
+  }
+  await identitiesOf(identityFile === undefined ? {} : { identityFile });
   const daemon = await startDaemon({
     stateDir: options.stateDir ?? settings.stateDir ?? defaultStateDir(fleet),
     clusters: fleet.clusters,
     restoreRoots: options.restoreRoot ?? settings.restoreRoots ?? [],
+    identityFiles: identityFile,
     logger,
     http: parseAddress(options.http ?? settings.http ?? '127.0.0.1:0'),
     nats: (await natsAccess(options)) ?? (await natsOfFile(fleet)),

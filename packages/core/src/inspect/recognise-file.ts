@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EtcdOpsError } from '../base/errors.ts';
 import { codecOfSuffix, type Codec } from '../codec/codec.ts';
+import { AGE_ARMOR_MAGIC, AGE_MAGIC } from '../encryption/age-header.ts';
 import { HEADER_MAGIC } from '../delta/delta-format.ts';
 
 /** `database`: bbolt, with or without the hash that `snapshot save` appends. `document`: JSON of a repository, such as a manifest. */
@@ -11,6 +12,8 @@ export interface RecognisedFile {
   kind: FileKind;
   /** How the file as a whole is compressed; only databases are. */
   codec: Codec;
+  /** An age file; what is inside is told by the name. */
+  encryption?: 'age';
   bytes: number;
 }
 
@@ -42,6 +45,11 @@ export function recogniseFile(path: string): RecognisedFile {
     });
   }
   const head = readHead(path, facts.size);
+  if (isAge(path, head)) {
+    const inside = path.replace(/\.age$/, '');
+    const kind = kindOfName(inside) ?? 'database';
+    return { kind, codec: codecOfName(inside) ?? 'none', encryption: 'age', bytes: facts.size };
+  }
   const codec = codecOf(path, head);
   const kind = codec === 'none' ? (kindOfBytes(head) ?? kindOfName(path)) : 'database';
   if (kind !== undefined) return { kind, codec, bytes: facts.size };
@@ -64,11 +72,21 @@ function readHead(path: string, bytes: number): Buffer {
 
 /** zlib's first bytes are too common to go by. */
 function codecOf(path: string, head: Buffer): Codec {
-  const suffix = /\.(?:gz|zz|zst)$/.exec(basename(path))?.[0];
-  if (suffix !== undefined) return codecOfSuffix(suffix) ?? 'none';
+  const named = codecOfName(path);
+  if (named !== undefined) return named;
   if (head.subarray(0, 3).equals(Buffer.from('1f8b08', 'hex'))) return 'gzip';
   if (head.subarray(0, 4).equals(Buffer.from('28b52ffd', 'hex'))) return 'zstd';
   return 'none';
+}
+
+function codecOfName(path: string): Codec | undefined {
+  const suffix = /\.(?:gz|zz|zst)$/.exec(basename(path))?.[0];
+  return suffix === undefined ? undefined : codecOfSuffix(suffix);
+}
+
+function isAge(path: string, head: Buffer): boolean {
+  const begins = (magic: Buffer): boolean => head.subarray(0, magic.length).equals(magic);
+  return begins(AGE_MAGIC) || begins(AGE_ARMOR_MAGIC) || path.endsWith('.age');
 }
 
 function kindOfBytes(head: Buffer): FileKind | undefined {

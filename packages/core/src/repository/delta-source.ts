@@ -76,6 +76,8 @@ export interface DeltaEnd {
   lastRevision: number;
   /** RevisionDigest of the rows of `lastRevision`; sealed for an encrypted delta: compare it by `digestFits`. */
   lastRevisionDigest: string;
+  /** Fingerprints; empty for a delta in clear. */
+  recipients: readonly string[];
 }
 
 /**
@@ -86,9 +88,9 @@ export async function readDeltaEnd(store: ObjectStore, delta: StoredDelta, signa
   const source = storedDeltaSource(store, delta, signal);
   if (delta.encryption === undefined) {
     const offset = Math.max(0, delta.bytes - DELTA_TAIL_BYTES);
-    return readDeltaFooter(await source.read(offset, delta.bytes - offset), delta.bytes);
+    return { ...readDeltaFooter(await source.read(offset, delta.bytes - offset), delta.bytes), recipients: [] };
   }
-  const facts = (await readSourceFacts(source))?.delta;
+  const { delta: facts, recipients = [] } = (await readSourceFacts(source)) ?? {};
   if (facts === undefined) throw new EtcdOpsError('DELTA_DAMAGED', { message: `${delta.key} says nothing in clear` });
-  return { ...facts, clusterId: BigInt(`0x${facts.clusterId}`) };
+  return { ...facts, clusterId: BigInt(`0x${facts.clusterId}`), recipients };
 }
