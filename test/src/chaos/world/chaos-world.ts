@@ -207,7 +207,7 @@ export class ChaosWorld implements AsyncDisposable {
         endpoints: this.etcdProxies.map(({ url }) => url),
         store: { provider: 'Local', bucket: this.bucket },
         snapshots: { schedule: '*/15 * * * * *', deltaPeriodMs: 300 },
-        retention: { policy: 'LimitBased', maxBackups: 6, gcPeriodMs: 2_000 },
+        retention: { policy: 'LimitBased', maxBackups: 6, gcPeriodMs: 2_000, graceMs: 0 },
         defrag: { enabled: true, schedule: '7/20 * * * * *', minReclaimBytes: MIB },
         timeouts: { connectMs: 3_000, requestMs: 3_000, snapshotMs: 30_000, defragMs: 30_000 },
         eventBytesMax: 64 * MIB,
