@@ -4,6 +4,7 @@ import type { BucketFacts, ObjectInfo, ObjectLock } from './object-store.ts';
 import { ossBucketFacts, wormOf } from './oss-bucket-facts.ts';
 import type { OssCalls } from './oss-calls.ts';
 import { combineCrc64, crc64 } from './oss-crc64.ts';
+import { decodeOssName, parseOssListPage } from './oss-list-page.ts';
 import { ossRead } from './oss-read.ts';
 import type {
   BucketLimits,
@@ -90,15 +91,13 @@ export class OssBucket implements RemoteBucket {
     const from = next === undefined ? { 'start-after': after } : { 'continuation-token': next };
     const query = queryOf({ prefix, 'max-keys': PAGE_KEYS, 'encoding-type': 'url', ...from });
     const page = await this.#calls.run(
-      { action: 'Listing', key: prefix, signal },
-      async (sdk) => await sdk.listV2(query),
+      { action: 'Listing', key: prefix, signal, readsBody: true },
+      async (sdk, exchange) => {
+        await sdk.listV2(query);
+        return parseOssListPage(exchange.answer?.body ?? Buffer.alloc(0));
+      },
     );
-    const objects = page.objects.map(({ name, size, lastModified }) => ({
-      key: decodeName(name),
-      bytes: size,
-      modifiedAtMs: Date.parse(lastModified),
-    }));
-    return page.isTruncated ? { objects, next: page.nextContinuationToken ?? '' } : { objects };
+    return page;
   }
 
   /** The answer names what is gone; what it does not name is not. */
@@ -174,12 +173,12 @@ export class OssBucket implements RemoteBucket {
       async (sdk) => await sdk.listUploads(query),
     );
     const uploads = page.uploads.map(({ name, uploadId, initiated }) => ({
-      key: decodeName(name),
+      key: decodeOssName(name),
       uploadId,
       startedAtMs: Date.parse(initiated),
     }));
     if (!page.isTruncated) return { uploads };
-    return { uploads, next: JSON.stringify([decodeName(page.nextKeyMarker ?? ''), page.nextUploadIdMarker ?? '']) };
+    return { uploads, next: JSON.stringify([decodeOssName(page.nextKeyMarker ?? ''), page.nextUploadIdMarker ?? '']) };
   }
 
   /** A retention policy of OSS is one of the whole bucket: so many days from when an object was written. */
@@ -235,10 +234,6 @@ function queryOf(query: Record<string, string | undefined>): Record<string, stri
   return Object.fromEntries(
     Object.entries(query).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
   );
-}
-
-function decodeName(name: string): string {
-  return decodeURIComponent(name.replaceAll('+', '%20'));
 }
 
 /** The same memory, not a copy. */

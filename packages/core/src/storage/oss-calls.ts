@@ -9,6 +9,8 @@ interface Call<Expected extends string> {
   action: string;
   key: string;
   signal?: AbortSignal | undefined;
+  /** `work` reads the body of the answer itself. */
+  readsBody?: boolean;
   /** Refusals of OSS that are an answer here. */
   expected?: readonly Expected[];
 }
@@ -55,7 +57,7 @@ export class OssCalls {
    */
   async run<T, Expected extends string = never>(
     call: Call<Expected>,
-    work: (sdk: OssSdk) => Promise<T>,
+    work: (sdk: OssSdk, exchange: OssExchange) => Promise<T>,
   ): Promise<T | Expected> {
     const credentials = await this.#chain.get();
     const first = await this.#try(call, work, credentials);
@@ -69,15 +71,15 @@ export class OssCalls {
   }
 
   async #try<T, Expected extends string>(
-    { action, key, signal, expected = [] }: Call<Expected>,
-    work: (sdk: OssSdk) => Promise<T>,
+    { action, key, signal, readsBody = false, expected = [] }: Call<Expected>,
+    work: (sdk: OssSdk, exchange: OssExchange) => Promise<T>,
     credentials: OssCredentials,
   ): Promise<{ done: true; value: T | Expected } | { done: false; code: string; error: Error }> {
-    const exchange: OssExchange = { signal };
+    const exchange: OssExchange = { signal, readsBody };
     const { sdk, endpoint } = this.#current(credentials);
     try {
       signal?.throwIfAborted();
-      return { done: true, value: await this.#transport.during(exchange, async () => await work(sdk)) };
+      return { done: true, value: await this.#transport.during(exchange, async () => await work(sdk, exchange)) };
     } catch (error) {
       const code = ossCodeOf(exchange);
       const answer = expected.find((candidate) => candidate === code);

@@ -28,11 +28,7 @@ export interface OssSdk {
     options: CallOptions,
   ): Promise<WithHeaders & { stream: AsyncIterable<Buffer> & { destroy(): void } }>;
   head(name: string, options: CallOptions): Promise<WithHeaders>;
-  listV2(query: Record<string, string>): Promise<{
-    objects: { name: string; size: number; lastModified: string }[];
-    isTruncated: boolean;
-    nextContinuationToken: string | null;
-  }>;
+  listV2(query: Record<string, string>): Promise<unknown>;
   deleteMulti(names: string[], options: { quiet: boolean }): Promise<{ deleted: { Key: string }[] }>;
   initMultipartUpload(name: string, options: CallOptions): Promise<{ uploadId: string }>;
   uploadPart(

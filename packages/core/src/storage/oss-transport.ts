@@ -19,6 +19,8 @@ export interface OssTransportOptions {
 /** One request of the SDK, with what the SDK cannot pass on: how to cancel it, and what came back beside the part that it keeps. */
 export interface OssExchange {
   signal?: AbortSignal | undefined;
+  /** Whoever asked reads the body of the answer; the SDK gets an empty one. */
+  readsBody?: boolean;
   /** Set when the server answered. */
   answer?: { status: number; headers: IncomingHttpHeaders; body?: Buffer };
   /** Set when no answer came. */
@@ -44,6 +46,7 @@ interface SdkResponse {
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 15_000;
+const EMPTY_ANSWER = Buffer.from('<Answer><Empty/></Answer>');
 
 export class OssTimeoutError extends Error {
   override readonly name = 'OssTimeoutError';
@@ -92,7 +95,8 @@ export class OssTransport {
       if (request.customResponse === true && status < 300) return { status, headers, res: response };
       const data = await readAll(response);
       exchange.answer.body = data;
-      return { status, headers, data, ...(request.customResponse === true ? {} : { res: { status, headers } }) };
+      const shown = exchange.readsBody === true && status < 300 ? EMPTY_ANSWER : data;
+      return { status, headers, data: shown, ...(request.customResponse === true ? {} : { res: { status, headers } }) };
     } catch (error) {
       exchange.failure = error;
       throw error;
