@@ -270,6 +270,16 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     await eventually(() => count('done') === 2);
   });
 
+  test('a worker that begins while nobody serves the queue waits for it', async (context) => {
+    const { server, bus, work } = await setUp(context);
+    await dispatchTask(bus, gcTask('a'));
+    await server.pause();
+    const { count } = work({ handler: () => Promise.resolve({}) });
+    await eventually(() => count('bus-failed') > 0, { timeoutMs: 60_000 });
+    server.resume();
+    await eventually(() => count('done') === 1, { timeoutMs: 30_000 });
+  });
+
   test('tasks done before a server was killed are not done again', async (context) => {
     const { server, bus, work } = await setUp(context);
     const done = new Map<string, number>();

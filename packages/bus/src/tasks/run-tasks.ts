@@ -49,7 +49,7 @@ const LOOK_PERIOD_MS = 60_000;
 /**
  * Works off the tasks of one kind until the signal is aborted; then resolves. Each free slot pulls one message, so that
  * no message waits behind a slow one, and a cluster whose task fails again and again holds up nobody else.
- * @throws EtcdOpsError when the consumer cannot be made or the bus was closed
+ * @throws EtcdOpsError when the bus refuses the consumer or was closed
  */
 export async function runTasks<K extends Task['kind']>(bus: Bus, options: RunTasksOptions<K>): Promise<void> {
   if (!options.signal.aborted) await new TaskLoop(bus, options).run();
@@ -86,7 +86,8 @@ class TaskLoop<K extends Task['kind']> {
   }
 
   async run(): Promise<void> {
-    await this.#ensureConsumer();
+    await this.#firstConsumer();
+    if (this.#signal.aborted) return;
     const slots = Promise.all(Array.from({ length: this.#options.concurrencyMax }, () => this.#slot()));
     const stopRequested = Promise.withResolvers<void>();
     const onAbort = () => stopRequested.resolve();
@@ -98,6 +99,23 @@ class TaskLoop<K extends Task['kind']> {
       await this.#stop(slots);
     } finally {
       this.#signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A queue that is refused for good ends the worker; one that is electing its leader, or cannot be reached, is waited for. */
+  async #firstConsumer(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const consumer = this.#ensureConsumer();
+      try {
+        await consumer;
+        return;
+      } catch (error) {
+        const failure = toBusError(error, `Preparing for ${this.#options.kind} tasks`);
+        if (!failure.retriable || this.#bus.nc.isClosed()) throw failure;
+        this.#onEvent({ type: 'bus-failed', error: failure });
+        this.#lookAgain(consumer);
+        await rest(this.#signal);
+      }
     }
   }
 
