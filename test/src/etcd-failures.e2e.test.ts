@@ -262,6 +262,32 @@ describe.skipIf(reason !== undefined)('snapshot', () => {
     expect((await again.result).exitCode, again.errors()).toBe(0);
   });
 
+  test('a follower that lags: the full comes from one that does not, and alone it is refused', async () => {
+    const { members, endpoints } = three;
+    const status = JSON.parse(await three.etcdctl('endpoint', 'status', '-w', 'json')) as {
+      Endpoint: string;
+      Status: { leader: string; header: { member_id: string } };
+    }[];
+    const lagging = status.find(({ Status }) => String(Status.leader) !== String(Status.header.member_id))!.Endpoint;
+    const { pid } = members.find(({ endpoint }) => endpoint === lagging)!;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const others = endpoints.filter((endpoint) => endpoint !== lagging);
+      await three.etcdctl('--endpoints', others.join(','), 'put', 'behind', 'its back');
+      const limit = ['--etcd-connection-timeout', '3s', '-o', 'json'];
+      const taken = await snapshot(['--once', '--endpoints', endpoints.join(','), ...limit]);
+      expect(taken.exitCode, taken.stderr).toBe(0);
+      const head = JSON.parse(await three.etcdctl('--endpoints', others.join(','), 'get', 'behind', '-w', 'json')) as {
+        header: { revision: number };
+      };
+      expect((JSON.parse(taken.stdout) as { full: { revision: number } }).full.revision).toBe(head.header.revision);
+      const alone = await snapshot(['--once', '--endpoints', lagging, '--etcd-connection-timeout', '3s']);
+      expectFailure(alone, { code: 'ETCD_UNREACHABLE', exitCode: 8, says: /no answer within [\d.]+ s/ });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+
   // Last, for it takes the quorum away.
   test('a cluster without a quorum', async () => {
     await Promise.all(three.members.slice(1).map((member) => member.kill()));

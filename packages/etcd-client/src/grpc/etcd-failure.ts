@@ -41,12 +41,17 @@ const TOKEN_TEXT = /invalid auth token|revision in header is old|user name is em
 /** Says what happened in the project's codes, naming the endpoint and the call. */
 export function etcdFailure(place: CallPlace, failure: CallStatus): EtcdOpsError {
   const code = codeOf(failure);
-  const said = failure.details || 'no reason given';
+  const said = withoutJargon(failure.details) || 'no reason given';
   const explanation = code === 'ETCD_AUTH' ? refusal(place, said) : undefined;
   return new EtcdOpsError(code, {
     message: `${place.call} at ${place.endpoint}: ${explanation === undefined ? said : `${explanation} (etcd: ${said})`}`,
     facts: { endpoint: place.endpoint, user: place.user, needs: place.needs },
   });
+}
+
+/** grpc-js tells how its own parts spent the time. */
+function withoutJargon(details: string): string {
+  return details.replace(/^Deadline exceeded after ([\d.]+)s\b.*$/s, 'no answer within $1 s');
 }
 
 /** What a refusal means: etcd says the same in many ways, by call and version. */
