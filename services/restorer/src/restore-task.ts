@@ -1,6 +1,6 @@
 import type { ClusterSpec, RestoreTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
 import { parseInitialCluster, readInventory, restoreAround, type Identities, type ObjectStore } from '@etcd-ops/core';
-import { assertBelowRoots } from './restore-roots.ts';
+import { withPinnedTargets, type Target } from './pinned-targets.ts';
 
 export interface RestoreTaskOptions {
   spec: ClusterSpec;
@@ -14,22 +14,24 @@ export interface RestoreTaskOptions {
  * Restores into the directories that the task names. The roots are asked again here: a task may have come into the queue by
  * another way than the request, and a link may have changed since.
  */
-export async function runRestoreTask(
+export async function runRestoreTask(task: RestoreTask, options: RestoreTaskOptions): Promise<TaskOutcome> {
+  const { roots } = options;
+  return await withPinnedTargets(task.dataDirs, roots, (dataDirs) => restoreInto(dataDirs, task, options));
+}
+
+async function restoreInto(
+  dataDirs: Target[],
   task: RestoreTask,
-  { spec, store, roots, identities, context }: RestoreTaskOptions,
+  { spec, store, identities, context }: RestoreTaskOptions,
 ): Promise<TaskOutcome> {
   const { signal, progress } = context;
-  for (const { dataDir, walDir } of task.dataDirs) {
-    await assertBelowRoots(dataDir, roots);
-    if (walDir !== undefined) await assertBelowRoots(walDir, roots);
-  }
   progress({ phase: 'plan', bytesDone: 0 });
   const { leaseUnknownTtlSeconds, skipHashCheck, target } = task;
   const report = await restoreAround({
     store,
     inventory: await readInventory(store, spec.name, { signal }),
     restoreTo: task.to,
-    dataDirs: task.dataDirs,
+    dataDirs,
     initialCluster: parseInitialCluster(task.initialCluster),
     token: task.token,
     identities,
@@ -49,7 +51,7 @@ export async function runRestoreTask(
       rowsAppended: report.rowsAppended,
       bytesFetched: report.bytesFetched,
       databaseBytes: report.databaseBytes,
-      dataDirs: report.members.map(({ dataDir }) => dataDir),
+      dataDirs: task.dataDirs.map(({ dataDir }) => dataDir),
       leases: { ...report.leases, unknown: report.leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },
       damaged: report.damaged,
       warnings: report.warnings,
