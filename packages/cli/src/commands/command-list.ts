@@ -9,6 +9,7 @@ import { hashCommand } from './hash.ts';
 import { infoCommand } from './info.ts';
 import { inspectCommand } from './inspect.ts';
 import { listCommand } from './list.ts';
+import { mergeCommand } from './merge.ts';
 import { natsConfigCommand } from './nats-config.ts';
 import { pinCommand } from './pin.ts';
 import { restoreCommand } from './restore.ts';
@@ -17,6 +18,7 @@ import { snapshotCommand } from './snapshot.ts';
 import { statusCommand } from './status.ts';
 import { unpinCommand } from './unpin.ts';
 import { upCommand } from './up.ts';
+import { verifyCommand } from './verify.ts';
 import { versionCommand } from './version.ts';
 
 /** Every command, in the order of the first page of help. */
@@ -30,7 +32,9 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   hashCommand,
   statusCommand,
+  verifyCommand,
   compactCommand,
+  mergeCommand,
   gcCommand,
   pinCommand,
   unpinCommand,

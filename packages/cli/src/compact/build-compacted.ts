@@ -7,6 +7,7 @@ import {
   hashKV,
   restoreAround,
   type CompactStoreReport,
+  type HashKVOptions,
   type HashKVResult,
   type Identities,
   type Inventory,
@@ -18,6 +19,8 @@ export interface BuildOptions {
   store: ObjectStore;
   inventory: Inventory;
   plan: RestorePlan;
+  /** The revision to compact at: those from it on stay restorable. */
+  compactAt: number;
   identities: Identities | undefined;
   /** An empty directory of our own. */
   scratch: string;
@@ -26,7 +29,7 @@ export interface BuildOptions {
 }
 
 export interface BuiltStore {
-  /** The database file, compacted at its head, without etcd's trailing hash. */
+  /** The database file, compacted, without etcd's trailing hash. */
   path: string;
   /** What it was made of: the plan, or another one round a damaged object. */
   plan: RestorePlan;
@@ -40,7 +43,7 @@ const SCRATCH_CLUSTER = [{ name: 'compact', peerUrls: ['http://localhost:2380'] 
 
 /** @throws EtcdOpsError of restore and compaction; PROOF_FAILED when the new file does not hash as the restored rows do. */
 export async function buildCompacted(options: BuildOptions): Promise<BuiltStore> {
-  const { store, inventory, plan, identities, scratch, signal, onProgress } = options;
+  const { store, inventory, plan, compactAt, identities, scratch, signal, onProgress } = options;
   const dataDir = join(scratch, 'restored');
   const { plan: used } = await restoreAround({
     store,
@@ -55,9 +58,9 @@ export async function buildCompacted(options: BuildOptions): Promise<BuiltStore>
   });
   const restored = join(dataDir, 'member', 'snap', 'db');
   const path = join(scratch, 'compacted.db');
-  const report = await compactStore(restored, path, { signal, onProgress });
-  const expected = await hashOf(restored, report.revision, signal);
-  const hash = await hashOf(path, report.revision, signal);
+  const report = await compactStore(restored, path, { revision: compactAt, signal, onProgress });
+  const expected = await hashOf(restored, { revision: report.revision, compactRevision: compactAt, signal });
+  const hash = await hashOf(path, { revision: report.revision, compactRevision: compactAt, signal });
   if (hash.hash !== expected.hash) {
     throw new EtcdOpsError('PROOF_FAILED', {
       message: `The compacted database hashes to ${hash.hash} at revision ${hash.revision}, the restored rows to ${expected.hash}; nothing was stored`,
@@ -69,7 +72,7 @@ export async function buildCompacted(options: BuildOptions): Promise<BuiltStore>
   return { path, plan: used, report, hash };
 }
 
-async function hashOf(path: string, revision: number, signal: AbortSignal): Promise<HashKVResult> {
+async function hashOf(path: string, options: HashKVOptions): Promise<HashKVResult> {
   using file = BoltFile.open(path);
-  return await hashKV(file, { revision, compactRevision: revision, signal });
+  return await hashKV(file, options);
 }

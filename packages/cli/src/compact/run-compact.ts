@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os';
 import {
   EtcdOpsError,
-  planRestoreFrom,
   readInventory,
   type FullManifest,
   type Packing,
@@ -17,10 +16,11 @@ import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 import { buildCompacted } from './build-compacted.ts';
+import { planCompaction, type HistoryOptions } from './compact-plan.ts';
 import { makeScratch } from './scratch-directory.ts';
 import { storeFull } from './store-full.ts';
 
-export interface CompactOptions extends RepositoryOptions, PackingOptions, IdentityOptions {
+export interface CompactOptions extends RepositoryOptions, PackingOptions, IdentityOptions, HistoryOptions {
   tempDir?: string;
   output: 'table' | 'json';
   progress?: ProgressMode;
@@ -40,25 +40,27 @@ interface Compacted {
 /**
  * Joins the newest full and its deltas into one more full: restored in scratch space, compacted at its head, written without free pages,
  * proved, stored. Nothing is removed, and no directory that was there before is touched.
- * @throws EtcdOpsError NO_BACKUP; NOTHING_TO_DO when the newest full is the head and compacted already.
+ * @throws EtcdOpsError NO_BACKUP; NOTHING_TO_DO when the newest full is the head and compacted there already; REVISION_NOT_RESTORABLE,
+ *   TIME_NOT_RESTORABLE and USAGE about where to compact.
  */
 export async function runCompact(options: CompactOptions): Promise<void> {
   const begin = performance.now();
   using cancel = cancelOnSignal();
   const { signal } = cancel;
   const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName, { signal });
-  const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
-  requireWork(plan);
+  const all = await readInventory(store, options.clusterName, { signal });
   const packing = await packingOf(options);
   const identities = await identitiesOf(options);
+  const context = { store, inventory: all, identities, nowMs: Date.now(), signal };
+  const { inventory, plan, compactAt } = await planCompaction(options, context);
+  requireWork(plan, compactAt);
   refusePlainCopy(plan, packing);
   await using directory = await makeScratch(scratchRoot(options));
   const scratch = directory.path;
   const progress = new ProgressLine(process.stderr, options.progress);
   try {
     const onProgress = (phase: string, done: number, total: number): void => progress.update(phase, done, total);
-    const built = await buildCompacted({ store, inventory, plan, identities, scratch, signal, onProgress });
+    const built = await buildCompacted({ store, inventory, plan, compactAt, identities, scratch, signal, onProgress });
     const stored = await storeFull({ store, built, packing, scratch, signal, onProgress });
     progress.clear();
     const { plan: used, report } = built;
@@ -90,11 +92,11 @@ function refusePlainCopy({ full, deltas, cluster }: RestorePlan, { recipients }:
   });
 }
 
-/** Compacting again what is compacted at its head would give the same rows. */
-function requireWork({ full, deltas, revision, cluster }: RestorePlan): void {
-  if (deltas.length > 0 || full.revision !== revision || full.manifest.compactRevision < revision) return;
+/** Compacting again what is compacted there would give the same rows. */
+function requireWork({ full, deltas, revision, cluster }: RestorePlan, compactAt: number): void {
+  if (deltas.length > 0 || full.revision !== revision || full.manifest.compactRevision < compactAt) return;
   throw new EtcdOpsError('NOTHING_TO_DO', {
-    message: `The newest full of ${cluster} is at revision ${revision}, its head, and compacted there: ${full.key}`,
+    message: `The newest full of ${cluster} is at revision ${revision}, its head, and compacted at ${compactAt} already: ${full.key}`,
   });
 }
 
@@ -113,7 +115,7 @@ function emit(compacted: Compacted, output: 'table' | 'json'): void {
   }
   const rows = [
     ['full', key],
-    ['revision', `${formatCount(revision)} of timeline ${timeline}, compacted there`],
+    ['revision', `${formatCount(revision)} of timeline ${timeline}, compacted at ${formatCount(compactRevision)}`],
     ['made of', `${base} and ${formatCount(deltas)} deltas`],
     ['rows', `${formatCount(rowsKept)} kept, ${formatCount(rowsDropped)} of older revisions left away`],
     ['database', `${formatBytes(bytesBefore)} before, ${formatBytes(plainBytes)} now`],

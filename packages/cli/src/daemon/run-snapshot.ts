@@ -1,9 +1,9 @@
-import { resolve } from 'node:path';
 import { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from '@etcd-ops/bus';
 import { EtcdOpsError, readRecipients } from '@etcd-ops/core';
 import { parseEndpoint } from '@etcd-ops/etcd-client';
 import { scheduleProblems } from '@etcd-ops/scheduler';
 import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
+import { etcdSpecOf } from '../options/etcd-spec.ts';
 import { FLAGS_OF_RETENTION, retentionSpec, type RetentionFlagOptions } from '../options/retention-options.ts';
 import {
   identitiesOf,
@@ -113,9 +113,7 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
   const input: ClusterSpecInput = {
     version: 1,
     name: options.clusterName,
-    endpoints: endpointsOf(options),
-    ...tlsOf(options),
-    ...authOf(options),
+    ...etcdSpecOf(options),
     store: storeSpec(options),
     snapshots: {
       schedule: options.schedule,
@@ -175,53 +173,6 @@ const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
 function flagOf(path: readonly PropertyKey[]): string {
   const field = path.filter((part) => typeof part === 'string').join('.');
   return FLAGS_OF_FIELDS[field] ?? field;
-}
-
-/** `--insecure-transport false` as etcdctl has it: nothing goes over the wire in plain text. */
-function endpointsOf({ endpoints = ['127.0.0.1:2379'], insecureTransport }: SnapshotOptions): string[] {
-  if (insecureTransport !== false) return endpoints;
-  const plain = endpoints.filter((endpoint) => endpoint.startsWith('http://'));
-  if (plain.length > 0) {
-    throw new EtcdOpsError('USAGE', {
-      message: `${plain.join(', ')} is plain text, which --insecure-transport false forbids`,
-      remedy: 'Write https://, or leave --insecure-transport false away.',
-    });
-  }
-  return endpoints.map((endpoint) => (endpoint.includes('://') ? endpoint : `https://${endpoint}`));
-}
-
-function tlsOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'tls'> {
-  const tls = {
-    ...(options.cacert === undefined ? {} : { caFile: resolve(options.cacert) }),
-    ...(options.cert === undefined ? {} : { certFile: resolve(options.cert) }),
-    ...(options.key === undefined ? {} : { keyFile: resolve(options.key) }),
-    ...(options.insecureSkipTlsVerify ? { insecureSkipVerify: true } : {}),
-  };
-  return Object.keys(tls).length === 0 ? {} : { tls };
-}
-
-/** One user for everything, or one that reads for the capture and one with the role root for the rest. */
-function authOf(options: SnapshotOptions): Pick<ClusterSpecInput, 'auth' | 'maintenanceAuth'> {
-  const auth = credential(options.etcdUsername, options.etcdPasswordFile, '--etcd-password-file');
-  const maintenanceAuth = credential(
-    options.maintenanceUsername,
-    options.maintenancePasswordFile,
-    '--maintenance-password-file',
-  );
-  return { ...(auth === undefined ? {} : { auth }), ...(maintenanceAuth === undefined ? {} : { maintenanceAuth }) };
-}
-
-function credential(
-  username: string | undefined,
-  passwordFile: string | undefined,
-  flag: string,
-): { username: string; passwordFile: string } | undefined {
-  if (username === undefined) return undefined;
-  if (passwordFile !== undefined) return { username, passwordFile: resolve(passwordFile) };
-  throw new EtcdOpsError('CONFIG_INVALID', {
-    message: `The user ${username} has no password`,
-    remedy: `Give ${flag}; a password on the command line would be visible to everybody on the host.`,
-  });
 }
 
 /** Without a scheme the certificates decide; without those, everything goes over the wire as it is. */

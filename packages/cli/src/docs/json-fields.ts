@@ -1,6 +1,7 @@
 import { APPLY } from './fleet-fields.ts';
 import { INSPECT } from './inspect-fields.ts';
 import { GC_APPLIED, GC_PLAN, LISTED_PINS, PINNED, UNPINNED } from './retention-fields.ts';
+import { LISTED_PROOFS, MERGED, VERIFIED } from './verify-fields.ts';
 import { BEFORE_DELETE, PLAN, RESTORED, SAFE_BUMP } from './restore-fields.ts';
 
 /** One JSON document that a command may print, field by field: `timelines[].fulls[].key`, `phaseMs.*`. */
@@ -43,6 +44,7 @@ const LIST = {
   'damaged[].key': 'an object that cannot be read',
   'damaged[].reason': 'why',
   ...LISTED_PINS,
+  ...LISTED_PROOFS,
 };
 
 const STATUS = {
@@ -240,6 +242,8 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     { title: '`gc plan -o json`', fields: GC_PLAN },
     { title: '`gc apply -o json`', fields: GC_APPLIED },
   ],
+  verify: [{ title: '`-o json`', fields: VERIFIED }],
+  merge: [{ title: '`-o json`', fields: MERGED }],
   pin: [{ title: '`-o json`', fields: PINNED }],
   unpin: [{ title: '`-o json`', fields: UNPINNED }],
   compact: [

@@ -3,10 +3,12 @@ import {
   markedKeys,
   noBackup,
   readInventory,
+  readProofs,
   restorableRanges,
   type FullEntry,
   type Gap,
   type Inventory,
+  type Proofs,
   type PinRecord,
   type TimelineInventory,
   openStore,
@@ -15,6 +17,7 @@ import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
 import { formatTime } from '../output/times.ts';
+import { describeProofs, sayProofs } from './describe-proofs.ts';
 import { storeSpec } from './store-spec.ts';
 
 const SHOWN_MAX = 20;
@@ -23,9 +26,10 @@ const SHOWN_MAX = 20;
 export async function runList(options: RepositoryOptions & { output: 'table' | 'json' }): Promise<void> {
   const store = await openStore(storeSpec(options));
   const inventory = await readInventory(store, options.clusterName);
-  if (options.output === 'json') emitJson(describe(inventory));
+  const proofs = await readProofs(store, options.clusterName);
+  if (options.output === 'json') emitJson(describe(inventory, proofs));
   // Empty tables would only hide what is said below.
-  else if (holdsAnything(inventory)) emitText(renderInventory(inventory));
+  else if (holdsAnything(inventory)) emitText([renderInventory(inventory), ...sayProofs(inventory, proofs)].join('\n'));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
     throw noBackup(inventory);
   }
@@ -35,7 +39,7 @@ function holdsAnything({ timelines, incomplete, damaged, foreign }: Inventory): 
   return timelines.length + incomplete.length + damaged.length + foreign.length > 0;
 }
 
-function describe(inventory: Inventory): unknown {
+function describe(inventory: Inventory, proofs: Proofs): unknown {
   return {
     cluster: inventory.cluster,
     restorable: restorableRanges(inventory).map(({ fromTimeMs, toTimeMs, ...range }) => ({
@@ -44,6 +48,8 @@ function describe(inventory: Inventory): unknown {
       toTime: iso(toTimeMs),
     })),
     gaps: gaps(inventory),
+    proofs: describeProofs(proofs),
+    doubts: inventory.doubts ?? [],
     timelines: inventory.timelines.map(({ timeline, record, fulls, deltas }) => ({
       timeline,
       cause: record?.cause,

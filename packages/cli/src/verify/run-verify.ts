@@ -1,0 +1,114 @@
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import {
+  EtcdOpsError,
+  openStore,
+  parseObjectKey,
+  readInventory,
+  verifyRepository,
+  writeProof,
+  type ObjectStore,
+  type ProofRecord,
+  type VerifyDepth,
+  type VerifyReport,
+  type VerifyScope,
+} from '@etcd-ops/core';
+import { makeScratch } from '../compact/scratch-directory.ts';
+import type { EtcdOptions } from '../options/etcd-options.ts';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { cancelOnSignal } from '../output/cancel-on-signal.ts';
+import { emitJson, emitText } from '../output/emit.ts';
+import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
+import { formatNumberOf } from '../output/table.ts';
+import { storeSpec } from '../restore/store-spec.ts';
+import { hashOfCluster } from './cluster-hash.ts';
+import { renderReport, reportDocument } from './render-report.ts';
+
+export interface VerifyOptions extends RepositoryOptions, EtcdOptions, IdentityOptions {
+  quick: boolean;
+  prove: boolean;
+  snapshot?: string;
+  revision?: number;
+  newest: boolean;
+  timeline?: number;
+  againstCluster: boolean;
+  record: boolean;
+  witnesses: number;
+  tempDir?: string;
+  output: 'table' | 'json';
+  progress: ProgressMode;
+}
+
+/**
+ * Prints the report.
+ * @throws EtcdOpsError of `verifyRepository`, of the store and of the cluster; OBJECT_DAMAGED, PROOF_FAILED or REVISION_NOT_RESTORABLE
+ *   when the verdict is not that all is sound.
+ */
+export async function runVerify(options: VerifyOptions): Promise<void> {
+  const depth = depthOf(options);
+  using cancel = cancelOnSignal();
+  const { signal } = cancel;
+  const store = await openStore(storeSpec(options));
+  const identities = await identitiesOf(options);
+  const inventory = await readInventory(store, options.clusterName, { signal });
+  const clusterHashes = options.againstCluster ? [await hashOfCluster(options, inventory, signal)] : [];
+  await using scratch = await makeScratch(resolve(options.tempDir ?? tmpdir()));
+  const line = new ProgressLine(process.stderr, options.progress);
+  try {
+    const report = await verifyRepository({
+      ...{ store, inventory, depth, scope: scopeOf(options), clusterHashes, identities, signal },
+      scratchDir: scratch.path,
+      witnessesMax: options.witnesses,
+      onProgress: (phase, done, total) => line.update(phase, done, total),
+      onProof: async (record) => {
+        if (options.record) await keep(store, record, signal);
+      },
+    });
+    line.clear();
+    emit(report, options);
+  } finally {
+    line.clear();
+  }
+}
+
+function depthOf({ quick, prove, againstCluster, record }: VerifyOptions): VerifyDepth {
+  if (prove) return 'prove';
+  if (againstCluster || record) {
+    throw new EtcdOpsError('USAGE', {
+      message: `--${againstCluster ? 'against-cluster' : 'record'} is about what --prove finds: give both`,
+    });
+  }
+  return quick ? 'quick' : 'read';
+}
+
+function scopeOf({ snapshot, revision, newest, timeline }: VerifyOptions): VerifyScope {
+  if (snapshot !== undefined) return { kind: 'snapshot', key: snapshot };
+  if (revision !== undefined) return { kind: 'revision', revision, timeline };
+  return newest ? { kind: 'newest' } : { kind: 'all', timeline };
+}
+
+async function keep(store: ObjectStore, record: ProofRecord, signal: AbortSignal): Promise<void> {
+  const full = parseObjectKey(record.full);
+  if (full?.kind === 'full') await writeProof(store, record, full, { signal });
+}
+
+/** What the process says at the end: its exit code is that of the code. */
+const FAILURES = {
+  partial: { code: 'REVISION_NOT_RESTORABLE', what: 'is sound, but not all of it can be restored, or read here' },
+  failed: { code: 'PROOF_FAILED', what: 'holds things that must be equal and are not' },
+  damaged: { code: 'OBJECT_DAMAGED', what: 'holds damaged objects' },
+} as const;
+
+function emit(report: VerifyReport, { output }: VerifyOptions): void {
+  const { verdict, findings, cluster } = report;
+  if (output === 'json') emitJson(reportDocument(report));
+  else emitText(renderReport(report));
+  if (verdict === 'sound') return;
+  const { code, what } = FAILURES[verdict];
+  const count = findings.filter(({ kind }) => kind !== 'note').length;
+  throw new EtcdOpsError(code, {
+    message: `The repository of ${cluster} ${what}: ${formatNumberOf(count, 'finding')}`,
+    remedy: 'Each finding above says what to do.',
+  });
+}
