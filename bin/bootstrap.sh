@@ -164,9 +164,12 @@ host_release() {
   (. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_CODENAME:-host}") || echo 'unknown host'
 }
 
-# fetch_servers <suite>: unpacks Debian's etcd and nats-server of a suite into .tools/deb/<suite>, without installing: postinst
-# would start both. A suite of Debian other than the host's is read from the same mirror. False, with the log, when it fails.
-fetch_servers() {
+# fetch_packages <suite> <folder> <package>...: unpacks Debian's packages of a suite into .tools/deb/<folder>, without installing:
+# postinst would start the servers. A suite of Debian other than the host's is read from the same mirror. False, with the log,
+# when it fails.
+fetch_packages() {
+  wanted_suite=$1 folder=$2
+  shift 2
   part=$tools/deb.part.$$
   mkdir -p "$part/lists/partial" "$part/cache/archives/partial" "$part/debs" "$part/tree" "$tools/deb"
   cat >"$part/apt.conf" <<CONF
@@ -186,24 +189,27 @@ CONF
   mirror=
   [ "${host% *}" != debian ] || mirror=$(apt-get -c "$part/apt.conf" --print-uris update 2>>"$log" |
     sed -n -E "s#^'(.*)/dists/(${host#* }|stable|oldstable|oldoldstable|testing|unstable|sid)/InRelease'.*#\1#p" | head -n 1)
-  if [ -n "$mirror" ] && [ "$1" != host ]; then
+  if [ -n "$mirror" ] && [ "$wanted_suite" != host ]; then
     keyring=$(ls /usr/share/keyrings/debian-archive-keyring.gpg /usr/share/keyrings/debian-archive-keyring.pgp 2>/dev/null | head -n 1)
-    echo "deb [${keyring:+signed-by=$keyring}] $mirror $1 main" | sed 's/\[\] //' >"$part/sources.list"
+    echo "deb [${keyring:+signed-by=$keyring}] $mirror $wanted_suite main" | sed 's/\[\] //' >"$part/sources.list"
     printf 'Dir::Etc::sourcelist "%s";\nDir::Etc::sourceparts "/dev/null";\n' "$part/sources.list" >>"$part/apt.conf"
-  elif [ "$1" != "${host#* }" ]; then
+  elif [ "$wanted_suite" != "${host#* }" ]; then
     echo "the sources of this ${host% *} name no mirror of Debian" >>"$log"
     return 1
   fi
   # One broken third-party source makes an update fail that is good enough: the download decides.
   apt-get -qq -c "$part/apt.conf" update >>"$log" 2>&1 </dev/null || :
-  (cd "$part/debs" && apt-get -qq -c "$part/apt.conf" download etcd-server etcd-client nats-server) >>"$log" 2>&1 </dev/null || return 1
+  (cd "$part/debs" && apt-get -qq -c "$part/apt.conf" download "$@") >>"$log" 2>&1 </dev/null || return 1
   for deb in "$part"/debs/*.deb; do
     dpkg-deb -x "$deb" "$part/tree" >>"$log" 2>&1 || return 1
   done
-  rm -rf "$tools/deb/$1"
-  mv "$part/tree" "$tools/deb/$1"
+  rm -rf "$tools/deb/$folder"
+  mv "$part/tree" "$tools/deb/$folder"
   rm -rf "$part"
 }
+
+# fetch_servers <suite>: etcd and nats-server into .tools/deb/<suite>.
+fetch_servers() { fetch_packages "$1" "$1" etcd-server etcd-client nats-server; }
 
 can_unpack_debian() { command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1; }
 
@@ -235,4 +241,16 @@ ensure_test_servers() {
     fi
     unlock
   done
+}
+
+# The age tool, which tests hold encrypted backups against; skipped like the rest where it cannot be had.
+ensure_test_age() {
+  if has_server age age-keygen || ! can_unpack_debian; then return 0; fi
+  lock
+  if ! has_server age age-keygen; then
+    say 'fetching the age tool for the tests (one time) ...'
+    host_suite=$(host_release)
+    fetch_packages "${host_suite#* }" age age || say "the age tool could not be fetched, tests that need it are skipped: $(cause)"
+  fi
+  unlock
 }

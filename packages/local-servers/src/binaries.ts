@@ -8,6 +8,8 @@ const VERSION_ARGUMENTS = {
   etcdctl: ['version'],
   etcdutl: ['version'],
   'nats-server': ['--version'],
+  age: ['--version'],
+  'age-keygen': ['--version'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type BinaryName = keyof typeof VERSION_ARGUMENTS;

@@ -221,7 +221,7 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
       fields: {
         kind: '`full` or `delta`',
         key: 'its key',
-        '*': 'its manifest, or the facts in its footer; see FORMAT.md',
+        '*': 'its manifest, or the facts in its footer (of an encrypted delta without a key: what it says in clear); see FORMAT.md',
       },
     },
   ],
