@@ -13,7 +13,7 @@ import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
-import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
+import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable } from '../output/table.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 import { buildCompacted } from './build-compacted.ts';
 import { planCompaction, type HistoryOptions } from './compact-plan.ts';
@@ -116,7 +116,7 @@ function emit(compacted: Compacted, output: 'table' | 'json'): void {
   const rows = [
     ['full', key],
     ['revision', `${formatCount(revision)} of timeline ${timeline}, compacted at ${formatCount(compactRevision)}`],
-    ['made of', `${base} and ${formatCount(deltas)} deltas`],
+    ['made of', `${base} and ${formatNumberOf(deltas, 'delta')}`],
     ['rows', `${formatCount(rowsKept)} kept, ${formatCount(rowsDropped)} of older revisions left away`],
     ['database', `${formatBytes(bytesBefore)} before, ${formatBytes(plainBytes)} now`],
     ['stored', formatBytes(storedBytes)],

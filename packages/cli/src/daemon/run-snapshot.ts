@@ -68,6 +68,7 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
   // A typing error in a key must be told now, and not at the first backup.
   if (cluster.encryption !== undefined) await readRecipients(cluster.encryption);
   await identitiesOf(options);
+  const http = parseAddress(options.http);
   const nats = await natsAccess(options);
   const stateDir = options.stateDir ?? stateDirectory(options);
   if (options.once === true) {
@@ -85,7 +86,7 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     restoreRoots: options.restoreRoot ?? [],
     identityFiles: options.identityFile,
     logger,
-    http: parseAddress(options.http),
+    http,
     nats,
   });
   logger.info({ cluster: cluster.name, endpoints: cluster.endpoints, httpPort: daemon.httpPort }, 'Backing up');
@@ -193,7 +194,10 @@ export function parseAddress(address: string): { host: string; port: number } {
   const separator = address.lastIndexOf(':');
   const port = Number(address.slice(separator + 1));
   if (separator < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new EtcdOpsError('USAGE', { message: `--http ${address} is not host:port` });
+    throw new EtcdOpsError('USAGE', {
+      message: `--http ${address} is not host:port`,
+      remedy: 'Write it as 127.0.0.1:9100; port 0 takes any that is free.',
+    });
   }
   return { host: address.slice(0, separator).replace(/^\[(.*)\]$/, '$1'), port };
 }

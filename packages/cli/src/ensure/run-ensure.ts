@@ -137,7 +137,8 @@ async function carryOut(decision: Decision, state: DataDirState, context: Contex
       return { action: 'left', dataDir, state, movedTo: [], warnings: decision.warnings };
     case 'refuse':
       throw new EtcdOpsError(decision.code, {
-        message: `${dataDir}: ${decision.reason}`,
+        message: decision.reason.startsWith(dataDir) ? decision.reason : `${dataDir}: ${decision.reason}`,
+        facts: { path: dataDir },
         ...(decision.code === 'DATA_DIR_BROKEN'
           ? { remedy: 'There is no backup to restore from: check --bucket and --cluster-name; nothing was touched.' }
           : {}),

@@ -1,6 +1,6 @@
 import type { LeaseMode, RestoreAroundReport, RestorePlan, SafeBump } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
-import { formatBytes, formatCount, formatDuration, renderTable } from '../output/table.ts';
+import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable } from '../output/table.ts';
 import type { StartFiles } from '../start-files/write-start-files.ts';
 import { describeBeforeDelete, type BeforeDelete } from './before-delete.ts';
 import type { MemberPlan } from './member-directories.ts';
@@ -91,7 +91,7 @@ export function emitReport(
       [
         ['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`],
         ...changeRows({ beforeDelete: context.beforeDelete, bumped, safeBump }),
-        ['from', `${report.full.key} and ${formatCount(report.deltas)} deltas`],
+        ['from', `${report.full.key} and ${formatNumberOf(report.deltas, 'delta')}`],
         ['rows appended', formatCount(report.rowsAppended)],
         [
           'leases',

@@ -98,6 +98,10 @@ test('a schedule that can never be followed is told with its line, one in the de
   ).toEqual([expect.stringMatching(/the cluster test: timezone: there is no time zone/)]);
 });
 
+test('a file that is no map of settings is told as a whole', () => {
+  expect(problems('36')).toEqual([expect.stringMatching(/^fleet\.yaml, line 1: the file: /)]);
+});
+
 test('the password file of the second user is meant from the file, too', () => {
   const two = GOOD.replace('    auth:', '    maintenanceAuth: { username: root, passwordFile: pki/root }\n    auth:');
   expect(read(two).clusters[1]?.maintenanceAuth?.passwordFile).toBe('/etc/etcd-ops/pki/root');

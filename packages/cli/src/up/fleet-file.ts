@@ -140,7 +140,7 @@ class FleetReader {
       const path = this.#whereWritten(issue.path, prefix, merged);
       const at = issue.path.map(String).join('.');
       const missing = issue.code === 'invalid_type' && !this.#has(path);
-      const said = missing ? `${at} is missing` : `${at}: ${issue.message}`;
+      const said = missing ? `${at} is missing` : `${at === '' ? 'the file' : at}: ${issue.message}`;
       const remedy = missing ? `Add it: ${at}: ...` : 'Correct the value; docs/OPERATIONS.md shows a whole file.';
       this.#add(path, `${subject(merged?.written)}${said}`, remedy);
     }

@@ -87,4 +87,7 @@ it('derives names of variables from names of settings', () => {
 it('finds the nearest name, and none when nothing is near', () => {
   expect(nearestName('logLevle', ['logLevel', 'logFormat'])).toBe('logLevel');
   expect(nearestName('q', ['logLevel'])).toBeUndefined();
+  // Two letters that changed places are one slip, also in a short name.
+  expect(nearestName('pord', ['staging', 'prod'])).toBe('prod');
+  expect(nearestName('dorp', ['prod'])).toBeUndefined();
 });
