@@ -27,4 +27,5 @@ export { type S3Bucket, type S3LifecycleRule, type S3Object, type S3Upload } fro
 export { type ServerFault, type ServerFaultEffect } from './server-faults.ts';
 export { spawnGuarded, type GuardedProcess, type SpawnGuardedOptions } from './guarded-process.ts';
 export { initialClusterOf, planMembers, startEtcd, type LocalEtcd, type StartEtcdOptions } from './start-etcd.ts';
+export { findVersitygw, startVersitygw, type LocalS3Gateway } from './start-versitygw.ts';
 export { tempDir, type TempDir } from './temp-dir.ts';

@@ -60,9 +60,12 @@ export class CredentialFiles {
   }
 }
 
+/** All values have such names; what else lies in the folder is nobody's business here. */
+const VALUE_NAME = /^[A-Za-z]{1,64}$/;
+
 /** Mounted Kubernetes secrets also hold hidden folders (`..data`). */
 async function filesOf(directory: string): Promise<string[]> {
-  const names = (await readdir(directory)).filter((name) => !name.startsWith('.')).toSorted();
+  const names = (await readdir(directory)).filter((name) => VALUE_NAME.test(name)).toSorted();
   return names.slice(0, FILES_MAX).map((name) => join(directory, name));
 }
 
@@ -80,7 +83,9 @@ async function versionOf(paths: readonly string[]): Promise<string> {
 async function readFolder(paths: readonly string[]): Promise<CredentialValues> {
   const values: Record<string, string> = {};
   for (const path of paths) {
-    if ((await stat(path)).isFile()) values[path.slice(path.lastIndexOf('/') + 1)] = await readText(path);
+    const found = await stat(path);
+    if (!found.isFile() || found.size > FILE_BYTES_MAX) continue;
+    values[path.slice(path.lastIndexOf('/') + 1)] = await readText(path);
   }
   return values;
 }

@@ -48,6 +48,7 @@ export function createS3Client({ spec, settings, identity, onServerTime }: S3Cli
     ...credentialsOf(settings, identity),
   };
   const client = new S3Client(config);
+  if (checksums === 'crc32') announceCrc32(client);
   if (checksums.startsWith('md5')) addContentMd5(client, checksums === 'md5');
   observeServerTime(client, onServerTime);
   return client;
@@ -117,6 +118,17 @@ function addContentMd5(client: S3Client, ofParts: boolean): void {
       return await next(args);
     },
     { step: 'build', name: 'contentMd5', priority: 'low' },
+  );
+}
+
+/** The parts of an upload carry checksums only of the kind that was announced when it began; the SDK announces none by itself. */
+function announceCrc32(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      if (context.commandName !== 'CreateMultipartUploadCommand') return await next(args);
+      return await next({ ...args, input: { ...args.input, ChecksumAlgorithm: 'CRC32' } });
+    },
+    { step: 'initialize', name: 'announceCrc32' },
   );
 }
 

@@ -139,6 +139,13 @@ describe('credentials', () => {
     expect(await (await world.open()).put('newline', Buffer.from('x'))).toBe('created');
   });
 
+  test('what else lies in the folder is left alone', async () => {
+    await writeFile(join(world.credentials, 'backup'), Buffer.alloc(2_000_000));
+    await writeFile(join(world.credentials, 'notes.txt'), 'x');
+    await mkdir(join(world.credentials, 'region'));
+    expect(await (await world.open()).put('folder', Buffer.from('x'))).toBe('created');
+  });
+
   test('one file of JSON, with endpoint and path style in it', async () => {
     const file = join(world.directory, 'credentials.json');
     const { endpoint } = world.server;

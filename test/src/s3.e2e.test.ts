@@ -1,0 +1,179 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  etcdVersions,
+  eventually,
+  findBinary,
+  missingBinary,
+  S3Server,
+  startEtcd,
+  tempDir,
+  type TempDir,
+  type TestEtcd,
+} from '@etcd-ops/test-kit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CommandResult } from './run-etcd-ops.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const account = { accessKeyId: 'AKIDOFTHETESTS', secretAccessKey: 'the/secret+of/this-test=of-S3' };
+const reason =
+  etcdVersions().length === 0
+    ? missingBinary('etcd')
+    : findBinary('nats-server') === undefined
+      ? missingBinary('nats-server')
+      : undefined;
+
+test('the servers for these tests are there', (context) => {
+  if (reason !== undefined) context.skip(reason);
+});
+
+describe.skipIf(reason !== undefined)('the commands of the seed README, with S3', () => {
+  let scratch: TempDir;
+  let etcd: TestEtcd;
+  let s3: S3Server;
+  let snapshot: CommandResult;
+  let dump: string;
+  let credentials: string;
+  const told: string[] = [];
+
+  beforeAll(async () => {
+    scratch = tempDir();
+    etcd = await startEtcd();
+    s3 = await S3Server.start({ accounts: [account], buckets: ['bak-bucket'] });
+    credentials = scratch.file('data');
+    mkdirSync(credentials);
+    const files = { accessKeyID: account.accessKeyId, secretAccessKey: account.secretAccessKey, region: s3.region };
+    for (const [name, text] of Object.entries({ ...files, endpoint: s3.endpoint })) {
+      writeFileSync(join(credentials, name), `${text}\n`);
+    }
+    mkdirSync(scratch.file('bin'));
+    symlinkSync(join(ROOT, 'bin', 'etcd-ops'), scratch.file('bin', 'etcd-ops'));
+
+    const daemon = start(
+      './bin/etcd-ops snapshot --storage-provider s3 --bucket bak-bucket --cluster-name prod-etcd-bak  --enable-compression true --min-chunk-size 5MiB --max-parallel-chunk-uploads 2',
+    );
+    try {
+      await eventually(async () => (await restorableTo()) > 0, { timeoutMs: 60_000 });
+      for (let index = 0; index < 30; index++) await etcd.etcdctl('put', `key-${index % 7}`, `value-${index}`);
+      await eventually(async () => (await restorableTo()) > 20, { timeoutMs: 60_000 });
+      await etcd.etcdctl('put', 'the-last', 'of-all');
+      dump = await etcd.etcdctl('get', '', '--from-key', '-w', 'json');
+    } finally {
+      daemon.child.kill('SIGTERM');
+      snapshot = await daemon.result;
+    }
+  });
+
+  afterAll(async () => {
+    await etcd?.[Symbol.asyncDispose]();
+    await s3?.close();
+    await scratch?.remove();
+  });
+
+  /** As typed into a shell, in a directory of its own, after `export AWS_APPLICATION_CREDENTIALS=...`. */
+  function start(command: string): { child: ChildProcess; result: Promise<CommandResult> } {
+    const child = spawn('/bin/sh', ['-c', `export AWS_APPLICATION_CREDENTIALS=${credentials}\nexec ${command}`], {
+      cwd: scratch.path,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ETCD_OPS_ENDPOINTS: etcd.endpoint, ETCD_OPS_DELTA_SNAPSHOT_PERIOD: '300ms' },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const result = once(child, 'close').then(([exitCode]) => {
+      told.push(stdout, stderr);
+      return { exitCode: exitCode as number | null, stdout, stderr };
+    });
+    return { child, result };
+  }
+  const run = async (command: string): Promise<CommandResult> => await start(command).result;
+  const where = '--storage-provider S3 --bucket bak-bucket --cluster-name prod-etcd-bak';
+
+  async function restorableTo(): Promise<number> {
+    const { stdout } = await run(`./bin/etcd-ops list ${where} -o json`);
+    const list = JSON.parse(stdout === '' ? '{}' : stdout) as { restorable?: { to: number }[] };
+    return list.restorable?.at(-1)?.to ?? 0;
+  }
+
+  async function expectSameData(dataDir: string): Promise<void> {
+    await using restored = await startEtcd({ dataDir: scratch.file(dataDir), name: 'default' });
+    expect(withoutHeader(await restored.etcdctl('get', '', '--from-key', '-w', 'json'))).toEqual(withoutHeader(dump));
+  }
+
+  test('snapshot: fulls and deltas lie in the bucket, compressed, below the name of the cluster only', () => {
+    expect(snapshot.exitCode, snapshot.stderr).toBe(0);
+    const keys = s3.bucket('bak-bucket').keys();
+    expect(keys.filter((key) => !key.startsWith('prod-etcd-bak/'))).toEqual([]);
+    expect(keys.filter((key) => key.includes('/full/') && key.endsWith('.db.gz')).length).toBeGreaterThan(0);
+    expect(keys.filter((key) => key.includes('/delta/')).length).toBeGreaterThan(0);
+    expect(s3.bucket('bak-bucket').uploads.size).toBe(0);
+  });
+
+  test('restore: the very last write is there', async () => {
+    const { exitCode, stderr } = await run(
+      './bin/etcd-ops restore --storage-provider S3 --bucket bak-bucket --cluster-name prod-etcd-bak',
+    );
+    expect(exitCode, stderr).toBe(0);
+    await expectSameData('default.etcd');
+  });
+
+  test('compact: one full more, from which the same comes back', async () => {
+    const fulls = () =>
+      s3
+        .bucket('bak-bucket')
+        .keys()
+        .filter((key) => key.endsWith('.db.gz') || key.endsWith('.db'));
+    const before = fulls();
+    const { exitCode, stderr } = await run(`./bin/etcd-ops compact ${where} --enable-compression true`);
+    expect(exitCode, stderr).toBe(0);
+    expect(fulls()).toHaveLength(before.length + 1);
+    const restored = await run(`./bin/etcd-ops restore ${where} --data-dir compacted.etcd`);
+    expect(restored.exitCode, restored.stderr).toBe(0);
+    await expectSameData('compacted.etcd');
+  });
+
+  test('ensure: a member without data gets the newest state, verified as it is restored', async () => {
+    const member = '--name default --initial-cluster default=http://localhost:2380';
+    const { exitCode, stderr } = await run(`./bin/etcd-ops ensure ${where} --data-dir ensured.etcd ${member} --yes`);
+    expect(exitCode, stderr).toBe(0);
+    await expectSameData('ensured.etcd');
+  });
+
+  test('a folder of the bucket is a place of its own', async () => {
+    const list = await run(`./bin/etcd-ops list ${where} --store-folder elsewhere -o json`);
+    expect(list.stdout + list.stderr).not.toContain('"restorable":[{');
+    expect((await run(`./bin/etcd-ops restore ${where} --store-folder elsewhere --data-dir none.etcd`)).exitCode).toBe(
+      6,
+    );
+  });
+
+  test('a key that is refused is told in three sentences', async () => {
+    const accounts = s3.accounts;
+    s3.accounts = [{ ...account, secretAccessKey: 'another' }];
+    const { exitCode, stderr } = await run(`./bin/etcd-ops list ${where}`);
+    s3.accounts = accounts;
+    expect(exitCode).toBe(9);
+    expect(stderr).toMatch(
+      /SignatureDoesNotMatch.*\n {2}why: .*\n {2}do: .*secret does not fit.*\n {2}\(STORE_CREDENTIALS, exit code 9\)/,
+    );
+  });
+
+  test('the secret is in no output, no stored object, and no file of the daemon', () => {
+    const secret = account.secretAccessKey;
+    expect(told.filter((text) => text.includes(secret))).toEqual([]);
+    const bucket = s3.bucket('bak-bucket');
+    expect(bucket.keys().filter((key) => bucket.object(key)!.body.includes(secret))).toEqual([]);
+    const state = scratch.file('.etcd-ops');
+    const files = readdirSync(state, { recursive: true, encoding: 'utf8' }).map((name) => join(state, name));
+    const plain = files.filter((path) => statSync(path).isFile());
+    expect(plain.length).toBeGreaterThan(0);
+    expect(plain.filter((path) => readFileSync(path).includes(secret))).toEqual([]);
+  });
+});
+
+function withoutHeader(json: string): unknown {
+  const { header: _header, ...rest } = JSON.parse(json) as { header: unknown };
+  return rest;
+}
