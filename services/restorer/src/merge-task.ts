@@ -1,6 +1,7 @@
 import type { ClusterSpec, TaskContext, TaskOutcome } from '@etcd-ops/bus';
 import {
   describeError,
+  holdObjects,
   isEtcdOpsError,
   mergeDeltas,
   planMerges,
@@ -45,8 +46,14 @@ const KEYS_MAX = 8;
 export async function runMergeTask({ spec, store, clock, context, ...rest }: MergeTaskOptions): Promise<TaskOutcome> {
   const { signal, progress } = context;
   const { windowsMs, settleMs, bytesMax } = spec.merging;
-  const inventory = await readInventory(store, spec.name, { signal });
-  const jobs = planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now());
+  const plan = async (): Promise<MergeJob[]> => {
+    const inventory = await readInventory(store, spec.name, { signal });
+    return planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now());
+  };
+  if ((await plan()).length === 0) return { changed: false, summary: { windows: 0, merged: 0 } };
+  // What is read must not be removed under our hands: only what is listed behind the hold counts.
+  await using _hold = await holdObjects(store, { cluster: spec.name, purpose: 'merge' });
+  const jobs = await plan();
   const bytesTotal = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
   const merged: MergedDelta[] = [];
   let skipped = 0;

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { ClusterSpec, TaskContext, TaskOutcome, VerifyTask } from '@etcd-ops/bus';
 import {
+  holdObjects,
   parseObjectKey,
   readInventory,
   verifyRepository,
@@ -37,6 +38,8 @@ export async function runVerifyTask(task: VerifyTask, options: VerifyTaskOptions
   const { spec, store, scratchDir, identities, logger, metrics, clock, context } = options;
   const { signal, progress } = context;
   const cluster = spec.name;
+  // Before it is listed: what is read must not be removed under our hands.
+  await using _hold = task.depth === 'quick' ? undefined : await holdObjects(store, { cluster, purpose: 'verify' });
   const report = await verifyRepository({
     ...{ store, depth: task.depth, scope: task.scope, scratchDir, identities, signal },
     inventory: await readInventory(store, cluster, { signal }),

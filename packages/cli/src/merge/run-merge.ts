@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import {
   EtcdOpsError,
+  holdObjects,
   mergeDeltas,
   openStore,
   planMerges,
@@ -34,7 +35,9 @@ export async function runMerge(options: MergeOptions): Promise<void> {
   using cancel = cancelOnSignal();
   const { signal } = cancel;
   const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName, { signal });
+  const cluster = options.clusterName;
+  await using _hold = options.dryRun ? undefined : await holdObjects(store, { cluster, purpose: 'merge' });
+  const inventory = await readInventory(store, cluster, { signal });
   const policy = { windowsMs: windowsOf(options), settleMs: options.settle, bytesMax: options.maxBytes };
   const jobs = planMerges(inventory, policy, Date.now());
   if (jobs.length === 0) {

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import {
   EtcdOpsError,
+  holdObjects,
   openStore,
   parseObjectKey,
   readInventory,
@@ -51,6 +52,9 @@ export async function runVerify(options: VerifyOptions): Promise<void> {
   const { signal } = cancel;
   const store = await openStore(storeSpec(options));
   const identities = await identitiesOf(options);
+  // Where the store can only be read, the grace of retention must do.
+  await using _hold =
+    depth === 'quick' ? undefined : await holdObjects(store, { cluster: options.clusterName, purpose: 'verify' });
   const inventory = await readInventory(store, options.clusterName, { signal });
   const clusterHashes = options.againstCluster ? [await hashOfCluster(options, inventory, signal)] : [];
   await using scratch = await makeScratch(resolve(options.tempDir ?? tmpdir()));
