@@ -18,6 +18,7 @@ export {
   eventsStream,
   eventsSubject,
   HISTORY_STREAM,
+  jobKey,
   JOBS_BUCKET,
   lastDoneKey,
   OWNERS_BUCKET,
@@ -36,7 +37,7 @@ export {
   type TaskAddress,
   type TaskKind,
 } from './names.ts';
-export { attempts, clusterSpecs, lastDone, owners, positions } from './state.ts';
+export { attempts, clusterSpecs, jobs, lastDone, owners, positions } from './state.ts';
 export {
   ensureEventStream,
   ensureTopology,
@@ -76,6 +77,8 @@ export { failureSchema, type Failure } from './messages/failure.ts';
 export { failureOf } from './tasks/failure-of.ts';
 export { fullTaskSchema, type FullTask } from './messages/full-task.ts';
 export { gcTaskSchema, type GcTask } from './messages/gc-task.ts';
+export { jobAnswerSchema, jobRequestSchema, type JobAnswer, type JobRequest } from './messages/job-api.ts';
+export { jobSchema, type Job } from './messages/job.ts';
 export { lastDoneSchema, type LastDone } from './messages/last-done.ts';
 export { listAnswerSchema, listRequestSchema, type ListAnswer, type ListRequest } from './messages/list-api.ts';
 export { mergeTaskSchema, type MergeTask } from './messages/merge-task.ts';
@@ -107,10 +110,18 @@ export {
 export { taskResultSchema, type TaskResult } from './messages/task-result.ts';
 export { taskSchema, type Task, type TaskInput, type TaskOf } from './messages/task.ts';
 
+export {
+  verifyAnswerSchema,
+  verifyRequestSchema,
+  type VerifyAnswer,
+  type VerifyRequest,
+} from './messages/verify-api.ts';
 export { verifyTaskSchema, type VerifyTask } from './messages/verify-task.ts';
 export { witnessTaskSchema, type WitnessTask } from './messages/witness-task.ts';
 
 export { dispatchTask, type DispatchOutcome } from './tasks/dispatch-task.ts';
+export { findResult } from './tasks/find-result.ts';
+export { queuedTask } from './tasks/queued-task.ts';
 export { runTasks, type RunTasksOptions } from './tasks/run-tasks.ts';
 export { type TaskEvent } from './tasks/task-events.ts';
 export { type ProgressReport } from './tasks/task-progress.ts';

@@ -106,6 +106,10 @@ export function attemptKey(task: TaskAddress): string {
   return KINDS_WITH_ID.includes(task.kind) ? `${key}.${clusterToken(task.id)}` : key;
 }
 
+export function jobKey(id: string): string {
+  return clusterToken(id);
+}
+
 /** The stream below a KV bucket. */
 export function bucketStream(bucket: string): string {
   return `KV_${bucket}`;

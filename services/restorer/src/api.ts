@@ -1,6 +1,7 @@
 import {
   apiEndpoint,
-  dispatchTask,
+  jobAnswerSchema,
+  jobRequestSchema,
   listAnswerSchema,
   listRequestSchema,
   planAnswerSchema,
@@ -11,29 +12,30 @@ import {
   snapshotRequestSchema,
   statusAnswerSchema,
   statusRequestSchema,
-  streamFacts,
+  verifyAnswerSchema,
+  verifyRequestSchema,
   type ApiEndpoint,
-  type ClusterSpec,
-  type RestoreRequest,
-  type SnapshotAnswer,
-  type SnapshotRequest,
-  type TaskInput,
 } from '@etcd-ops/bus';
-import { EtcdOpsError, planRestoreFrom, readInventory, type Identities, type RestorePlan } from '@etcd-ops/core';
+import { planRestoreFrom, readInventory, type Identities, type RestorePlan } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
-import { randomUUID } from 'node:crypto';
+import { acceptRestore, acceptSnapshot, acceptVerify, specOf } from './accept-request.ts';
 import { listRepository } from './list-repository.ts';
-import { assertBelowRoots } from './restore-roots.ts';
-import { targetOfRequest, taskOfRequest } from './restore-request.ts';
+import type { ProgressMemory } from './progress-memory.ts';
+import { readJob } from './read-job.ts';
+import { targetOfRequest } from './restore-request.ts';
 import { readStatus } from './read-status.ts';
 
-/** `etcdops.restore`, `.snapshot`, `.list`, `.status` and `.plan`: checked and answered at once, the work goes into the queue. */
+/** `etcdops.restore`, `.snapshot`, `.verify`, `.job`, `.list`, `.status` and `.plan`: checked and answered at once, work goes into the queue. */
 export function createApi(
   context: ServiceContext,
   roots: readonly string[],
+  memory: ProgressMemory,
   identitiesAtHand: () => Promise<Identities | undefined>,
 ): ApiEndpoint[] {
-  const { bus, clusters, openStore } = context;
+  return [...orders(context, roots), ...questions(context, memory, identitiesAtHand)];
+}
+
+function orders(context: ServiceContext, roots: readonly string[]): ApiEndpoint[] {
   return [
     apiEndpoint({
       name: 'restore',
@@ -48,6 +50,30 @@ export function createApi(
       request: snapshotRequestSchema,
       answer: snapshotAnswerSchema,
       handler: (request) => acceptSnapshot(request, context),
+    }),
+    apiEndpoint({
+      name: 'verify',
+      description: 'Reads, or rebuilds and proves, what is stored; answers the id of the task',
+      request: verifyRequestSchema,
+      answer: verifyAnswerSchema,
+      handler: (request) => acceptVerify(request, context),
+    }),
+  ];
+}
+
+function questions(
+  context: ServiceContext,
+  memory: ProgressMemory,
+  identitiesAtHand: () => Promise<Identities | undefined>,
+): ApiEndpoint[] {
+  const { bus, ops, clusters, openStore } = context;
+  return [
+    apiEndpoint({
+      name: 'job',
+      description: 'What became of a restore, snapshot or verification, by its id',
+      request: jobRequestSchema,
+      answer: jobAnswerSchema,
+      handler: ({ id }, { signal }) => readJob(id, context, memory, signal),
     }),
     apiEndpoint({
       name: 'list',
@@ -79,54 +105,10 @@ export function createApi(
       answer: statusAnswerSchema,
       handler: async ({ cluster }) => {
         const specs = cluster === undefined ? clusters.all() : [specOf(context, cluster)];
-        return { clusters: await readStatus(bus, specs) };
+        return { clusters: await readStatus({ bus, ops }, specs) };
       },
     }),
   ];
-}
-
-async function acceptRestore(request: RestoreRequest, context: ServiceContext, roots: readonly string[]) {
-  const spec = specOf(context, request.cluster);
-  const task = taskOfRequest(request, randomUUID(), context.clock.now());
-  // The caller hears of a refusal at once; a restorer of another pool has roots of its own and asks again by itself.
-  if (task.pool === 'any') {
-    for (const { dataDir, walDir } of task.dataDirs) {
-      await assertBelowRoots(dataDir, roots);
-      if (walDir !== undefined) await assertBelowRoots(walDir, roots);
-    }
-  }
-  const outcome = await dispatchTask(context.ops, task);
-  if (outcome !== 'accepted') {
-    throw new EtcdOpsError('BUS_FAILED', { message: `The restore of ${spec.name} was not accepted: ${outcome}` });
-  }
-  context.logger.info(
-    { cluster: spec.name, taskId: task.id, to: task.to, dataDirs: task.dataDirs },
-    'A restore was asked for',
-  );
-  return { id: task.id, target: task.to };
-}
-
-async function acceptSnapshot({ cluster, kind }: SnapshotRequest, context: ServiceContext): Promise<SnapshotAnswer> {
-  const { bus, clock } = context;
-  const spec = specOf(context, cluster);
-  const base = {
-    version: 1 as const,
-    id: randomUUID(),
-    cluster: spec.name,
-    createdAt: new Date(clock.now()).toISOString(),
-  };
-  let task: TaskInput;
-  if (kind === 'full') {
-    task = { ...base, kind, cause: 'request' };
-  } else {
-    const { lastSequence } = await streamFacts(bus, spec.name);
-    if (lastSequence < 1) {
-      throw new EtcdOpsError('NOTHING_TO_DO', { message: `No event of ${spec.name} was captured yet` });
-    }
-    task = { ...base, kind, cutSequence: lastSequence, cause: 'flush' };
-  }
-  // The id is the message id: a request is never taken for a repetition of another one.
-  return { id: task.id, outcome: await dispatchTask(bus, task) };
 }
 
 function answerOfPlan({ full, deltas, ...plan }: RestorePlan) {
@@ -142,12 +124,4 @@ function answerOfPlan({ full, deltas, ...plan }: RestorePlan) {
     expectedDbBytes,
     warnings,
   };
-}
-
-function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
-  const spec = clusters.get(cluster);
-  if (spec === undefined) {
-    throw new EtcdOpsError('USAGE', { message: `There is no cluster ${JSON.stringify(cluster)} under care` });
-  }
-  return spec;
 }

@@ -26,14 +26,20 @@ type Done = readonly (readonly [TaskKind, LastDone | undefined])[];
 /** Of these at most one waits for a cluster, so that its attempts have one place. */
 const COUNTED_KINDS: readonly TaskKind[] = ['full', 'delta', 'gc', 'merge', 'defrag'];
 
+/** Restores are recorded where people ask for them. */
+interface Buses {
+  bus: Bus;
+  ops: Bus;
+}
+
 /** What the bus knows of clusters: a cluster of which something cannot be read is told without it. */
-export async function readStatus(bus: Bus, clusters: readonly ClusterSpec[]): Promise<ClusterStatus[]> {
+export async function readStatus(buses: Buses, clusters: readonly ClusterSpec[]): Promise<ClusterStatus[]> {
   const statuses: ClusterStatus[] = [];
-  for (const spec of clusters) statuses.push(await readOne(bus, spec));
+  for (const spec of clusters) statuses.push(await readOne(buses, spec));
   return statuses;
 }
 
-async function readOne(bus: Bus, spec: ClusterSpec): Promise<ClusterStatus> {
+async function readOne({ bus, ops }: Buses, spec: ClusterSpec): Promise<ClusterStatus> {
   const cluster = spec.name;
   const [owner, position, events, last, attempted] = await Promise.all([
     readable(owners(bus).get(clusterKey(cluster))),
@@ -41,7 +47,11 @@ async function readOne(bus: Bus, spec: ClusterSpec): Promise<ClusterStatus> {
     readable(streamFacts(bus, cluster)),
     Promise.all(
       TASK_KINDS.map(
-        async (kind) => [kind, (await readable(lastDone(bus).get(lastDoneKey(kind, cluster))))?.value] as const,
+        async (kind) =>
+          [
+            kind,
+            (await readable(lastDone(kind === 'restore' ? ops : bus).get(lastDoneKey(kind, cluster))))?.value,
+          ] as const,
       ),
     ),
     readAttempts(bus, cluster),

@@ -1,4 +1,4 @@
-import type { RestoreRequest, RestoreTarget, RestoreTask } from '@etcd-ops/bus';
+import type { RestoreRequest, RestoreTarget, RestoreTask, VerifyRequest, VerifyTask } from '@etcd-ops/bus';
 import { EtcdOpsError, parseInitialCluster } from '@etcd-ops/core';
 
 /** For a request that names no members: what etcd itself takes when it is started without flags. */
@@ -17,6 +17,18 @@ export function targetOfRequest({ revision, time, snapshot, timeline }: Moment):
   if (snapshot !== undefined) return { kind: 'snapshot', key: snapshot };
   if (timeline !== undefined) throw usage('A timeline needs a revision or a time in it');
   return { kind: 'latest' };
+}
+
+/** Which chains a request means. @throws EtcdOpsError USAGE when it names more than one thing. */
+export function scopeOfRequest({ revision, snapshot, all, timeline }: VerifyRequest): VerifyTask['scope'] {
+  if ([revision, snapshot, all].filter((value) => value !== undefined).length > 1) {
+    throw usage('Name one of revision, snapshot and all');
+  }
+  const onTimeline = timeline === undefined ? {} : { timeline };
+  if (revision !== undefined) return { kind: 'revision', revision, ...onTimeline };
+  if (all === true) return { kind: 'all', ...onTimeline };
+  if (timeline !== undefined) throw usage('A timeline needs a revision in it, or all');
+  return snapshot === undefined ? { kind: 'newest' } : { kind: 'snapshot', key: snapshot };
 }
 
 /** The task that a request asks for. @throws EtcdOpsError USAGE naming what does not fit together. */

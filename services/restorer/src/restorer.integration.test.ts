@@ -1,6 +1,7 @@
 import {
   callApi,
   EventWriter,
+  jobAnswerSchema,
   lastDone,
   lastDoneKey,
   listAnswerSchema,
@@ -9,6 +10,7 @@ import {
   restoreAnswerSchema,
   snapshotAnswerSchema,
   statusAnswerSchema,
+  verifyAnswerSchema,
   type Progress,
 } from '@etcd-ops/bus';
 import { eventually, freePorts, initialClusterOf, startEtcd } from '@etcd-ops/test-kit';
@@ -64,6 +66,16 @@ describe('restorer', () => {
     await using restored = await startEtcd({ members: [plan], token: 'restored', version: source.version });
     expect(await restored.etcdctl('get', '', '--from-key', '--keys-only')).toMatch(/k0\s+k1\s+k2\s*$/);
 
+    expect(await callApi(bus, 'job', { id }, { answer: jobAnswerSchema })).toMatchObject({
+      id,
+      kind: 'restore',
+      cluster: CLUSTER,
+      state: 'done',
+      attempts: 0,
+      progress: { phase: 'publish' },
+      summary: { revision: 4, dataDirs: [plan.dataDir] },
+    });
+
     // The same directory again: refused by the restore itself, and nothing is touched.
     const again = await callApi(bus, 'restore', request, { answer: restoreAnswerSchema });
     const refused = await eventually(async () => {
@@ -71,6 +83,10 @@ describe('restorer', () => {
       return last?.taskId === again.id && last;
     });
     expect(refused).toMatchObject({ ok: false, summary: { failure: { code: 'TARGET_OCCUPIED' } } });
+    expect(await callApi(bus, 'job', { id: again.id }, { answer: jobAnswerSchema })).toMatchObject({
+      state: 'failed',
+      failure: { code: 'TARGET_OCCUPIED' },
+    });
   });
 
   it('refuses at once what it must not or cannot do', async (ctx) => {
@@ -128,6 +144,22 @@ describe('restorer', () => {
     expect(existsSync(dir.file('outside'))).toBe(false);
   });
 
+  it('verifies on request, and says what came of it', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await openWorld();
+    const { bus } = world;
+    const verify = (request: object) =>
+      callApi(bus, 'verify', { cluster: CLUSTER, ...request }, { answer: verifyAnswerSchema });
+    await expect(verify({ revision: 4, all: true })).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(verify({ depth: 'deep' })).rejects.toMatchObject({ code: 'USAGE' });
+    const { id } = await verify({ depth: 'quick' });
+    const ended = await eventually(async () => {
+      const job = await callApi(bus, 'job', { id }, { answer: jobAnswerSchema });
+      return ['done', 'failed'].includes(job.state) && job;
+    });
+    expect(ended).toMatchObject({ id, kind: 'verify', cluster: CLUSTER });
+  });
+
   it('queues snapshots under their own ids, and tells the status', async (ctx) => {
     need(ctx, 'nats-server');
     await using world = await openWorld();
@@ -150,6 +182,10 @@ describe('restorer', () => {
     expect([first.outcome, second.outcome]).toEqual(['accepted', 'busy']);
     expect(first.id).not.toBe(second.id);
     expect((await snapshot('delta')).outcome).toBe('accepted');
+    const job = (id: string) => callApi(bus, 'job', { id }, { answer: jobAnswerSchema });
+    expect(await job(first.id)).toMatchObject({ kind: 'full', cluster: CLUSTER, state: 'waiting', attempts: 0 });
+    await expect(job(second.id)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
+    await expect(job('nobody-gave-it')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
     const status = await callApi(bus, 'status', { cluster: CLUSTER }, { answer: statusAnswerSchema });
     expect(status).toEqual({
       clusters: [

@@ -4,6 +4,7 @@ import { EtcdOpsError, Identities, readRecipients } from '@etcd-ops/core';
 import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
 import { runMergeTask } from './merge-task.ts';
+import { ProgressMemory } from './progress-memory.ts';
 import { createProofMetrics, type ProofMetrics } from './proof-metrics.ts';
 import { runRestoreTask } from './restore-task.ts';
 import type { RestorerSettings } from './settings.ts';
@@ -21,10 +22,11 @@ export function createRestorerService(context: ServiceContext, settings: Restore
   return {
     name: 'restorer',
     async run(signal) {
+      using memory = new ProgressMemory(context.ops);
       await using _api = await serveApi(context.ops, {
         version: etcdOpsVersion(),
         description: 'Restores, snapshots and facts of the clusters under care',
-        endpoints: createApi(context, settings.restoreRoots, () => identitiesOf(settings)),
+        endpoints: createApi(context, settings.restoreRoots, memory, () => identitiesOf(settings)),
         onError: (endpoint, error) => context.logger.warn({ endpoint, error }, 'A request failed'),
       });
       await runTogether(loops, signal);

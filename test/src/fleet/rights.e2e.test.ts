@@ -3,9 +3,11 @@ import {
   callApi,
   connectBus,
   inboxPrefix,
+  jobAnswerSchema,
   progressSchema,
   restoreAnswerSchema,
   statusAnswerSchema,
+  verifyAnswerSchema,
   type BusOptions,
 } from '@etcd-ops/bus';
 import { LocalStore, readInventory } from '@etcd-ops/core';
@@ -135,6 +137,13 @@ test.for([
   await eventually(() => done.some((line) => line.includes(id)), WAIT);
   expect(done.map((line) => JSON.parse(line) as object)).toMatchObject([{ ok: true, taskId: id }]);
   expect(existsSync(`${root}/m1/member/snap/db`)).toBe(true);
+
+  // What became of things is known in the account where people ask.
+  const stateOf = async (job: string) =>
+    (await callApi(operator, 'job', { id: job }, { answer: jobAnswerSchema })).state;
+  expect(await stateOf(id)).toBe('done');
+  const proof = await callApi(operator, 'verify', { cluster: 'prod', depth: 'read' }, { answer: verifyAnswerSchema });
+  await eventually(async () => (await stateOf(proof.id)) === 'done', WAIT);
   expect(kinds).toContain('restore');
 
   // Whoever stops flushes and releases, which needs rights as well.

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { attemptSchema } from './attempt.ts';
 import { clusterSpecSchema } from './cluster-spec.ts';
 import { deadLetterSchema } from './dead-letter.ts';
+import { jobAnswerSchema, jobRequestSchema } from './job-api.ts';
+import { jobSchema } from './job.ts';
 import { lastDoneSchema } from './last-done.ts';
 import { listAnswerSchema, listRequestSchema } from './list-api.ts';
 import { ownerSchema } from './owner.ts';
@@ -15,6 +17,7 @@ import { snapshotAnswerSchema, snapshotRequestSchema } from './snapshot-api.ts';
 import { statusAnswerSchema, statusRequestSchema } from './status-api.ts';
 import { taskResultSchema } from './task-result.ts';
 import { taskSchema } from './task.ts';
+import { verifyAnswerSchema, verifyRequestSchema } from './verify-api.ts';
 
 /**
  * The wire as it is spoken. Whoever changes a schema meets this test and has to answer: can services of the version
@@ -25,6 +28,9 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
   'cluster-spec': { schema: clusterSpecSchema, hash: '0371d56a825edaf6' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
+  job: { schema: jobSchema, hash: '9f0fd62f4652c315' },
+  'job-answer': { schema: jobAnswerSchema, hash: 'f47ab16167eaf5ab' },
+  'job-request': { schema: jobRequestSchema, hash: '6a7c60d75c9d3695' },
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
   'list-request': { schema: listRequestSchema, hash: 'ad17a222ba96a20b' },
@@ -41,6 +47,8 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
   task: { schema: taskSchema, hash: '8fcc987b3c4b0b27' },
   'task-result': { schema: taskResultSchema, hash: '1f44124ba2d68f89' },
+  'verify-answer': { schema: verifyAnswerSchema, hash: '9bd1771c372cd57a' },
+  'verify-request': { schema: verifyRequestSchema, hash: '08c62b534336170c' },
 };
 
 test.each(Object.keys(WIRE))('the wire of %s is what it was', (name) => {

@@ -18,7 +18,7 @@ export function statusOf(body: ApiErrorBody): number {
   const { code } = body.error;
   if (!isErrorCode(code)) return 500;
   if (ERROR_CODES[code].exit === 2) return 400;
-  if (ERROR_CODES[code].exit === 5 || ERROR_CODES[code].exit === 6) return 404;
+  if (code === 'STORE_NOT_FOUND' || ERROR_CODES[code].exit === 5 || ERROR_CODES[code].exit === 6) return 404;
   if (ERROR_CODES[code].exit === 7) return 409;
   return ERROR_CODES[code].retriable ? 503 : 500;
 }

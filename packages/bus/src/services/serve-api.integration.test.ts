@@ -81,6 +81,25 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect(errors).toHaveLength(4);
     for await (const stats of await bus.nc.services.client().stats('etcdops')) {
       expect(JSON.stringify(stats)).not.toContain('hunter2');
+      const [restore, plan] = stats.endpoints ?? [];
+      expect(restore).toMatchObject({ name: 'restore', num_requests: 3, num_errors: 3, last_error: 'TARGET_OCCUPIED' });
+      expect(plan).toMatchObject({ name: 'plan', num_requests: 1, num_errors: 1, last_error: 'INTERNAL' });
+    }
+  });
+
+  test('statistics tell how long answers took, and the service says what it takes', async (context) => {
+    const { ask, bus } = await setUp(context);
+    await ask({ do: 'slow' });
+    const client = bus.nc.services.client();
+    for await (const { endpoints } of await client.stats('etcdops')) {
+      expect(endpoints?.[0]).toMatchObject({ num_requests: 1, num_errors: 0 });
+      // The handler takes 300 ms, all of them behind its first await.
+      expect(endpoints?.[0]?.processing_time).toBeGreaterThan(290_000_000);
+    }
+    for await (const { endpoints } of await client.info('etcdops')) {
+      const { request_schema: schema, response_schema: answered } = endpoints?.[0]?.metadata ?? {};
+      expect(JSON.parse(schema!)).toMatchObject({ type: 'object', required: ['do'], additionalProperties: false });
+      expect(JSON.parse(answered!)).toMatchObject({ properties: { id: { type: 'string' } } });
     }
   });
 

@@ -1,10 +1,11 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import type { Service, ServiceMsg } from 'nats';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { API_NAME } from '../names.ts';
 import { errorBody, invalidRequest, statusOf, type ApiErrorBody } from './api-error.ts';
+import { noteAnswer } from './endpoint-stats.ts';
 
 export interface ApiEndpoint<Request = unknown, Answer = unknown> {
   /** The last token of its subject: `restore` of `etcdops.restore`. */
@@ -65,9 +66,9 @@ export async function serveApi(bus: Bus, options: ServeApiOptions): Promise<Serv
     group.addEndpoint(endpoint.name, {
       handler: (error, message) => {
         // The service closes itself on a subscription error; who runs it sees the connection's status.
-        if (error === null) void answer(endpoint, message, { ...options, limits, signal: stopping.signal });
+        if (error === null) void answer(endpoint, message, { ...options, service, limits, signal: stopping.signal });
       },
-      ...(endpoint.description === undefined ? {} : { metadata: { description: endpoint.description } }),
+      metadata: metadataOf(endpoint),
     });
   }
   const stop = async () => {
@@ -77,13 +78,27 @@ export async function serveApi(bus: Bus, options: ServeApiOptions): Promise<Serv
   return { stop, [Symbol.asyncDispose]: stop };
 }
 
+/** Shown by `nats micro info`: what to send and what comes back, as JSON Schema. */
+function metadataOf({ description, request, answer: schema }: ApiEndpoint): Record<string, string> {
+  const jsonSchema = (of: z.ZodType, io: 'input' | 'output'): string =>
+    JSON.stringify(z.toJSONSchema(of, { io, unrepresentable: 'any' }));
+  return {
+    ...(description === undefined ? {} : { description }),
+    format: 'application/json',
+    request_schema: jsonSchema(request, 'input'),
+    response_schema: jsonSchema(schema, 'output'),
+  };
+}
+
 interface AnswerOptions extends ServeApiOptions {
+  service: Service;
   limits: { running: number; concurrentMax: number };
   signal: AbortSignal;
 }
 
 async function answer(endpoint: ApiEndpoint, message: ServiceMsg, options: AnswerOptions): Promise<void> {
-  const { limits } = options;
+  const { limits, service } = options;
+  const begun = performance.now();
   limits.running++;
   let body: unknown;
   let failure: ApiErrorBody | undefined;
@@ -98,6 +113,7 @@ async function answer(endpoint: ApiEndpoint, message: ServiceMsg, options: Answe
   } finally {
     limits.running--;
   }
+  noteAnswer(service, endpoint.name, { elapsedMs: performance.now() - begun, errorCode: failure?.error.code });
   respond(message, body, failure);
 }
 
