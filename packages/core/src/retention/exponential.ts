@@ -28,7 +28,7 @@ export function exponentialKeeps(timesMs: readonly number[], nowMs: number): Set
   const calendar = new Calendar('UTC');
   for (const [index, timeMs] of timesMs.entries()) {
     const newerMs = timesMs[index + 1];
-    if (newerMs === undefined) {
+    if (newerMs === undefined || timeMs > nowMs) {
       kept.add(index);
       continue;
     }

@@ -80,10 +80,10 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
   if (policy.rules.some(({ kind }) => kind === 'always')) return keepAll(inventory);
   const decided = decideObjects(inventory, policy, options);
   // Where clocks were wrong, what goes may have told of times by which something else was kept: that is as good as gone, too.
-  for (let left = inventory, found = removed(decided); found.length > 0;) {
+  for (let left = inventory, found = removed(decided, options); found.length > 0;) {
     left = without(left, new Set(found));
     const again = decideObjects(left, policy, options);
-    found = removed(again);
+    found = removed(again, options);
     for (const key of found) decided.set(key, again.get(key)!);
   }
   const plan: RetentionPlan = { keep: [], remove: [] };
@@ -101,8 +101,11 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
   return heedLocks(plan, options.locked);
 }
 
-function removed(decided: ReadonlyMap<string, ObjectDecision>): string[] {
-  return [...decided].filter(([, { remove }]) => remove).map(([key]) => key);
+/** What the store protects is not among them. */
+function removed(decided: ReadonlyMap<string, ObjectDecision>, { locked }: RetentionOptions): string[] {
+  const goes = ({ decision, remove }: ObjectDecision): boolean =>
+    remove && !decision.keys.some((key) => locked?.has(key) === true);
+  return [...decided].filter(([, one]) => goes(one)).map(([key]) => key);
 }
 
 /** Every full, by the key of its data, and every delta. */
@@ -135,11 +138,11 @@ function decideObjects(
   return decided;
 }
 
-/** Deltas that a larger one replaces which has lain there for a while, and which no proof speaks against. */
+/** Deltas that a larger one replaces which has lain there for a while, whose time has come, and which no proof speaks against. */
 function superseded(inventory: Inventory, { nowMs, orphanGraceMs }: RetentionOptions): Set<string> {
   const doubted = new Set((inventory.doubts ?? []).map(({ key }) => key));
-  const mayReplace = ({ key, modifiedAtMs }: DeltaEntry): boolean =>
-    nowMs - modifiedAtMs >= orphanGraceMs && !doubted.has(key);
+  const mayReplace = ({ key, modifiedAtMs, lastObservedMs }: DeltaEntry): boolean =>
+    nowMs - modifiedAtMs >= orphanGraceMs && lastObservedMs <= nowMs && !doubted.has(key);
   return new Set(inventory.timelines.flatMap(({ deltas }) => [...supersededDeltas(deltas, mayReplace)]));
 }
 

@@ -46,7 +46,7 @@ export function windowNeeds(
     if (chains.length === 0) continue;
     const { entry, before } = bordersOf(timeline, chains, startMs);
     if (entry === undefined && isSuperseded) continue;
-    const from = Math.min(before?.revision ?? Infinity, beginOf(entry));
+    const from = beginOf(entry, before);
     if (from < Infinity) {
       const fulls = new Set([before?.full, entry?.full].flatMap((full) => (full === undefined ? [] : [full.key])));
       for (const key of firstOfSpans(timeline.fulls, { from, startMs, spanMs: windowMs / SPANS })) fulls.add(key);
@@ -92,9 +92,10 @@ function bordersOf(
   return { ...(entry === undefined ? {} : { entry }), ...(before === undefined ? {} : { before }) };
 }
 
-function beginOf(entry: Point | undefined): number {
-  if (entry === undefined) return Infinity;
-  return entry.delta === undefined ? entry.revision : entry.delta.first - 1;
+/** Infinity where nothing lies in the window. Of revisions that nobody knows to be older, any may have come inside of it. */
+function beginOf(entry: Point | undefined, before: Point | undefined): number {
+  if (before === undefined) return entry === undefined ? Infinity : 0;
+  return Math.min(before.revision, (entry?.delta?.first ?? Infinity) - 1);
 }
 
 /** By spans of the epoch, so that the same full is the first one tomorrow. */
