@@ -4,12 +4,13 @@ import { createServer as createHttpsServer } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkOssAccess, type OssAccount, type OssSignatureVersion } from './oss-access.ts';
 import { OssRefusal, refusalAnswer, type OssAnswer } from './oss-answer.ts';
-import { OssFaults, withWrongBit, type OssFaultEffect } from './oss-faults.ts';
+import { withWrongBit, type OssFaultEffect } from './oss-faults.ts';
 import { LIST_ROUTES } from './oss-list-routes.ts';
 import { MULTIPART_ROUTES } from './oss-multipart-routes.ts';
 import { OBJECT_ROUTES } from './oss-object-routes.ts';
 import { parseOssRequest, type OssRequest } from './oss-request.ts';
 import { OssBucket } from './oss-state.ts';
+import { ServerFaults } from './server-faults.ts';
 
 const ROUTES = { ...OBJECT_ROUTES, ...LIST_ROUTES, ...MULTIPART_ROUTES };
 
@@ -42,7 +43,7 @@ export class OssServer implements AsyncDisposable {
   /** May be changed at any time, as those who rotate keys do. */
   accounts: OssAccount[];
   readonly region: string;
-  readonly faults = new OssFaults();
+  readonly faults = new ServerFaults<OssRequest, OssFaultEffect>();
   readonly seen: OssSeen[] = [];
   readonly #buckets: ReadonlyMap<string, OssBucket>;
   readonly #server: Server;
