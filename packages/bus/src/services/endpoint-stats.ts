@@ -21,7 +21,8 @@ export function noteAnswer(
 ): void {
   const stats = countersOf(service, endpoint);
   if (stats === undefined) return;
-  stats.processing_time += nanos(answer.elapsedMs);
+  // Whole nanoseconds: programs in Go read nothing else.
+  stats.processing_time += Math.round(nanos(answer.elapsedMs));
   stats.average_processing_time = Math.round(stats.processing_time / Math.max(1, stats.num_requests));
   if (answer.errorCode === undefined) return;
   stats.num_errors++;

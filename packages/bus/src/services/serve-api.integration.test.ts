@@ -95,6 +95,7 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       expect(endpoints?.[0]).toMatchObject({ num_requests: 1, num_errors: 0 });
       // The handler takes 300 ms, all of them behind its first await.
       expect(endpoints?.[0]?.processing_time).toBeGreaterThan(290_000_000);
+      expect(endpoints?.[0]?.processing_time).toSatisfy(Number.isInteger);
     }
     for await (const { endpoints } of await client.info('etcdops')) {
       const { request_schema: schema, response_schema: answered } = endpoints?.[0]?.metadata ?? {};

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { toolsDirectory } from '@etcd-ops/test-kit';
+
+/** The official command line: what bin/build-nats-cli.sh built, or what is on PATH; undefined when there is none. */
+export function findNatsCli(): string | undefined {
+  const folders = [join(toolsDirectory(), 'nats-cli'), ...(process.env['PATH'] ?? '').split(delimiter)];
+  return folders.map((folder) => join(folder, 'nats')).find((path) => existsSync(path));
+}
+
+export interface NatsOutput {
+  exitCode: number;
+  /** Both streams: it tells headers and times on the second one. */
+  text: string;
+}
+
+/** Runs it against a server. Its contexts and history stay below `home`. */
+export function runNats(cli: { path: string; url: string; home: string }, ...args: string[]): Promise<NatsOutput> {
+  const env = { ...process.env, HOME: cli.home, XDG_CONFIG_HOME: cli.home, NO_COLOR: '1' };
+  return new Promise((resolve) => {
+    execFile(
+      cli.path,
+      ['-s', cli.url, '--timeout', '20s', ...args],
+      { env, timeout: 60_000 },
+      (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ exitCode, text: `${stdout}\n${stderr}` });
+      },
+    );
+  });
+}
