@@ -192,6 +192,14 @@ describe.skipIf(!isThere)('backups under two keys, in several codecs', () => {
     const age = findBinary('age');
     if (age === undefined) return context.skip(missingBinary('age'));
     const gzipped = (await fulls()).find(({ manifest }) => manifest.codec === 'gzip')!;
+    const packed = await runCli([
+      'restore',
+      '--from-file',
+      join(bucket, gzipped.key),
+      '--data-dir',
+      scratch.file('never'),
+    ]);
+    expectFailure(packed, { code: 'USAGE', exitCode: 2, says: /is encrypted/ });
     const opened = spawnSync(age, ['--decrypt', '-i', oldKey, join(bucket, gzipped.key)], { maxBuffer: 2 ** 28 });
     expect(opened.status, opened.stderr.toString()).toBe(0);
     const plain = spawnSync('gzip', ['-dc'], { input: opened.stdout, maxBuffer: 2 ** 28 });

@@ -1,4 +1,4 @@
-import type { DataDirFacts, DataDirState, RestorePlan } from '@etcd-ops/core';
+import { sealDigest, type DataDirFacts, type DataDirState, type RestorePlan } from '@etcd-ops/core';
 import { describe, expect, test } from 'vitest';
 import { decide, type NewestBackup } from './decide.ts';
 import type { KnownClusters } from './known-cluster.ts';
@@ -58,6 +58,15 @@ describe('a sound directory', () => {
   test('is left alone when the histories have parted, with a word', () => {
     const decision = decide(healthy({ digest: 'bb' }), backup(100), known);
     expect(decision).toMatchObject({ action: 'leave', warnings: [expect.stringContaining('parted')] });
+  });
+
+  test('is compared with an encrypted backup by its sealed digest', async () => {
+    const [same, other] = ['ab'.repeat(32), 'cd'.repeat(32)];
+    const encrypted = backup(100, await sealDigest(same));
+    expect(decide(healthy({ digest: same }), encrypted, known)).toEqual({ action: 'leave', warnings: [] });
+    expect(decide(healthy({ digest: other }), encrypted, known)).toMatchObject({
+      warnings: [expect.stringContaining('parted')],
+    });
   });
 
   test('that ends before its backup, as a lone member, is an old disk', () => {

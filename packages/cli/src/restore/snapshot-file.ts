@@ -4,6 +4,7 @@ import {
   BoltFile,
   EtcdOpsError,
   readStoreInfo,
+  recogniseFile,
   targetOfVersion,
   type EtcdTarget,
   type FullEntry,
@@ -33,6 +34,7 @@ export function planSnapshotFile(
 ): SnapshotFile {
   const path = resolve(file);
   const bytes = sizeOf(path);
+  refusePacked(file, path);
   if (!options.skipHashCheck && bytes % 512 !== TRAILER_BYTES) {
     throw new EtcdOpsError('SNAPSHOT_HASH_MISMATCH', {
       message: `${file} does not end with the SHA-256 that \`snapshot save\` appends`,
@@ -63,6 +65,18 @@ export function planSnapshotFile(
     warnings,
   };
   return { store: oneFileStore(path), plan, target: targetOf(info) };
+}
+
+/** A file is read in place, so it has to be plain. */
+function refusePacked(file: string, path: string): void {
+  const { codec, encryption } = recogniseFile(path);
+  if (codec === 'none' && encryption === undefined) return;
+  const what = encryption === undefined ? `compressed (${codec})` : 'encrypted';
+  throw new EtcdOpsError('USAGE', {
+    message: `${file} is ${what}, and --from-file reads a plain snapshot`,
+    remedy:
+      'Unpack it first: `age --decrypt -i key.txt`, then `gzip -dc` or `zstd -dc`; or restore from its repository by --snapshot.',
+  });
 }
 
 function sizeOf(path: string): number {

@@ -1,3 +1,4 @@
+import type { Decrypter } from 'age-encryption';
 import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { EtcdOpsError } from '../base/errors.ts';
@@ -17,6 +18,8 @@ export class Identities {
   /** Of their recipients. */
   readonly fingerprints: readonly string[];
   readonly #secrets: readonly string[];
+  /** Kept, since it has worked out the public keys. */
+  #decrypter: Promise<Decrypter> | undefined;
 
   private constructor(secrets: readonly string[], fingerprints: readonly string[]) {
     this.#secrets = secrets;
@@ -52,10 +55,15 @@ export class Identities {
    * @throws Error of the library when a stanza or the MAC is wrong: then the header is damaged.
    */
   async unwrap(header: Uint8Array): Promise<Unwrapped> {
-    const { Decrypter } = await import('age-encryption');
-    const decrypter = new Decrypter();
+    this.#decrypter ??= this.#newDecrypter();
+    const fileKey = await (await this.#decrypter).decryptHeader(header).catch(() => undefined);
+    return fileKey === undefined ? await this.#whyNot(header) : { fileKey };
+  }
+
+  /** Once more, to learn whether no identity fits or the header is wrong: the library tells it in words only. */
+  async #whyNot(header: Uint8Array): Promise<Unwrapped> {
+    const decrypter = await this.#newDecrypter();
     let missed = false;
-    for (const secret of this.#secrets) decrypter.addIdentity(secret);
     // Asked last, and only when no other knew an answer.
     decrypter.addIdentity({
       unwrapFileKey: () => {
@@ -69,6 +77,13 @@ export class Identities {
       if (missed) return 'no-identity';
       throw error;
     }
+  }
+
+  async #newDecrypter(): Promise<Decrypter> {
+    const age = await import('age-encryption');
+    const decrypter = new age.Decrypter();
+    for (const secret of this.#secrets) decrypter.addIdentity(secret);
+    return decrypter;
   }
 
   toJSON(): unknown {
