@@ -1,7 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
 import { boolean, bytes, directory, duration, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
-import { logFlags, outputFlags } from '../options/general-flags.ts';
+import { logFlags, outputFlags, progressFlags } from '../options/general-flags.ts';
 import { identityFlags, packingFlags } from '../options/packing-options.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
@@ -108,6 +108,11 @@ export const snapshotCommand = defineCommand({
     ...natsFlags,
     ...logFlags,
     ...outputFlags,
+    progress: {
+      ...progressFlags.progress,
+      en: `with --once: ${progressFlags.progress.en}`,
+      zh: `与 --once 同用：${progressFlags.progress.zh}`,
+    },
     ...serviceEndpointFlags,
   },
   examples: [

@@ -26,7 +26,9 @@ import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { etcdAccess, type Logger } from '@etcd-ops/service-kit';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';
+import type { ProgressLine } from '../output/progress-line.ts';
 import { flush } from './final-delta.ts';
+import { followProgress } from './follow-progress.ts';
 import { startDaemon, type NatsAccess } from './start-daemon.ts';
 
 const POLL_MS = 50;
@@ -41,6 +43,7 @@ export interface OnceOptions {
   nats: NatsAccess | undefined;
   logger: Logger;
   output: 'table' | 'json';
+  progress: ProgressLine;
   signal: AbortSignal;
 }
 
@@ -58,6 +61,7 @@ export async function runOnce(options: OnceOptions): Promise<void> {
     logger.info({ cluster: cluster.name, stateDir }, 'A daemon runs here: it is asked for the full');
     const bus = await connectBus({ url: running.url, token: running.token, name: 'etcd-ops snapshot --once' });
     try {
+      using _ = followProgress(bus, cluster.name, options.progress);
       const done = await fullDone(bus, head, options, async () => {
         const request = { cluster: cluster.name, kind: 'full' };
         return (await callApi(bus, 'snapshot', request, { answer: snapshotAnswerSchema })).outcome;
@@ -78,6 +82,7 @@ export async function runOnce(options: OnceOptions): Promise<void> {
     nats,
   });
   const { bus } = daemon;
+  using _ = followProgress(bus, cluster.name, options.progress);
   const work = async (): Promise<LastDone> => {
     const isFirst = services === 'capture' && (await hasNoFull(cluster));
     // The deltas come first: what the full would hold alone can be compacted away before the next one.

@@ -13,6 +13,7 @@ import {
 } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
+import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 import { natsAccess, type NatsOptions } from './nats-access.ts';
 import { checkEtcd } from './check-etcd.ts';
@@ -51,6 +52,7 @@ export interface SnapshotOptions
   once?: boolean;
   allowStale?: boolean;
   output?: 'table' | 'json';
+  progress?: ProgressMode;
   logLevel: LogLevel;
 }
 
@@ -73,8 +75,9 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
   const stateDir = options.stateDir ?? stateDirectory(options);
   if (options.once === true) {
     using cancel = cancelOnSignal();
-    const { output = 'table' } = options;
-    return await runOnce({ stateDir, cluster, nats, logger, output, signal: cancel.signal });
+    const { output = 'table', progress = 'auto' } = options;
+    const line = new ProgressLine(process.stderr, progress);
+    return await runOnce({ stateDir, cluster, nats, logger, output, progress: line, signal: cancel.signal });
   }
   const waitsFor = await checkEtcd(cluster);
   if (waitsFor !== undefined) {
