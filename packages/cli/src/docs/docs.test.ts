@@ -8,6 +8,7 @@ import { flagsOf } from '../options/flag-index.ts';
 import { commandsPage } from './commands-page.ts';
 import { JSON_FIELDS } from './json-fields.ts';
 import { failureTables, withFailureTables } from './failure-table.ts';
+import { withMessageTables } from './messages-tables.ts';
 import { natsFiles } from './nats-files.ts';
 
 const docs = (name: string): string =>
@@ -21,6 +22,11 @@ test('docs/COMMANDS.md is what the tables of the commands say', () => {
 test('docs/OPERATIONS.md holds the exit codes and failures of the code', () => {
   const page = docs('OPERATIONS.md');
   expect(page === withFailureTables(page), remedy).toBe(true);
+});
+
+test('docs/MESSAGES.md holds the fields and rights of the code', () => {
+  const page = docs('MESSAGES.md');
+  expect(page === withMessageTables(page), remedy).toBe(true);
 });
 
 test('deploy/nats is what the rights in the code say', () => {

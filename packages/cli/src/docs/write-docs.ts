@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { COMMANDS } from '../commands/command-list.ts';
 import { commandsPage } from './commands-page.ts';
 import { withFailureTables } from './failure-table.ts';
+import { withMessageTables } from './messages-tables.ts';
 import { natsFiles } from './nats-files.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
@@ -11,4 +12,6 @@ const DOCS = join(ROOT, 'docs');
 writeFileSync(join(DOCS, 'COMMANDS.md'), commandsPage(COMMANDS));
 const operations = join(DOCS, 'OPERATIONS.md');
 writeFileSync(operations, withFailureTables(readFileSync(operations, 'utf8')));
+const messages = join(DOCS, 'MESSAGES.md');
+writeFileSync(messages, withMessageTables(readFileSync(messages, 'utf8')));
 for (const [name, text] of Object.entries(natsFiles())) writeFileSync(join(ROOT, 'deploy', 'nats', name), text);
