@@ -1,5 +1,6 @@
 import { HISTORY_STREAM, taskResultSchema, type TaskResult } from '@etcd-ops/bus';
 import { readInventory } from '@etcd-ops/core';
+import { eventually } from '@etcd-ops/test-kit';
 import type { ChaosWorld } from '../world/chaos-world.ts';
 
 /** Reads what tasks have done, as far as it was recorded, behind the given sequence. */
@@ -34,7 +35,9 @@ export class TickCheck {
   }
 
   async check(): Promise<void> {
-    const { results, last } = await readHistory(this.#world, this.#after);
+    // A new consumer's leader may not have been elected when the first messages are asked for.
+    const read = () => readHistory(this.#world, this.#after);
+    const { results, last } = await eventually(read, { timeoutMs: 30_000 });
     this.#after = last;
     for (const result of results) {
       if (result.kind !== 'full' || !result.ok || result.tick === undefined) continue;
