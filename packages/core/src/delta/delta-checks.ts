@@ -78,8 +78,8 @@ export function decodeIndexBlock(bytes: Buffer, footer: DeltaFooter): RowsBlockL
 }
 
 /** Decodes one rows block that must be the one the index describes; `bytes` begins with it. */
-export function decodeRowsBlock(bytes: Buffer, location: RowsBlockLocation): RowBlock {
-  const { header, plain } = decodeBlock(bytes, location.offset, 'rows');
+export function decodeRowsBlock(bytes: Buffer, location: RowsBlockLocation, options: { crc?: boolean } = {}): RowBlock {
+  const { header, plain } = decodeBlock(bytes, location.offset, 'rows', options);
   if (
     header.storedBytes !== location.storedBytes ||
     header.items !== location.rowCount ||

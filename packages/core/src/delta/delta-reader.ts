@@ -39,6 +39,8 @@ export interface RowBlockRange {
   /** Lowest and highest main revision wanted; without them, all. */
   fromRevision?: number;
   toRevision?: number;
+  /** Whether the CRC of each block is checked; true unless told. See `decodeBlock`. */
+  crc?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -98,7 +100,7 @@ export class DeltaReader {
    * (`RowBlock.firstRowAbove` cuts them).
    */
   async *rowBlocks(range: RowBlockRange = {}): AsyncGenerator<RowBlock> {
-    const { fromRevision = 0, toRevision = Infinity } = range;
+    const { fromRevision = 0, toRevision = Infinity, crc = true } = range;
     const wanted = this.index.filter(
       (block) => block.lastRevision >= fromRevision && block.firstRevision <= toRevision,
     );
@@ -108,7 +110,7 @@ export class DeltaReader {
       const start = run[0]!.offset;
       const bytes = await readExactly(this.#source, start, blockEnd(run.at(-1)!) - start);
       for (const location of run) {
-        yield decodeRowsBlock(bytes.subarray(location.offset - start, blockEnd(location) - start), location);
+        yield decodeRowsBlock(bytes.subarray(location.offset - start, blockEnd(location) - start), location, { crc });
         await yielder.tick(location.storedBytes);
       }
     }

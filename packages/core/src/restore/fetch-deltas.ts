@@ -28,13 +28,18 @@ export interface FetchDeltasOptions {
   fetchersMax: number;
   /** What opens encrypted deltas. */
   identities?: Identities | undefined;
+  /**
+   * Whether the SHA-256 of each is checked before it is given; true unless told. Whoever compares all of its rows with others needs no
+   * hash of them, and what is given has passed its CRCs all the same.
+   */
+  hash?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onBytes?: (bytes: number) => void;
 }
 
 export interface FetchedDelta {
   entry: DeltaEntry;
-  /** Of its plain bytes; its SHA-256 was checked. Valid until the next delta is asked for. */
+  /** Of its plain bytes; its SHA-256 was checked, unless that was not wanted. Valid until the next delta is asked for. */
   reader: DeltaReader;
 }
 
@@ -91,7 +96,8 @@ async function openDelta(options: FetchDeltasOptions, position: number, context:
       if (stored.length !== entry.bytes) throw wrongSize(entry, stored.length);
       const isPlain = entry.encryption === undefined;
       const bytes = isPlain ? stored : await decryptBuffer(entry.key, stored, options.identities);
-      const reader = await checkedReader(entry, bufferDeltaSource(bytes), await sha256OfBuffer(bytes, signal));
+      const sha256 = options.hash === false ? undefined : await sha256OfBuffer(bytes, signal);
+      const reader = await checkedReader(entry, bufferDeltaSource(bytes), sha256);
       return { reader, [Symbol.asyncDispose]: async () => undefined };
     }
     return await openLargeDelta(options, position, context);
@@ -119,7 +125,7 @@ async function openLargeDelta(
   try {
     const { size } = await file.stat();
     if (entry.encryption === undefined && size !== entry.bytes) throw wrongSize(entry, size);
-    const sha256 = await sha256OfFile(file, size, signal);
+    const sha256 = options.hash === false ? undefined : await sha256OfFile(file, size, signal);
     const source = fileDeltaSource(file, size, scratch);
     const reader = await checkedReader(entry, source, sha256);
     source.opened();
@@ -154,10 +160,13 @@ async function* ofSize(chunks: AsyncIterable<Buffer>, entry: DeltaEntry): AsyncG
   if (bytes !== entry.bytes) throw wrongSize(entry, bytes);
 }
 
-async function checkedReader(entry: DeltaEntry, source: DeltaSource, sha256: string): Promise<DeltaReader> {
+/** `sha256`: that of its bytes, when it was computed. */
+async function checkedReader(entry: DeltaEntry, source: DeltaSource, sha256: string | undefined): Promise<DeltaReader> {
   const reader = await DeltaReader.open(source);
   const { facts } = reader;
-  if (facts.sha256 !== sha256) throw damaged(entry, `its SHA-256 is ${sha256}, it says ${facts.sha256}`);
+  if (sha256 !== undefined && facts.sha256 !== sha256) {
+    throw damaged(entry, `its SHA-256 is ${sha256}, it says ${facts.sha256}`);
+  }
   if (facts.firstRevision !== entry.first || facts.lastRevision !== entry.last) {
     throw damaged(entry, `it holds the revisions ${facts.firstRevision} to ${facts.lastRevision}, unlike its name`);
   }

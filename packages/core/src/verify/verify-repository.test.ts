@@ -8,6 +8,7 @@ import { manifestKey } from '../repository/object-key.ts';
 import { sampleWitness } from '../repository/proof-samples.ts';
 import { writeWitness } from '../repository/read-proofs.ts';
 import { TestRepository } from '../restore/testing/repository-of.ts';
+import type { LocalStore } from '../storage/local-store.ts';
 import { cut, tell } from './testing/lies.ts';
 import { verifyRepository, type VerifyOptions } from './verify-repository.ts';
 import type { VerifyReport } from './verify-report.ts';
@@ -22,7 +23,7 @@ let fulls: string[];
 let deltas: string[];
 
 /** Fulls at 21 and 41, deltas of 10 revisions up to 61. */
-async function build(told = ROWS): Promise<void> {
+async function build(told = ROWS, held = ROWS): Promise<void> {
   repository = new TestRepository(scratch.file());
   fulls = [];
   deltas = [];
@@ -30,7 +31,7 @@ async function build(told = ROWS): Promise<void> {
     const path = scratch.file();
     writeModelStore(
       path,
-      ROWS.filter(({ main }) => main <= end),
+      held.filter(({ main }) => main <= end),
     );
     fulls.push(await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, 20) + index * DAY_MS }));
   }
@@ -94,6 +95,19 @@ describe('a sound repository', () => {
   });
 });
 
+test('a store far away, with deltas that do not fit into memory: the same, and the scratch space is left empty', async () => {
+  const rows = rowsOfHistory(
+    Array.from({ length: 60 }, (_, index) => [{ key: `k${index % 7}`, valueBytes: index > 20 ? 250_000 : 50 }]),
+  );
+  await build(rows, rows);
+  expect(await verify({ store: farAway(repository.store), depth: 'prove' })).toMatchObject({
+    verdict: 'sound',
+    proofs: [{ verdict: 'ok' }, { verdict: 'open' }],
+  });
+  await build(tell(rows, 'another byte', 30)!.rows, rows);
+  expect(await verify({ store: farAway(repository.store), depth: 'prove' })).toMatchObject({ verdict: 'failed' });
+});
+
 describe('damage', () => {
   test('in a delta: it is named, and what is left', async () => {
     await flip(deltas[3]!);
@@ -123,7 +137,7 @@ describe('damage', () => {
     await flip(manifestKey(fulls[1]!));
     await repository.store.delete([fulls[0]!]);
     const report = await verify({ depth: 'quick', scope: { kind: 'all' } }).catch((error: unknown) => error);
-    expect(report).toMatchObject({ code: 'NO_BACKUP' });
+    expect(report).toMatchObject({ code: 'MANIFEST_DAMAGED' });
   });
 
   test('a missing delta is a gap: partial, not damaged', async () => {
@@ -203,4 +217,15 @@ test('a stored witness is held against the chain that reaches it; one of another
 async function hashOf(path: string): Promise<{ hash: number }> {
   using file = BoltFile.open(path);
   return await hashKV(file);
+}
+
+/** The same store without local files. */
+function farAway(store: LocalStore): LocalStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'localPath') return undefined;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
 }
