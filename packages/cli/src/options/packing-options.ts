@@ -1,4 +1,4 @@
-import { Identities, readRecipients, type Packing, type RecipientsSpec } from '@etcd-ops/core';
+import type { Identities, Packing, RecipientsSpec } from '@etcd-ops/core';
 import { resolve } from 'node:path';
 import type { OptionsOf } from './define-command.ts';
 import { boolean, choice, count, file, list } from './flag.ts';
@@ -54,7 +54,10 @@ export type IdentityOptions = OptionsOf<typeof identityFlags>;
 
 /** @throws EtcdOpsError CONFIG_INVALID naming the file and line that is wrong. */
 export async function identitiesOf({ identityFile = [] }: IdentityOptions): Promise<Identities | undefined> {
-  return identityFile.length === 0 ? undefined : await Identities.fromFiles(identityFile);
+  if (identityFile.length === 0) return undefined;
+  // Loaded only here: the flags above are read for help, too.
+  const core = await import('@etcd-ops/core');
+  return await core.Identities.fromFiles(identityFile);
 }
 
 /** Undefined: nothing is encrypted. */
@@ -75,6 +78,6 @@ export async function packingOf(options: PackingOptions): Promise<Packing> {
   return {
     codec: options.enableCompression ? options.compressionPolicy : 'none',
     compressionLevel: options.compressionLevel,
-    recipients: spec === undefined ? undefined : await readRecipients(spec),
+    recipients: spec === undefined ? undefined : await (await import('@etcd-ops/core')).readRecipients(spec),
   };
 }
