@@ -243,6 +243,7 @@ export { edgeSpans, type RevisionSpan } from './verify/edge-span.ts';
 export { proveEdge, type ProveEdgeOptions } from './verify/prove-edge.ts';
 export { proveStoredEdge, type ProveStoredEdgeOptions } from './verify/prove-stored-edge.ts';
 export { proveChain, type ProveChainOptions } from './verify/prove-chain.ts';
+export { obsoleteEvidence, removeObsoleteEvidence } from './verify/obsolete-evidence.ts';
 export { type ExpectedHash } from './verify/hash-comparison.ts';
 export { verifyRepository, type VerifyOptions } from './verify/verify-repository.ts';
 export {

@@ -2,6 +2,7 @@ import type { ClusterSpec } from '@etcd-ops/bus';
 import {
   applyCollection,
   planCollection,
+  removeObsoleteEvidence,
   retentionPolicyOf,
   type Collection,
   type CollectionReport,
@@ -74,10 +75,11 @@ export async function collectGarbage(options: CollectOptions): Promise<CollectRe
   const collection = await planCollection(settings);
   if (dryRun) return reportOf(collection, undefined);
   const { onRemoved, sweep } = options;
-  return reportOf(
-    collection,
-    await applyCollection(collection, { ...settings, sweep, ...(onRemoved === undefined ? {} : { onRemoved }) }),
-  );
+  const watched = onRemoved === undefined ? {} : { onRemoved };
+  const done = await applyCollection(collection, { ...settings, sweep, ...watched });
+  // Proofs and witnesses of what is no more: small, and nobody's backup.
+  await removeObsoleteEvidence(store, collection.inventory, { signal });
+  return reportOf(collection, done);
 }
 
 function reportOf({ plan, stage, losses }: Collection, done: CollectionReport | undefined): CollectReport {
