@@ -1,5 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
-import { boolean, bytes, directory, duration, text } from '../options/flag.ts';
+import { boolean, bytes, choice, directory, duration, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags, progressFlags } from '../options/general-flags.ts';
 import { identityFlags, packingFlags } from '../options/packing-options.ts';
@@ -36,6 +36,25 @@ const scheduleFlags = {
     default: '0 0 */3 * *',
     en: "when members are defragmented; 'never' turns it off",
     zh: 'etcd 碎片整理周期策略；never 表示关闭',
+  }),
+  proofSchedule: text({
+    section: 'schedule',
+    value: 'cron',
+    default: '17 3 * * *',
+    en: "when the newest chains are rebuilt in scratch space and compared with what the cluster held; 'never' turns it off",
+    zh: '在临时目录重建最新的备份链并与集群内容比较的周期；never 表示关闭',
+  }),
+  clusterWitnesses: choice(['follower', 'free', 'off'], {
+    section: 'schedule',
+    default: 'follower',
+    en: 'what members are asked for, to prove backups by: free: only hashes that a compaction has left (etcd 3.5.5); follower: where there are none, a follower of three or more may hash its rows, at most once an hour; off: nothing',
+    zh: '为证明备份向成员询问什么：free：仅压缩留下的哈希（etcd 3.5.5 起）；follower：没有时可由三成员以上集群的一个 follower 计算，每小时至多一次；off：不询问',
+  }),
+  mergeDeltas: boolean({
+    section: 'schedule',
+    default: true,
+    en: 'merge the small deltas of five minutes, an hour, a day into larger ones',
+    zh: '将 5 分钟、1 小时、1 天内的小增量备份合并为大的',
   }),
   timezone: text({
     section: 'schedule',

@@ -44,6 +44,9 @@ export interface SnapshotOptions
   deltaSnapshotMemoryLimit: number;
   garbageCollectionPeriod: number;
   defragSchedule: string;
+  proofSchedule?: string;
+  clusterWitnesses?: ClusterSpec['proof']['witnesses'];
+  mergeDeltas?: boolean;
   /** IANA name; the host's where it is not given, as cron has it. */
   timezone?: string;
   stateDir?: string;
@@ -131,6 +134,11 @@ export function clusterFromOptions(options: SnapshotOptions): ClusterSpec {
     retention: { ...retentionSpec(options), gcPeriodMs: options.garbageCollectionPeriod },
     defrag:
       options.defragSchedule === 'never' ? { enabled: false } : { enabled: true, schedule: options.defragSchedule },
+    proof: {
+      ...scheduled(options.proofSchedule),
+      ...(options.clusterWitnesses === undefined ? {} : { witnesses: options.clusterWitnesses }),
+    },
+    merging: { enabled: options.mergeDeltas !== false },
     timezone: options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     timeouts: {
       connectMs: options.etcdConnectionTimeout,
@@ -155,6 +163,11 @@ function encryptionOf(options: PackingOptions): Pick<ClusterSpecInput, 'encrypti
   return encryption === undefined ? {} : { encryption };
 }
 
+function scheduled(schedule: string | undefined): { enabled?: boolean; schedule?: string } {
+  if (schedule === undefined) return {};
+  return schedule === 'never' ? { enabled: false } : { schedule };
+}
+
 /** Who types flags does not know the fields of a spec. */
 const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
   name: '--cluster-name',
@@ -167,6 +180,7 @@ const FLAGS_OF_FIELDS: Readonly<Record<string, string>> = {
   'encryption.recipients': '--encryption-recipients',
   'encryption.recipientsFile': '--encryption-recipients-file',
   'defrag.schedule': '--defrag-schedule',
+  'proof.schedule': '--proof-schedule',
   ...FLAGS_OF_RETENTION,
   'retention.gcPeriodMs': '--garbage-collection-period',
   'timeouts.connectMs': '--etcd-connection-timeout',
