@@ -340,3 +340,26 @@ export {
 } from './retention/plan-retention.ts';
 export { removeObjects, type RefusedRemoval, type RemovedObjects } from './retention/remove-objects.ts';
 export { liveHolds, stageRemoval, type RemovalStage, type StageOptions } from './retention/stage-removal.ts';
+export { adoptForRestore, type Adopted, type AdoptOptions, type AdoptScope } from './layouts/adopt-for-restore.ts';
+export { adoptDelta, type AdoptedDelta, type AdoptTarget } from './layouts/adopt-delta.ts';
+export { adoptFull, targetOfStore, type AdoptedFull, type ForeignFull } from './layouts/adopt-full.ts';
+export {
+  EXPORT_CODECS,
+  EXPORT_DELTA_BYTES,
+  exportChain,
+  planExport,
+  type ExportCodec,
+  type ExportLink,
+  type ExportReport,
+} from './layouts/export-chain.ts';
+export { readForeignRepository, type ForeignObject, type ForeignRepository } from './layouts/foreign-repository.ts';
+export {
+  importItemsOf,
+  importSnapshots,
+  planImport,
+  type ImportItem,
+  type ImportReport,
+  type ImportStep,
+} from './layouts/import-snapshots.ts';
+export { FOREIGN_LAYOUTS, parseSnapshotName, type ForeignCodec, type ForeignLayout } from './layouts/snapshot-name.ts';
+export { openZippedFile } from './layouts/zipped-file.ts';
