@@ -38,6 +38,7 @@ export interface TestNats extends AsyncDisposable {
 }
 
 const START_TRIES_MAX = 5;
+const START_MS_MAX = 60_000;
 
 /** The oldest that must work (Debian 12) and the newest at hand. */
 export const NATS_VERSIONS = ['2.9', '2.10'] as const;
@@ -139,8 +140,8 @@ class NatsProcess implements TestNats {
     await writeFile(path, this.#config);
     const child = await spawnGuarded(this.#binary, ['-c', path]);
     this.#process = child;
-    await eventually(async () => {
-      if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
+    const answers = async (): Promise<void> => {
+      if (!child.running) return;
       const connection = await connect({
         servers: this.url,
         reconnect: false,
@@ -153,7 +154,10 @@ class NatsProcess implements TestNats {
       } finally {
         await connection.close();
       }
-    });
+    };
+    // Three servers elect a leader first, and on a busy machine several times.
+    await eventually(answers, { timeoutMs: START_MS_MAX });
+    if (!child.running) throw new Error(`nats-server ended: ${child.log()}`);
   }
 
   async stop(): Promise<void> {

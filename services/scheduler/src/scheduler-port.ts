@@ -24,22 +24,30 @@ export interface SchedulerPort {
 export function busPort(bus: Bus): SchedulerPort {
   const done = lastDone(bus);
   const recorded = positions(bus);
-  /** Sequences at which head and record were last seen equal. */
-  const calmAt = new Map<string, number>();
+  /** Where head and record were last seen equal, and by which version of the record. */
+  const calmAt = new Map<string, { sequence: number; storedAt: string; revision: number }>();
   return {
     dispatch: (task, messageId) => dispatchTask(bus, task, { messageId }),
     lastDone: async (kind, cluster) => (await done.get(lastDoneKey(kind, cluster)))?.value,
     async streamState(cluster) {
       const facts = await streamFacts(bus, cluster);
       const headSequence = facts.messages === 0 ? 0 : facts.lastSequence;
+      const { bytes, lastStoredAt: storedAt } = facts;
+      const calm = calmAt.get(cluster);
       // Most clusters are calm most of the time: where the head is still what is recorded, there is nothing to read.
-      if (calmAt.get(cluster) === headSequence) {
-        return { headSequence, bytes: facts.bytes, recordedSequence: headSequence };
+      if (calm?.sequence === headSequence && calm.storedAt === storedAt) {
+        return { headSequence, bytes, recordedSequence: headSequence };
       }
-      const recordedSequence = (await recorded.get(positionKey(cluster)))?.value.sequence ?? 0;
-      if (recordedSequence === headSequence) calmAt.set(cluster, headSequence);
-      else calmAt.delete(cluster);
-      return { headSequence, bytes: facts.bytes, recordedSequence };
+      const stored = await recorded.get(positionKey(cluster));
+      const recordedSequence = stored?.value.sequence ?? 0;
+      // The recorded sequence for another message: a tail was lost and written over, and nothing was recorded since.
+      if (calm?.sequence === headSequence && calm.revision === stored?.revision) {
+        return { headSequence, bytes, recordedSequence: 0 };
+      }
+      if (stored !== undefined && recordedSequence === headSequence) {
+        calmAt.set(cluster, { sequence: headSequence, storedAt, revision: stored.revision });
+      } else calmAt.delete(cluster);
+      return { headSequence, bytes, recordedSequence };
     },
   };
 }

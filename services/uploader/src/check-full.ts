@@ -58,14 +58,32 @@ export async function checkFull({
     if (stale) return { info, compared: false };
     throw forked(cluster, anchor, `it ends at revision ${info.revision}`);
   }
+  return { info, compared: assertHolds(file, info, cluster, anchor) };
+}
+
+/**
+ * Compares the rows of what was captured while the snapshot was on its way, too, as far as the file reaches: a cluster that was restored
+ * meanwhile may share the revision that was known before.
+ * @throws EtcdOpsError CLUSTER_FORKED
+ */
+export function checkFullAgain(
+  path: string,
+  { info }: CheckedFull,
+  { cluster, before, now }: { cluster: string; before: HistoryAnchor; now: HistoryAnchor },
+): void {
+  if (now.revision <= before.revision || now.revision > info.revision) return;
+  using file = BoltFile.open(path);
+  assertHolds(file, info, cluster, now);
+}
+
+/** Whether there was anything to compare. */
+function assertHolds(file: BoltFile, info: StoreInfo, cluster: string, anchor: HistoryAnchor): boolean {
   // At or below C, rows may be missing in good order.
-  if (anchor.digest === null || info.compactRevision >= anchor.revision) return { info, compared: false };
+  if (anchor.digest === null || info.compactRevision >= anchor.revision) return false;
   const found = digestOfRevision(file, anchor.revision);
   if (found === null) throw forked(cluster, anchor, 'it has no rows of it');
-  if (!digestFits(anchor.digest, found.digest)) {
-    throw forked(cluster, anchor, 'its rows of it are others');
-  }
-  return { info, compared: true };
+  if (!digestFits(anchor.digest, found.digest)) throw forked(cluster, anchor, 'its rows of it are others');
+  return true;
 }
 
 export function forked(cluster: string, anchor: HistoryAnchor, evidence: string): EtcdOpsError {

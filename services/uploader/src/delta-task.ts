@@ -39,6 +39,8 @@ interface Recorded {
   deltaKey?: string;
 }
 
+/** Histories that a line of the history names, the newest. */
+const STARTS_MAX = 16;
 /** How often another uploader may be faster before the task is handed back. */
 const RACES_MAX = 20;
 
@@ -47,7 +49,7 @@ const RACES_MAX = 20;
  * events give the same object again, and what a position covers is durable before it moves.
  */
 export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): Promise<TaskOutcome> {
-  const summary = { deltas: [] as string[], bytes: 0, revision: 0 };
+  const summary: DeltaSummary = { deltas: [], starts: [], bytes: 0, revision: 0 };
   let before: Recorded | undefined;
   for (let race = 0; race < RACES_MAX; race++) {
     const recorded = await readRecorded(task.cluster, options);
@@ -64,6 +66,8 @@ export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): 
 
 interface DeltaSummary {
   deltas: string[];
+  /** Histories that began: what a person may have to know of. */
+  starts: { cause: string; timeline: number; revision: number; after?: number; compacted?: number }[];
   bytes: number;
   revision: number;
 }
@@ -263,7 +267,12 @@ function noteStep(
   summary.revision = step.position.revision;
   metrics.durableRevision.set({ cluster }, step.position.revision);
   if (step.kind === 'start') {
-    const { timeline, revision, cause } = step.start;
+    const { timeline, revision, cause, after, compacted } = step.start;
+    summary.starts.push({
+      ...{ cause, timeline, revision },
+      ...(after === undefined ? {} : { after }),
+      ...(compacted === undefined ? {} : { compacted }),
+    });
     logger.info({ cluster, timeline, revision, cause }, 'The repository follows a new history');
     return;
   }
@@ -273,7 +282,11 @@ function noteStep(
   metrics.deltaBytes.add({ cluster }, storedBytes);
 }
 
-function outcomeOf({ deltas, bytes, revision }: DeltaSummary): TaskOutcome {
+function outcomeOf({ deltas, starts, bytes, revision }: DeltaSummary): TaskOutcome {
   // The history's line must stay small, however many objects a long outage left to make.
-  return { changed: revision > 0, summary: { objects: deltas.length, deltas: deltas.slice(-8), bytes, revision } };
+  const summary = { objects: deltas.length, deltas: deltas.slice(-8), bytes, revision };
+  return {
+    changed: revision > 0,
+    summary: starts.length === 0 ? summary : { ...summary, starts: starts.slice(-STARTS_MAX) },
+  };
 }

@@ -16,7 +16,7 @@ import {
 import type { EtcdCluster } from '@etcd-ops/etcd-client';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
-import { checkFull, forked, type CheckedFull } from './check-full.ts';
+import { checkFull, checkFullAgain, forked, type CheckedFull } from './check-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
@@ -101,6 +101,9 @@ async function takeFull(
   const now = await findAnchor(bus, store, cluster, { isWatched });
   if (anchor !== undefined && now?.timeline !== anchor.timeline) {
     throw forked(cluster, anchor, 'a new timeline began during the snapshot');
+  }
+  if (anchor !== undefined && now !== undefined) {
+    checkFullAgain(spooled.path, checked, { cluster, before: anchor, now });
   }
   const timeline = forkedFrom === undefined ? (now?.timeline ?? 1) : await nextTimeline(store, forkedFrom, cluster);
   const made = { task, spec, source, spooled, checked, stored, timeline, packing, finishedMs: clock.now() };

@@ -51,8 +51,11 @@ export async function catchUpByFull(
   if (before !== undefined) return before;
   const delayMs = settings.fullRequestDelayMs;
   const request = { bus: context.bus, cause: 'catch-up', after: point.revision } as const;
-  const taskId = await requestFull({ ...request, voice, clock: context.clock, delayMs, signal });
-  const deadlineMs = context.clock.now() + spec.timeouts.snapshotMs + settings.catchUpGraceMs;
+  const limitMs = spec.timeouts.snapshotMs + settings.catchUpGraceMs;
+  const taskId = await withinLimit(limitMs, signal, (limited) =>
+    requestFull({ ...request, voice, clock: context.clock, delayMs, signal: limited }),
+  );
+  const deadlineMs = context.clock.now() + limitMs;
   let seen: string | undefined;
   while (context.clock.now() < deadlineMs) {
     const done = (await lastDone(context.bus).get(lastDoneKey('full', voice.cluster)))?.value;
@@ -68,6 +71,22 @@ export async function catchUpByFull(
   throw new EtcdOpsError('ETCD_TIMEOUT', {
     message: `No full snapshot to catch up ${voice.cluster} with came within ${spec.timeouts.snapshotMs} ms`,
   });
+}
+
+/** A queue that stays busy, or a bus that stays away, must not hold up the session for ever: the next one decides anew. */
+async function withinLimit<T>(
+  limitMs: number,
+  signal: AbortSignal,
+  work: (limited: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = AbortSignal.timeout(limitMs);
+  try {
+    return await work(AbortSignal.any([signal, limit]));
+  } catch (cause) {
+    if (!limit.aborted || signal.aborted) throw cause;
+    const message = `No full snapshot to catch up with could be asked for within ${limitMs} ms`;
+    throw new EtcdOpsError('ETCD_TIMEOUT', { message, cause });
+  }
 }
 
 function notCaughtUp({ ok, summary }: LastDone): 'forked' {

@@ -10,6 +10,8 @@ export interface StreamFacts {
   /** Never goes back but for a server that lost its tail; the last message may lie below it. */
   lastSequence: number;
   bytesMax: number;
+  /** When the newest message was stored: sequences are given out again when a tail is lost, times are not. */
+  lastStoredAt: string;
 }
 
 /** What the leader says of a cluster's event stream. */
@@ -18,7 +20,8 @@ export async function streamFacts(bus: Bus, cluster: string): Promise<StreamFact
   try {
     const { state, config } = await jsm.streams.info(eventsStream(cluster));
     const { messages, bytes, first_seq: firstSequence, last_seq: lastSequence } = state;
-    return { messages, bytes, firstSequence, lastSequence, bytesMax: config.max_bytes };
+    const { last_ts: lastStoredAt } = state;
+    return { messages, bytes, firstSequence, lastSequence, bytesMax: config.max_bytes, lastStoredAt };
   } catch (error) {
     throw toBusError(error, `Asking for the event stream of ${cluster}`);
   }
