@@ -60,8 +60,11 @@ export async function applyCollection(
   if (collection.stage.remove.length > 0 || (options.graceMs === 0 && report.marked.length > 0)) {
     await removeDue(collection, options, report);
   }
-  await tidyMarks(collection, options, report);
-  report.recordsRemoved = await removeEndedRecords(recordsOf(collection.inventory), options);
+  // The clock before the reading: what is renewed while the records are read must not look ended.
+  const nowMs = options.now();
+  const records = await readRetentionRecords(store, cluster, { signal });
+  await tidyMarks(collection, records, options, report);
+  report.recordsRemoved = await removeEndedRecords(records, nowMs, store);
   report.swept = await (options.sweep ?? (async () => await sweepStore(options)))();
   signal?.throwIfAborted();
   return report;
@@ -130,17 +133,17 @@ async function removeDue(
 /** Marks follow the plan: what has gone or shall stay after all is not marked any more, and what was refused is noted. */
 async function tidyMarks(
   { plan }: Collection,
+  records: RetentionRecords,
   options: ApplyCollectionOptions,
   report: CollectionReport,
 ): Promise<void> {
-  const { store, cluster, signal } = options;
+  const { store, cluster } = options;
   const gone = new Set(report.removed);
   const wanted = new Set(plan.remove.filter((decision) => !gone.has(decision)).flatMap(({ keys }) => keys));
   const staying = new Set(plan.keep.flatMap(({ keys }) => keys));
   const refusedKeys = new Set(report.refused.flatMap(({ decision }) => decision.keys));
   const at = new Date(options.now()).toISOString();
   const prefix = clusterPrefix(cluster);
-  const records = await readRetentionRecords(store, cluster, { signal });
   for (const mark of records.marks) {
     const keys = markedKeys(mark);
     const left = keys.filter((key) => wanted.has(key));
@@ -166,16 +169,15 @@ async function tidyMarks(
   for (const { key, kind } of records.damaged) if (kind === 'mark') await store.delete([key]);
 }
 
-/** Pins that have ended and holds that nobody renewed. */
-async function removeEndedRecords(records: RetentionRecords, options: ApplyCollectionOptions): Promise<number> {
-  const nowMs = options.now();
+/** Pins that have ended and holds that nobody renewed: by records read just now, since removing may have taken longer than a hold lasts. */
+async function removeEndedRecords(records: RetentionRecords, nowMs: number, store: ObjectStore): Promise<number> {
   const pins = new Set(livePins(records, nowMs));
   const holds = new Set(liveHolds(records, nowMs));
   const ended = [
     ...records.pins.filter((pin) => !pins.has(pin)),
     ...records.holds.filter(({ record }) => !holds.has(record)),
   ].map(({ key }) => key);
-  for (const key of ended) await options.store.delete([key]);
+  for (const key of ended) await store.delete([key]);
   return ended.length;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -172,6 +172,18 @@ describe('removal in two phases', () => {
     await using _ = await holdObjects(store, { cluster: 'prod', purpose: 'copy', ttlMs: 3_600_000 });
     expect((await applyCollection(collection, settings)).removed).toEqual([]);
     expect(await revisions()).toEqual(ALL);
+  });
+
+  test('a hold that is renewed while much is removed is not taken for one that ended', async () => {
+    await using _ = await holdObjects(store, { cluster: 'prod', purpose: 'restore', ttlMs: 600_000 });
+    const { key } = (await readRetentionRecords(store, 'prod')).holds[0]!;
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(join(store.root, key), longAgo, longAgo);
+    const settings = optionsOf();
+    const collection = await planCollection(settings);
+    await store.put(key, await store.get(key));
+    expect((await applyCollection(collection, settings)).recordsRemoved).toBe(0);
+    expect(await store.stat(key)).toBeDefined();
   });
 
   test('a reader that planned before the marks holds first, then sees them and goes another way', async () => {
