@@ -123,7 +123,7 @@ export async function readInventory(
   await runBounded(jobs, signal);
   for (const delta of listing.deltas) inventory.addDelta(delta);
   const damagedRecords: DamagedEntry[] = [];
-  const doubts = await readDoubts(store, listing.proofs, { signal, damaged: damagedRecords });
+  const doubts = await readDoubts(store, listing.proofs, { signal, damaged: damagedRecords, deltas: listing.deltas });
   const retention = await readListedRecords(store, listing.retentionRecords, { signal });
   damagedRecords.push(...retention.damaged.map(({ key, reason }) => ({ key, reason })));
   const found = inventory.finish();
@@ -152,8 +152,7 @@ async function listCluster(store: ObjectStore, cluster: string, signal: AbortSig
     else if (parsed.kind === 'manifest') listing.manifests.set(parsed.fullKey, found);
     else if (parsed.kind === 'delta') listing.deltas.push({ ...found, ...parsed });
     else if (parsed.kind === 'proof') listing.proofs.push(found.key);
-    else if (parsed.kind === 'pin' || parsed.kind === 'hold' || parsed.kind === 'mark')
-      listing.retentionRecords.push(found);
+    else if (['pin', 'hold', 'mark'].includes(parsed.kind)) listing.retentionRecords.push(found);
     else if (parsed.kind === 'timeline') listing.timelineRecords.set(parsed.timeline, found.key);
   }
   return listing;

@@ -51,6 +51,24 @@ test('a later proof of the same full replaces the earlier one', () => {
   expect(keysOf([edge, again])).toEqual([]);
 });
 
+test('deltas that hold the revision in doubt are in doubt under whatever name, merged or not yet', () => {
+  const delta = (first: number, last: number, timeline = 1) => ({
+    key: `${timeline}/${first}-${last}`,
+    timeline,
+    first,
+    last,
+  });
+  const merged = [delta(1, 300), delta(150, 160), delta(140, 149), delta(201, 210), delta(1, 300, 2)];
+  const found = doubtsOf([failedEdge()], merged).map(({ key }) => key);
+  expect(found).toEqual([failedEdge().full, ...KEYS, '1/1-300', '1/150-160']);
+});
+
+test('a later proof that could compare nothing takes no doubt back', () => {
+  const edge = failedEdge();
+  const open = sampleEdge({ verdict: 'open', problem: 'no key', provedAt: '2027-01-01T00:00:00.000Z' });
+  expect(keysOf([edge, open])).toEqual([edge.full, ...KEYS]);
+});
+
 test('timelines do not bear on each other', () => {
   const edge = failedEdge();
   expect(keysOf([edge, failedEdge({ revision: 300, timeline: 2 })])).toHaveLength(4);

@@ -1,3 +1,4 @@
+import type { DeltaEntry } from './inventory.ts';
 import type { ProofRecord } from './proof-record.ts';
 
 /** An object that a proof speaks against: plans go round it where they can, and say so where they cannot. */
@@ -14,8 +15,11 @@ export interface Doubt {
  * - Another full differs from the deltas in the same way (the same rows at the same revision): the fulls are right, the deltas
  *   stay in doubt alone.
  * - The same full is proved again, and now agrees: nothing is left of it (it was a bad read).
+ *
+ * Deltas are in doubt by what they hold, not by name: one that was merged of doubted ones, or that a doubted one was merged of, has the
+ * same rows. `deltas`: all that there are now.
  */
-export function doubtsOf(edges: readonly ProofRecord[]): Doubt[] {
+export function doubtsOf(edges: readonly ProofRecord[], deltas: readonly HeldRevisions[] = []): Doubt[] {
   const doubts = new Map<string, string>();
   const newest = newestOfEach(edges);
   for (const failed of newest.filter(({ verdict }) => verdict === 'failed')) {
@@ -30,12 +34,17 @@ export function doubtsOf(edges: readonly ProofRecord[]): Doubt[] {
     // One full for the deltas, another against them: nobody is acquitted.
     if (!fullsAgree || deltasHold) doubts.set(full, `it differs from the deltas before it: ${what}`);
     if (deltasHold && !fullsAgree) continue;
-    for (const key of failed.deltaKeys ?? []) {
+    const concerned = deltas.filter(({ timeline, first, last }) => {
+      return timeline === failed.timeline && first <= failed.to && last >= difference.revision;
+    });
+    for (const key of [...(failed.deltaKeys ?? []), ...concerned.map((delta) => delta.key)]) {
       if (!doubts.has(key)) doubts.set(key, `it differs from the full ${full}: ${what}`);
     }
   }
   return [...doubts].map(([key, reason]) => ({ key, reason }));
 }
+
+type HeldRevisions = Pick<DeltaEntry, 'key' | 'timeline' | 'first' | 'last'>;
 
 /** Up to where the edges of a timeline are settled, so that a later full need not compare it again; 0 for nothing. */
 export function settledTo(edges: readonly ProofRecord[], timeline: number): number {
@@ -56,9 +65,11 @@ function agrees(left: ProofRecord, right: ProofRecord): boolean {
   );
 }
 
+/** What could not be compared takes nothing back. */
 function newestOfEach(edges: readonly ProofRecord[]): ProofRecord[] {
   const newest = new Map<string, ProofRecord>();
   for (const edge of edges) {
+    if (edge.verdict === 'open') continue;
     const known = newest.get(edge.full);
     if (known === undefined || known.provedAt <= edge.provedAt) newest.set(edge.full, edge);
   }

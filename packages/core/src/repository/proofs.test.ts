@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LocalStore } from '../storage/local-store.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { proofKey, witnessKey, type ProofKeyFacts } from './evidence-key.ts';
 import { readInventory } from './inventory.ts';
 import { parseObjectKey } from './object-key.ts';
 import { planRestore } from './plan-restore.ts';
-import { decodeProofRecord, encodeProofRecord, PROOF_KINDS, PROOF_VERDICTS } from './proof-record.ts';
+import { decodeProofRecord, encodeProofRecord, PROOF_KINDS, PROOF_VERDICTS, type ProofRecord } from './proof-record.ts';
 import { failedEdge, sampleChain, sampleEdge, sampleWitness } from './proof-samples.ts';
-import { listWitnesses, readProofs, readWitness, writeProof, writeWitness } from './read-proofs.ts';
+import { listWitnesses, readDoubts, readProofs, readWitness, writeProof, writeWitness } from './read-proofs.ts';
 import { deltaEntry, fullEntry, inventoryOf, minute, putFull, SAMPLE_CLUSTER } from './repository-samples.ts';
 import { decodeWitness, encodeWitness } from './witness-record.ts';
 
@@ -122,6 +123,23 @@ test('the inventory knows what a failed edge leaves in doubt, and nothing of it 
   expect(doubted.foreign).toEqual([]);
   await writeProof(store, sampleEdge({ provedAt: '2027-01-01T00:00:00.000Z' }), where);
   expect((await readInventory(store, SAMPLE_CLUSTER)).doubts).toBeUndefined();
+});
+
+test('a failed edge stays in doubt behind any number of good ones', async () => {
+  const records = new Map<string, Buffer>();
+  const note = (record: ProofRecord, revision: number): void => {
+    const { cluster, timeline, proof, verdict } = record;
+    const times = { createdAtMs: minute(revision), provedAtMs: Date.parse(record.provedAt) };
+    records.set(proofKey({ cluster, timeline, proof, verdict, revision, ...times }), encodeProofRecord(record));
+  };
+  note(failedEdge(), 200);
+  for (let revision = 300; revision < 700; revision++) note(sampleEdge({ revision, from: revision - 1 }), revision);
+  const stub = { get: (key: string) => Promise.resolve(records.get(key)!) } as unknown as ObjectStore;
+  const read = async () => await readDoubts(stub, [...records.keys()], { damaged: [], deltas: [] });
+  expect((await read()).map(({ key }) => key)).toContain(failedEdge().full);
+  // The full behind it bears the deltas out: that is read, too.
+  note(sampleEdge({ revision: 201, from: 101 }), 201);
+  expect((await read()).map(({ key }) => key)).toEqual([failedEdge().full]);
 });
 
 test('a plan goes round what is in doubt where it can, and says so where it cannot', () => {

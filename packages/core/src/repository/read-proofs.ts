@@ -3,6 +3,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { DOCUMENT_BYTES_MAX } from './checked-json.ts';
 import { proofKey, proofPrefix, witnessKey, witnessPrefix, type ProofKeyFacts } from './evidence-key.ts';
 import type { WitnessKeyFacts } from './evidence-key.ts';
+import type { DeltaEntry } from './inventory.ts';
 import { parseObjectKey } from './object-key.ts';
 import { doubtsOf, type Doubt } from './proof-doubts.ts';
 import { decodeProofRecord, encodeProofRecord, type ProofRecord } from './proof-record.ts';
@@ -81,10 +82,7 @@ export async function readProofs(store: ObjectStore, cluster: string, options: R
     return found;
   };
   const chains = await read(newestOfEachFull(entries, 'chain').slice(0, CHAINS_READ_MAX));
-  const failedIn = new Set(entries.filter(isFailedEdge).map(({ timeline }) => timeline));
-  const edges = await read(
-    entries.filter(({ proof, timeline }) => proof === 'edge' && failedIn.has(timeline)).slice(0, EDGES_READ_MAX),
-  );
+  const edges = await read(bearingOnDoubts(entries).toSorted(byTimeOfProof));
   const proven = chains.filter(({ record }) => record.verdict === 'ok');
   const restoreMs = chains.find(({ record }) => record.restoreMs !== undefined)?.record.restoreMs;
   return {
@@ -98,26 +96,47 @@ export async function readProofs(store: ObjectStore, cluster: string, options: R
 }
 
 /**
- * What failed edge proofs leave in doubt. `keys`: all proofs, as a listing names them. Nothing is read unless one failed.
+ * What failed edge proofs leave in doubt. `keys`: all proofs, as a listing names them; `deltas`: all that it names. Nothing is read
+ * unless one failed.
  */
 export async function readDoubts(
   store: ObjectStore,
   keys: readonly string[],
-  options: Reading & { damaged: DamagedRecord[] },
+  options: Reading & { damaged: DamagedRecord[]; deltas: readonly DeltaEntry[] },
 ): Promise<Doubt[]> {
   const entries = keys.flatMap((key): ProofEntry[] => {
     const parsed = parseObjectKey(key);
     return parsed?.kind === 'proof' ? [{ ...parsed, key }] : [];
   });
-  const failedIn = new Set(entries.filter(isFailedEdge).map(({ timeline }) => timeline));
-  const wanted = entries
-    .filter(({ proof, timeline }) => proof === 'edge' && failedIn.has(timeline))
-    .toSorted(byTimeOfProof)
-    .slice(0, EDGES_READ_MAX);
   const records = await Promise.all(
-    wanted.map(async ({ key }) => await readProof(store, key, options.damaged, options)),
+    bearingOnDoubts(entries).map(async ({ key }) => await readProof(store, key, options.damaged, options)),
   );
-  return doubtsOf(records.filter((record) => record !== undefined));
+  return doubtsOf(
+    records.filter((record) => record !== undefined),
+    options.deltas,
+  );
+}
+
+/**
+ * Edges that failed, however old: no number of good ones behind it settles a doubt. Of the others in the same timeline, those of the
+ * fulls nearest to one that failed, which held the same revisions against theirs.
+ */
+function bearingOnDoubts(entries: readonly ProofEntry[]): ProofEntry[] {
+  const edges = entries.filter(({ proof }) => proof === 'edge');
+  const failed = edges.filter(isFailedEdge).toSorted(byTimeOfProof).slice(0, EDGES_READ_MAX);
+  const distance = ({ timeline, revision }: ProofEntry): number =>
+    Math.min(
+      ...failed.map((one) =>
+        one.timeline === timeline ? Math.abs(one.revision - revision) : Number.POSITIVE_INFINITY,
+      ),
+    );
+  const others = edges
+    .filter((edge) => !isFailedEdge(edge))
+    .map((edge) => ({ edge, away: distance(edge) }))
+    .filter(({ away }) => away < Number.POSITIVE_INFINITY)
+    .toSorted((left, right) => left.away - right.away || byTimeOfProof(left.edge, right.edge))
+    .slice(0, EDGES_READ_MAX);
+  return [...failed, ...others.map(({ edge }) => edge)];
 }
 
 /** Writes a proof under the name that tells its outcome. `createdAtMs` and `revision`: of the full that it is about. */
