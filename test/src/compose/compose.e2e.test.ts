@@ -14,8 +14,7 @@ const WAIT = { timeoutMs: 90_000, intervalMs: 500 };
 
 let reason: string | undefined;
 beforeAll(async () => {
-  reason = await whyNoCompose();
-  if (reason === undefined) await buildImages();
+  reason = (await whyNoCompose()) ?? (await buildImages());
 }, BUILD_LIMIT_MS);
 
 test(

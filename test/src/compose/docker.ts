@@ -9,6 +9,7 @@ export interface Output {
   exitCode: number;
   stdout: string;
   stderr: string;
+  timedOut: boolean;
 }
 
 /** Runs docker; never throws. */
