@@ -26,11 +26,9 @@ export function docker(
       { cwd: ROOT, env, timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX },
       (error, stdout, stderr) => {
         const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        resolve({
-          exitCode,
-          stdout,
-          stderr: error?.killed === true ? `${stderr}\nnot within ${timeoutMs} ms` : stderr,
-        });
+        const timedOut = error?.killed === true;
+        const said = timedOut ? `${stderr}\nnot within ${timeoutMs} ms` : stderr;
+        resolve({ exitCode, stdout, stderr: said, timedOut });
       },
     );
   });
