@@ -35,8 +35,9 @@ export async function buildImages(): Promise<string | undefined> {
   const build = (service: string): Promise<Output> =>
     docker(['compose', 'build', service], { timeoutMs: BUILD_TIMEOUT_MS, environment: environment() });
   for (const output of await Promise.all([build('apply'), build('s3')])) {
-    if (output.timedOut)
+    if (output.timedOut) {
       return `the images were not built within ${BUILD_TIMEOUT_MS / 1000} s; what was built is kept for the next run`;
+    }
     if (output.exitCode !== 0) throw new Error(`the images cannot be built: ${output.stderr.slice(-4_000)}`);
   }
   return undefined;
