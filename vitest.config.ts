@@ -21,11 +21,11 @@ const worlds: readonly World[] = [
     name: 'unit',
     include: tests('.test.ts'),
     exclude: ['**/*.{integration,e2e,chaos}.test.ts'],
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     workersMax: '100%',
   },
-  { name: 'integration', include: tests('.integration.test.ts'), timeoutMs: 120_000, workersMax: 2 },
-  { name: 'e2e', include: tests('.e2e.test.ts'), timeoutMs: 240_000, workersMax: 1 },
+  { name: 'integration', include: tests('.integration.test.ts'), timeoutMs: 240_000, workersMax: 2 },
+  { name: 'e2e', include: tests('.e2e.test.ts'), timeoutMs: 360_000, workersMax: 1 },
   { name: 'chaos', include: tests('.chaos.test.ts'), timeoutMs: 240_000, workersMax: 1 },
 ];
 

@@ -266,9 +266,9 @@ describe.skipIf(reason !== undefined)('snapshot', () => {
     const { members, endpoints } = three;
     const status = JSON.parse(await three.etcdctl('endpoint', 'status', '-w', 'json')) as {
       Endpoint: string;
-      Status: { leader: string; header: { member_id: string } };
+      Status: { leader: number; header: { member_id: number } };
     }[];
-    const lagging = status.find(({ Status }) => String(Status.leader) !== String(Status.header.member_id))!.Endpoint;
+    const lagging = status.find(({ Status }) => Status.leader !== Status.header.member_id)!.Endpoint;
     const { pid } = members.find(({ endpoint }) => endpoint === lagging)!;
     process.kill(pid, 'SIGSTOP');
     try {

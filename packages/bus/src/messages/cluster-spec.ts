@@ -112,6 +112,10 @@ const proofSchema = z.strictObject({
 });
 
 /** Small deltas become larger ones, so that a long chain is read from few objects. */
+function isWholeMultiple(larger: number, smaller: number): boolean {
+  return larger > smaller && larger % smaller === 0;
+}
+
 const mergingSchema = z.strictObject({
   enabled: z.boolean().default(true),
   periodMs: periodMsSchema.default(300_000),
@@ -121,10 +125,7 @@ const mergingSchema = z.strictObject({
     .min(1)
     .max(8)
     .refine(
-      (windows) =>
-        windows.every(
-          (window, index) => index === 0 || (window > windows[index - 1]! && window % windows[index - 1]! === 0),
-        ),
+      (windows) => windows.every((window, index) => index === 0 || isWholeMultiple(window, windows[index - 1]!)),
       'each must be a whole multiple of the one before it',
     )
     .default([300_000, 3_600_000, 86_400_000]),
