@@ -230,6 +230,9 @@ export {
   type StoredProof,
   type WitnessEntry,
 } from './repository/read-proofs.ts';
+export { copyRepository, type CopyOptions, type CopyProgress, type CopyReport } from './copy/copy-repository.ts';
+export { type CopySides } from './copy/copy-plan.ts';
+export { type CopyScope } from './copy/copy-scope.ts';
 export { mergeDeltas, type MergedDelta, type MergeOptions } from './merge/merge-deltas.ts';
 export {
   MERGE_BYTES_MAX,

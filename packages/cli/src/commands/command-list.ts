@@ -2,6 +2,7 @@ import type { Command } from '../options/define-command.ts';
 import { applyCommand } from './apply.ts';
 import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
+import { copyCommand } from './copy.ts';
 import { demoCommand } from './demo.ts';
 import { ensureCommand } from './ensure.ts';
 import { gcCommand } from './gc.ts';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   verifyCommand,
   compactCommand,
   mergeCommand,
+  copyCommand,
   gcCommand,
   pinCommand,
   unpinCommand,

@@ -1,4 +1,5 @@
 import { APPLY } from './fleet-fields.ts';
+import { COPIED } from './copy-fields.ts';
 import { INSPECT } from './inspect-fields.ts';
 import { GC_APPLIED, GC_PLAN, LISTED_PINS, PINNED, UNPINNED } from './retention-fields.ts';
 import { LISTED_PROOFS, MERGED, VERIFIED } from './verify-fields.ts';
@@ -244,6 +245,7 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
   ],
   verify: [{ title: '`-o json`', fields: VERIFIED }],
   merge: [{ title: '`-o json`', fields: MERGED }],
+  copy: [{ title: '`-o json`', fields: COPIED }],
   pin: [{ title: '`-o json`', fields: PINNED }],
   unpin: [{ title: '`-o json`', fields: UNPINNED }],
   compact: [

@@ -8,6 +8,7 @@ export const SECTIONS = {
   member: { en: 'The new cluster', zh: '新集群' },
   etcd: { en: 'The etcd cluster', zh: 'etcd 集群' },
   repository: { en: 'Where backups live', zh: '备份存放位置' },
+  target: { en: 'Where they go', zh: '复制到哪里' },
   store: { en: 'The object storage (S3, OSS)', zh: '对象存储（S3、OSS）' },
   schedule: { en: 'When', zh: '周期' },
   retention: { en: 'What is kept', zh: '保留策略' },

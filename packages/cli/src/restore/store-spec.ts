@@ -20,8 +20,11 @@ const FLAG_OF_FIELD: Readonly<Record<string, keyof StoreOptions>> = {
   sse: 'storeSse',
 };
 
-/** @throws EtcdOpsError CONFIG_INVALID naming the flag whose value is wrong. */
-export function storeSpec(options: StoreOptions): ClusterSpec['store'] {
+/**
+ * @param before what stands before the names of the flags: `to-` of a target's.
+ * @throws EtcdOpsError CONFIG_INVALID naming the flag whose value is wrong.
+ */
+export function storeSpec(options: StoreOptions, before = ''): ClusterSpec['store'] {
   const { storageProvider, bucket } = options;
   if (storageProvider === 'Local') return { provider: 'Local', bucket: resolve(bucket) };
   const parsed = storeSpecSchema.safeParse({
@@ -34,7 +37,7 @@ export function storeSpec(options: StoreOptions): ClusterSpec['store'] {
   const issue = parsed.error.issues[0]!;
   const field = FLAG_OF_FIELD[String(issue.path[0])];
   throw new EtcdOpsError('CONFIG_INVALID', {
-    message: `${field === undefined ? 'The store' : `--${flagName(field)}`} cannot be used: ${issue.message}`,
+    message: `${field === undefined ? 'The store' : `--${before}${flagName(field)}`} cannot be used: ${issue.message}`,
   });
 }
 
