@@ -48,6 +48,21 @@ describe('retry', () => {
     expect(startedAt).toEqual([0, 300, 900]);
   });
 
+  it('repeats also what takes longer than the deadline by itself: that is counted from the first failure', async () => {
+    const clock = new ManualClock();
+    let attempts = 0;
+    const result = retry(
+      async () => {
+        await clock.sleep(5_000);
+        if (++attempts < 2) throw unreachable();
+        return 'done';
+      },
+      { clock, deadlineMs: 1_000 },
+    );
+    await clock.advance(20_000);
+    expect(await result).toBe('done');
+  });
+
   it('ends a wait as soon as the signal is aborted', async () => {
     const clock = new ManualClock();
     const stop = new AbortController();

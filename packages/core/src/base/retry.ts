@@ -4,7 +4,10 @@ import { isEtcdOpsError } from './errors.ts';
 export interface RetryOptions {
   /** Aborting ends the waiting at once with CANCELLED. The attempt itself gets the signal too. */
   signal?: AbortSignal | undefined;
-  /** No attempt begins later than this many milliseconds after the first; without it, only the signal ends the trying. */
+  /**
+   * No attempt begins later than this many milliseconds after the first one failed; without it, only the signal ends the trying. Counted
+   * from there, since an attempt that itself takes longer (a large part on a slow line) would otherwise never be repeated.
+   */
   deadlineMs?: number;
   attemptsMax?: number;
   /** The first wait, doubled each time up to `delayMsMax`; each is shortened by up to a half at random. */
@@ -41,6 +44,7 @@ export async function retry<Result>(
 ): Promise<Result> {
   const { signal, clock = systemClock, shouldRetry = isRetriable } = options;
   const startedMs = clock.now();
+  let failedMs: number | undefined;
   for (let attemptNumber = 1; ; attemptNumber++) {
     if (isAborted(signal)) throw cancelled(signal?.reason);
     try {
@@ -49,8 +53,10 @@ export async function retry<Result>(
       if (isAborted(signal)) throw cancelled(error);
       if (!shouldRetry(error) || attemptNumber >= (options.attemptsMax ?? Infinity)) throw error;
       const delayMs = Math.max(retryDelayMs(attemptNumber, options), options.askedDelayMs?.(error) ?? 0);
-      const elapsedMs = clock.now() - startedMs;
-      if (elapsedMs + delayMs > (options.deadlineMs ?? Infinity)) throw error;
+      const nowMs = clock.now();
+      failedMs ??= nowMs;
+      if (nowMs - failedMs + delayMs > (options.deadlineMs ?? Infinity)) throw error;
+      const elapsedMs = nowMs - startedMs;
       options.onRetry?.({ error, attempt: attemptNumber, delayMs, elapsedMs });
       await clock.sleep(delayMs, signal);
     }

@@ -6,7 +6,7 @@ import type { DeleteFailure, RemoteBucket } from './remote-bucket.ts';
 import { StoreBusyError, storeFailure } from './store-failures.ts';
 
 export interface RetryPolicy {
-  /** No attempt begins later than this after the first. */
+  /** No attempt begins later than this after the first one failed. */
   deadlineMs: number;
   delayMs?: number;
   delayMsMax?: number;
