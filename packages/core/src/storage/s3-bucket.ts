@@ -136,7 +136,13 @@ export class S3Bucket implements RemoteBucket {
       // As coarse as the header of a single object, so that both say the same.
       modifiedAtMs: Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000,
     }));
-    return { objects, next: page.IsTruncated === true ? page.NextContinuationToken : undefined };
+    if (page.IsTruncated !== true) return { objects };
+    if (page.NextContinuationToken !== undefined) return { objects, next: page.NextContinuationToken };
+    // Half a list that passes for a whole one would be planned with, and collected by.
+    throw new EtcdOpsError('STORE_REFUSED', {
+      message: `Listing ${prefix}: ${this.description} says that the list goes on, and not where`,
+      remedy: 'The store must know ListObjectsV2.',
+    });
   }
 
   async deleteBatch(keys: readonly string[], options: RequestOptions): Promise<DeleteFailure[]> {

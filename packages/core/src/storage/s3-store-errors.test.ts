@@ -1,5 +1,7 @@
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -248,6 +250,21 @@ describe('a bucket', () => {
       expect(await store.get('parts', { offset: -1 })).toEqual(Buffer.from([7]));
     }
   });
+});
+
+test('a list that says that it goes on, and not where, is refused: half a list must not be planned with', async () => {
+  const page = `<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>`;
+  const server = createHttpServer((_, response) => response.end(page)).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const store = await world.open({ endpoint: `http://127.0.0.1:${port}` });
+    await expect(collect(store.list(''))).rejects.toMatchObject({ code: 'STORE_REFUSED' });
+    await store.close?.();
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 async function* oneChunk(bytes: Buffer): AsyncGenerator<Buffer> {
