@@ -1,5 +1,8 @@
 import type { RemoteBucket } from './remote-bucket.ts';
 
+/** A repetition by the layer below may hide a refusal, which then looks like an object of our own: so often must it be missing. */
+const TRIALS = 3;
+
 /**
  * Puts that must not replace. A server that does not know the condition accepts the put as if there were none, and two writers would both
  * believe that they created the object. So the condition is tried before it is trusted: the first object that is created is put once
@@ -40,15 +43,19 @@ export class ConditionalPuts {
     const first = await this.#bucket.put(key, body, { signal, ifAbsent: true });
     if (first === 'exists') this.#known = 'yes';
     if (first !== 'unsupported') {
-      if (first === 'created') this.#known = (await this.#repeats(key, body, signal)) ? 'no' : 'yes';
+      // The object is there: what comes of the trial is no failure of the put, and is learned with the next one.
+      if (first === 'created') this.#known = await this.#isHonoured(key, body, signal).catch(() => undefined);
       return first;
     }
     this.#known = 'no';
     return await this.#lookFirst(key, body, signal);
   }
 
-  async #repeats(key: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
-    return (await this.#bucket.put(key, body, { signal, ifAbsent: true })) !== 'exists';
+  async #isHonoured(key: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<'yes' | 'no'> {
+    for (let trial = 0; trial < TRIALS; trial++) {
+      if ((await this.#bucket.put(key, body, { signal, ifAbsent: true })) === 'exists') return 'yes';
+    }
+    return 'no';
   }
 
   async #lookFirst(key: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<'created' | 'exists'> {

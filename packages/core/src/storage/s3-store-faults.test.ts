@@ -161,6 +161,26 @@ describe('a conditional put', () => {
     },
   );
 
+  test.each([BUSY, { kind: 'lose-answer' } as const])(
+    'whose trial meets a fault is tried again, and believed',
+    async (effect) => {
+      // The first put is served; the trial behind it is not, at once.
+      world.server.faults.add({ operation: 'PutObject', every: 2, effect });
+      expect(await store.put('a', Buffer.from('mine'), { ifAbsent: true })).toBe('created');
+      expect(world.server.faults.left).toBe(0);
+      expect(store.capabilities.conditionalPut).toBe(true);
+      await store.put('b', Buffer.from('mine'), { ifAbsent: true });
+      expect(store.capabilities.conditionalPut).toBe(true);
+    },
+  );
+
+  test('whose trial is refused has succeeded all the same', async () => {
+    const refuse: ServerFaultEffect = { kind: 'refuse', status: 403, code: 'AccessDenied' };
+    world.server.faults.add({ operation: 'PutObject', every: 2, effect: refuse });
+    expect(await store.put('a', Buffer.from('mine'), { ifAbsent: true })).toBe('created');
+    expect(await store.put('a', Buffer.from('theirs'), { ifAbsent: true })).toBe('exists');
+  });
+
   test('is tried once for a store, not for each object', async () => {
     for (let index = 0; index < 5; index++) await store.put(`k${index}`, Buffer.from('x'), { ifAbsent: true });
     expect(world.server.count('PutObject')).toBe(6);
