@@ -8,6 +8,7 @@ export {
   attemptKey,
   bucketStream,
   clusterKey,
+  clusterOfTask,
   CLUSTERS_BUCKET,
   clusterToken,
   DEAD_STREAM,
@@ -21,6 +22,7 @@ export {
   jobKey,
   JOBS_BUCKET,
   lastDoneKey,
+  NOTIFY_DURABLE,
   OWNERS_BUCKET,
   positionKey,
   PROGRESS_SUBJECTS,
@@ -122,6 +124,8 @@ export { witnessTaskSchema, type WitnessTask } from './messages/witness-task.ts'
 
 export { dispatchTask, type DispatchOutcome } from './tasks/dispatch-task.ts';
 export { findResult } from './tasks/find-result.ts';
+export { queueDepths } from './tasks/queue-depths.ts';
+export { ensureReader, readBatch, type Batch, type ReaderOptions } from './tasks/durable-reader.ts';
 export { queuedTask } from './tasks/queued-task.ts';
 export { runTasks, type RunTasksOptions } from './tasks/run-tasks.ts';
 export { type TaskEvent } from './tasks/task-events.ts';

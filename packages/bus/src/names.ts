@@ -1,4 +1,4 @@
-import { encodeClusterName } from '@etcd-ops/core';
+import { decodeClusterName, encodeClusterName } from '@etcd-ops/core';
 
 /** Every subject, stream, bucket and durable of etcd-ops is built here and nowhere else (docs/MESSAGES.md). */
 
@@ -51,6 +51,12 @@ export function taskSubject(task: TaskAddress): string {
   return KINDS_WITH_ID.includes(task.kind) ? `${subject}.${clusterToken(task.id)}` : subject;
 }
 
+/** The cluster of a subject of the queue, of the history or of the dead letters. */
+export function clusterOfTask(subject: string): string | undefined {
+  const tokens = subject.split('.');
+  return decodeClusterName(tokens[tokens[1] === 'task' ? 4 : 3] ?? '');
+}
+
 /** What the workers of a kind and pool pull. Filters on one work queue must not overlap: these never do. */
 export function taskFilter(kind: TaskKind, pool: string): string {
   return `etcdops.task.${kind}.${clusterToken(pool)}.>`;
@@ -78,6 +84,9 @@ export const API_NAME = 'etcdops';
 export function apiSubject(endpoint: string): string {
   return `${API_NAME}.${endpoint}`;
 }
+
+/** The consumer of the history, and of the dead letters, from which people are told of what they should look at. */
+export const NOTIFY_DURABLE = 'notify';
 
 /** KV keys. */
 export function clusterKey(cluster: string): string {

@@ -2,7 +2,12 @@ export type { Service, ServiceHealth } from './service.ts';
 export { runServices, type RunServicesOptions } from './run-services.ts';
 export { runMain, type MainOptions } from './run-main.ts';
 export { listenForSignals, type SignalHooks } from './signals.ts';
-export { createServiceContext, type ServiceContext, type ServiceContextOptions } from './service-context.ts';
+export {
+  createContextMetrics,
+  createServiceContext,
+  type ServiceContext,
+  type ServiceContextOptions,
+} from './service-context.ts';
 export { baseSettings, LOG_LEVELS, type BaseSettings, type LogLevel } from './config/base-settings.ts';
 export {
   environmentName,
@@ -15,6 +20,7 @@ export { booleanSetting, integerSetting, listSetting } from './config/settings.t
 export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
 export { Redaction } from './redaction.ts';
 export {
+  BUILD_INFO,
   createMetrics,
   DURATION_BUCKETS,
   Metrics,
@@ -23,8 +29,10 @@ export {
   type GaugeMetric,
   type HistogramMetric,
   type Labels,
+  type MetricDescription,
   type MetricOptions,
 } from './metrics.ts';
+export { METRICS_COMPAT, serveCompatMetrics, type MetricsCompat } from './metrics-compat.ts';
 export { startHealthServer, type HealthServer, type HealthServerOptions } from './health-server.ts';
 export {
   ClusterRegistry,
@@ -33,6 +41,7 @@ export {
   type ClusterRegistryOptions,
   type SpecSource,
 } from './cluster-registry.ts';
+export { createStoreMeters } from './store-connections.ts';
 export { busSpecSource } from './bus-spec-source.ts';
 export { runClusterJobs, type ClusterJobsOptions } from './cluster-jobs.ts';
 export { etcdAccess, EtcdConnections, type EtcdLoan } from './etcd-connections.ts';
@@ -49,4 +58,4 @@ export {
   type RetryOptions,
 } from './retry.ts';
 export { etcdOpsVersion } from './version.ts';
-export { createTaskService, type TaskServiceOptions } from './task-service.ts';
+export { createTaskMetrics, createTaskService, type TaskServiceOptions } from './task-service.ts';

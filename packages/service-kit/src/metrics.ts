@@ -30,7 +30,16 @@ export interface HistogramMetric<L extends Labels> {
 /** Seconds, from a quick call to a large restore. */
 export const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
 
+/** What is known of a metric without any value: for documents, and for tests of what names it. */
+export interface MetricDescription {
+  name: string;
+  type: 'counter' | 'gauge' | 'histogram';
+  help: string;
+  labels: Labels;
+}
+
 interface Registered {
+  help: string;
   labels: Labels;
   series: { zero(labels: Record<string, string>): void; remove(labels: Record<string, string>): void };
   /** What `counter`, `gauge` or `histogram` answered, for the next service that asks for the same one. */
@@ -46,6 +55,9 @@ export class Metrics {
   readonly registry: Registry;
   readonly #metrics = new Map<string, Registered>();
   readonly #clusters = new Set<string>();
+  readonly #collectors = new Set<() => Promise<void> | void>();
+  /** More text behind our own metrics: names that other tools expect. */
+  #appendix: (() => Promise<string>) | undefined;
 
   constructor(registry: Registry) {
     this.registry = registry;
@@ -104,9 +116,29 @@ export class Metrics {
     }
   }
 
+  /** Called at each scrape, for gauges whose values nobody tells; one that fails leaves the old values. Returns how to stop that. */
+  onScrape(collect: () => Promise<void> | void): () => void {
+    this.#collectors.add(collect);
+    return () => this.#collectors.delete(collect);
+  }
+
+  append(appendix: () => Promise<string>): void {
+    this.#appendix = appendix;
+  }
+
   /** The text that Prometheus reads. */
-  exposition(): Promise<string> {
-    return this.registry.metrics();
+  async exposition(): Promise<string> {
+    await Promise.allSettled([...this.#collectors].map(async (collect) => await collect()));
+    return (await this.registry.metrics()) + ((await this.#appendix?.()) ?? '');
+  }
+
+  /** Those that were added. */
+  get clusters(): readonly string[] {
+    return [...this.#clusters];
+  }
+
+  describe(): MetricDescription[] {
+    return [...this.#metrics].map(([name, { kind: type, help, labels }]) => ({ name, type, help, labels }));
   }
 
   #register<Facade>(
@@ -131,20 +163,28 @@ export class Metrics {
       labelNames: Object.keys(options.labels),
       registers: [this.registry],
     });
-    this.#metrics.set(name, { kind, labels: options.labels, series, facade });
+    this.#metrics.set(name, { kind, help: options.help, labels: options.labels, series, facade });
     for (const values of combinations(options.labels, [...this.#clusters])) series.zero(values);
     return facade;
   }
 }
+
+/** Its labels are facts of the build, one series a process. */
+export const BUILD_INFO: MetricDescription = {
+  name: `${METRICS_PREFIX}build_info`,
+  type: 'gauge',
+  help: 'Always 1; the labels tell what runs here.',
+  labels: { name: ['of the process'], version: ['of etcd-ops'], node: ['of Node.js'] },
+};
 
 /** One registry for the process, with the build's facts and the process's own metrics (CPU, memory, event loop). */
 export function createMetrics(name: string): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const buildInfo = new Gauge({
-    name: `${METRICS_PREFIX}build_info`,
-    help: 'Always 1; the labels tell what runs here.',
-    labelNames: ['name', 'version', 'node'],
+    name: BUILD_INFO.name,
+    help: BUILD_INFO.help,
+    labelNames: Object.keys(BUILD_INFO.labels),
     registers: [registry],
   });
   buildInfo.set({ name, version: etcdOpsVersion(), node: process.versions.node }, 1);

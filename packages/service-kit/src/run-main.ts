@@ -7,6 +7,7 @@ import { connectBuses } from './connect-buses.ts';
 import { startHealthServer } from './health-server.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
+import { serveCompatMetrics } from './metrics-compat.ts';
 import { orCancelled } from './or-cancelled.ts';
 import { Redaction } from './redaction.ts';
 import { retry } from './retry.ts';
@@ -90,6 +91,7 @@ interface ProcessOptions {
 
 async function runProcess({ name, common, logger, redaction, signal, create }: ProcessOptions): Promise<void> {
   const metrics = createMetrics(name);
+  serveCompatMetrics(metrics, common.metricsCompat);
   const running: { service?: Service } = {};
   // Served from the first moment, so that a process that waits for its bus is seen as live and not ready.
   const waiting: Service = {

@@ -57,6 +57,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
   const unsubscribe = clusters.subscribe((change) => {
     if (change.kind === 'removed') etcd.forget(change.spec.name);
   });
+  const stopMeasuring = measure(metrics, { core: bus, ops: options.ops ?? bus }, clusters);
   return {
     bus,
     ops: options.ops ?? bus,
@@ -69,6 +70,7 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
     stateDir: options.stateDir,
     spoolDir: options.spoolDir,
     async [Symbol.asyncDispose]() {
+      stopMeasuring();
       unsubscribe();
       stop.abort();
       await following;
@@ -76,4 +78,25 @@ export async function createServiceContext(options: ServiceContextOptions): Prom
       await stores.close();
     },
   };
+}
+
+/** What every process tells of its surroundings. */
+export function createContextMetrics(metrics: Metrics) {
+  return {
+    connected: metrics.gauge({
+      name: 'nats_connected',
+      help: '1 while the connection to NATS is there; core and ops are the two accounts, or the same one.',
+      labels: { account: ['core', 'ops'] },
+    }),
+    clusters: metrics.gauge({ name: 'clusters', help: 'Clusters under care, as this process knows them.', labels: {} }),
+  };
+}
+
+function measure(metrics: Metrics, buses: Record<'core' | 'ops', Bus>, clusters: ClusterRegistry): () => void {
+  const gauges = createContextMetrics(metrics);
+  return metrics.onScrape(() => {
+    gauges.connected.set({ account: 'core' }, buses.core.connected ? 1 : 0);
+    gauges.connected.set({ account: 'ops' }, buses.ops.connected ? 1 : 0);
+    gauges.clusters.set({}, clusters.size);
+  });
 }

@@ -33,7 +33,7 @@ export class StoreConnections {
   }
 }
 
-function createStoreMeters(metrics: Metrics): (provider: ClusterSpec['store']['provider']) => StoreMeter {
+export function createStoreMeters(metrics: Metrics): (provider: ClusterSpec['store']['provider']) => StoreMeter {
   const labels = { provider: STORE_PROVIDERS, operation: STORE_OPERATIONS } as const;
   const seconds = metrics.histogram({
     name: 'store_operation_seconds',

@@ -1,6 +1,7 @@
-import { runTasks, type Bus, type RunTasksOptions, type Task, type TaskEvent } from '@etcd-ops/bus';
+import { clusterOfTask, runTasks, type Bus, type RunTasksOptions, type Task, type TaskEvent } from '@etcd-ops/bus';
+import { ERROR_CODES } from '@etcd-ops/core';
 import type { Logger } from './logger.ts';
-import type { CounterMetric, HistogramMetric, Metrics } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
 import type { ServiceContext } from './service-context.ts';
 import type { Service, ServiceHealth } from './service.ts';
 
@@ -17,7 +18,35 @@ export interface TaskServiceOptions<K extends Task['kind']> extends Omit<
 
 const RESULTS = ['done', 'unchanged', 'already-done', 'failed', 'dead', 'released'] as const;
 type Result = (typeof RESULTS)[number];
-type TaskLabels = { kind: readonly Task['kind'][]; result: typeof RESULTS; cluster: 'cluster' };
+/** All kinds, since several services of one process share the metrics. */
+const KINDS = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore'] as const;
+const FAILURE_CODES = [...Object.keys(ERROR_CODES), 'INTERNAL'];
+
+/** What every service that works off tasks measures. */
+export function createTaskMetrics(metrics: Metrics) {
+  return {
+    total: metrics.counter({
+      name: 'tasks_total',
+      help: 'Tasks by how they ended: failed ones are tried again, dead ones were given up, released ones were handed back by a worker that stops.',
+      labels: { kind: KINDS, result: RESULTS, cluster: 'cluster' },
+    }),
+    seconds: metrics.histogram({
+      name: 'task_duration_seconds',
+      help: 'How long tasks took that ended well.',
+      labels: { kind: KINDS, cluster: 'cluster' },
+    }),
+    failures: metrics.counter({
+      name: 'task_failures_total',
+      help: 'Attempts at tasks that failed, by the code of the failure (docs/OPERATIONS.md).',
+      labels: { code: FAILURE_CODES },
+    }),
+    running: metrics.gauge({
+      name: 'tasks_running',
+      help: 'Tasks that this process works on.',
+      labels: { kind: KINDS },
+    }),
+  };
+}
 
 /** A service that works off the tasks of one kind, with the log lines, metrics and health that all such services have. */
 export function createTaskService<K extends Task['kind']>(options: TaskServiceOptions<K>): Service {
@@ -55,27 +84,20 @@ class TaskWatch {
   running = 0;
   readonly #logger: Logger;
   readonly #kind: Task['kind'];
-  readonly #total: CounterMetric<TaskLabels>;
-  readonly #duration: HistogramMetric<Omit<TaskLabels, 'result'>>;
+  readonly #metrics: ReturnType<typeof createTaskMetrics>;
 
   constructor(logger: Logger, metrics: Metrics, kind: Task['kind']) {
     this.#logger = logger;
     this.#kind = kind;
-    // All kinds, since several services of one process share the metric.
-    const kinds = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore'] as const;
-    this.#total = metrics.counter({
-      name: 'tasks_total',
-      help: 'Tasks by how they ended.',
-      labels: { kind: kinds, result: RESULTS, cluster: 'cluster' },
-    });
-    this.#duration = metrics.histogram({
-      name: 'task_duration_seconds',
-      help: 'How long tasks took that ended well.',
-      labels: { kind: kinds, cluster: 'cluster' },
-    });
+    this.#metrics = createTaskMetrics(metrics);
   }
 
   note(event: TaskEvent): void {
+    this.#tell(event);
+    this.#metrics.running.set({ kind: this.#kind }, this.running);
+  }
+
+  #tell(event: TaskEvent): void {
     switch (event.type) {
       case 'started':
         this.running++;
@@ -84,7 +106,7 @@ class TaskWatch {
       case 'done':
         this.running--;
         this.#count(event.task.cluster, event.changed ? 'done' : 'unchanged');
-        this.#duration.observe({ kind: this.#kind, cluster: event.task.cluster }, event.durationMs / 1000);
+        this.#metrics.seconds.observe({ kind: this.#kind, cluster: event.task.cluster }, event.durationMs / 1000);
         this.#logger.info({ ...facts(event.task), durationMs: event.durationMs, changed: event.changed }, 'Task done');
         return;
       case 'already-done':
@@ -93,12 +115,14 @@ class TaskWatch {
       case 'failed':
         this.running--;
         this.#count(event.task.cluster, 'failed');
+        this.#metrics.failures.add({ code: event.failure.code });
         this.#logger.warn(
           { ...facts(event.task), attempt: event.attempt, error: event.error, retryInMs: event.retryInMs },
           'Task failed',
         );
         return;
       case 'dead':
+        this.#countOf(event.subject, 'dead');
         this.#logger.error(
           { subject: event.subject, attempts: event.attempts, failure: event.failure },
           'Task given up',
@@ -106,6 +130,7 @@ class TaskWatch {
         return;
       case 'released':
         this.running = Math.max(0, this.running - 1);
+        this.#countOf(event.subject, 'released');
         this.#logger.info({ subject: event.subject }, 'Task handed back');
         return;
       case 'bus-failed':
@@ -121,7 +146,13 @@ class TaskWatch {
   }
 
   #count(cluster: string, result: Result): void {
-    this.#total.add({ kind: this.#kind, cluster, result });
+    this.#metrics.total.add({ kind: this.#kind, cluster, result });
+  }
+
+  /** Of a message that may hold no readable task. */
+  #countOf(subject: string, result: Result): void {
+    const cluster = clusterOfTask(subject);
+    if (cluster !== undefined) this.#count(cluster, result);
   }
 }
 

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { runClusterSchedule } from './cluster-schedule.ts';
 import type { StreamState } from './decisions.ts';
 import type { SchedulerPort } from './scheduler-port.ts';
+import { createSchedulerMetrics } from './metrics.ts';
 import { schedulerSettings } from './settings.ts';
 import { TickDispatcher } from './tick-dispatcher.ts';
 
@@ -86,12 +87,16 @@ function start({
   fleet = 1,
 }: Setup = {}) {
   const stop = new AbortController();
-  const dispatcher = new TickDispatcher({ port, clock, logger, metrics: createMetrics('test') });
-  const options = { spec, settings: schedulerSettings.parse({}), port, dispatcher, clock, logger, signal: stop.signal };
+  const metrics = createMetrics('test');
+  const dispatcher = new TickDispatcher({ port, clock, logger, metrics });
+  const gauges = createSchedulerMetrics(metrics);
+  const settings = schedulerSettings.parse({});
+  const options = { spec, settings, port, dispatcher, gauges, clock, logger, signal: stop.signal };
   const ended = runClusterSchedule({ ...options, fleetSize: () => fleet, caredForUntilMs });
   return {
     port,
     clock,
+    metrics,
     end: async () => {
       stop.abort();
       await ended;
@@ -104,6 +109,20 @@ describe('fulls', () => {
     const { port, clock, end } = start();
     await clock.advance(45 * 60_000);
     expect(port.accepted).toEqual(['full schedule 09:20:00', 'full schedule 09:40:00']);
+    await end();
+  });
+
+  it('shows when the next one of each kind comes, and 0 where there is no schedule', async () => {
+    const { metrics, clock, end } = start();
+    await clock.advance(1_000);
+    const next = async (kind: string): Promise<string | undefined> =>
+      new RegExp(`^etcdops_next_tick_timestamp_seconds{cluster="[^"]+",kind="${kind}"} (.*)$`, 'm').exec(
+        await metrics.exposition(),
+      )?.[1];
+    expect(await next('full')).toBe(String(Date.parse('2026-11-20T09:20:00.000Z') / 1_000));
+    expect(await next('defrag')).toBe('0');
+    await clock.advance(20 * 60_000);
+    expect(await next('full')).toBe(String(Date.parse('2026-11-20T09:40:00.000Z') / 1_000));
     await end();
   });
 

@@ -1,12 +1,14 @@
 import type { ClusterSpec, LastDone } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
+import { DISPATCHED_KINDS, type DispatchedKind } from './dispatched-kinds.ts';
 import { decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 import { parseSchedule } from './parse-schedule.ts';
 import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
 import type { SchedulerPort } from './scheduler-port.ts';
 import type { SchedulerSettings } from './settings.ts';
+import type { SchedulerMetrics } from './metrics.ts';
 import type { TickDispatcher } from './tick-dispatcher.ts';
 import { ticks } from './ticks.ts';
 
@@ -15,6 +17,8 @@ export interface ClusterScheduleOptions {
   settings: SchedulerSettings;
   port: SchedulerPort;
   dispatcher: TickDispatcher;
+  /** Shown when the next ticks come. */
+  gauges: Pick<SchedulerMetrics, 'nextTick'>;
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
@@ -35,6 +39,8 @@ export async function runClusterSchedule(options: ClusterScheduleOptions): Promi
   const onAbort = (): void => stop.abort(options.signal.reason);
   options.signal.addEventListener('abort', onAbort, { once: true });
   if (options.signal.aborted) onAbort();
+  // What an earlier spec had scheduled may not be any more.
+  for (const kind of DISPATCHED_KINDS) options.gauges.nextTick.set({ cluster: options.spec.name, kind }, 0);
   const loops = [fulls, deltas, garbageCollections, defragmentations, proofs, merges, witnesses].map(async (loop) => {
     try {
       await loop({ ...options, signal: stop.signal });
@@ -59,10 +65,10 @@ export async function runClusterSchedule(options: ClusterScheduleOptions): Promi
 }
 
 async function fulls(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock, signal } = options;
+  const { spec } = options;
   const schedule = parseSchedule(spec.snapshots.schedule, spec.timezone);
   const afterMs = await startOfFulls(schedule, options);
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+  for await (const tickMs of kindTicks('full', schedule, afterMs, options)) {
     await dispatchTick('full', 'schedule', tickMs, schedule, options);
   }
 }
@@ -96,7 +102,7 @@ function settledMs(last: LastDone | undefined): number | undefined {
 }
 
 async function deltas(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, settings, port, dispatcher, clock, signal, logger } = options;
+  const { spec, settings, port, dispatcher, gauges, clock, signal, logger } = options;
   const { deltaPeriodMs, deltaBytesMax } = spec.snapshots;
   if (deltaPeriodMs === 0) return;
   const period = periodSchedule(deltaPeriodMs);
@@ -110,6 +116,7 @@ async function deltas(options: ClusterScheduleOptions): Promise<void> {
   let failing = false;
   for await (const lookAtMs of ticks(periodSchedule(lookMs), { clock, signal, afterMs, delayMs: jitter })) {
     const tickMs = dueTick(period, afterMs, lookAtMs);
+    gauges.nextTick.set({ cluster: spec.name, kind: 'delta' }, (period.next(lookAtMs) ?? 0) / 1_000);
     try {
       const decision = decideDelta(await port.streamState(spec.name), {
         periodIsOver: tickMs !== undefined,
@@ -139,14 +146,9 @@ async function deltas(options: ClusterScheduleOptions): Promise<void> {
 }
 
 async function garbageCollections(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, settings, port, clock, signal, logger } = options;
+  const { spec, settings, port, clock, logger } = options;
   const schedule = periodSchedule(spec.retention.gcPeriodMs);
-  for await (const tickMs of ticks(schedule, {
-    clock,
-    signal,
-    afterMs: clock.now(),
-    delayMs: jitterOf(schedule, options),
-  })) {
+  for await (const tickMs of kindTicks('gc', schedule, clock.now(), options)) {
     try {
       const [full, gc] = await Promise.all([port.lastDone('full', spec.name), port.lastDone('gc', spec.name)]);
       const lastFullMs = full?.ok === true ? Date.parse(full.finishedAt) : undefined;
@@ -163,22 +165,22 @@ async function garbageCollections(options: ClusterScheduleOptions): Promise<void
 }
 
 async function defragmentations(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock, signal } = options;
+  const { spec, clock } = options;
   if (!spec.defrag.enabled) return;
   const schedule = parseSchedule(spec.defrag.schedule, spec.timezone);
   const afterMs = options.caredForUntilMs ?? clock.now();
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+  for await (const tickMs of kindTicks('defrag', schedule, afterMs, options)) {
     await dispatchTick('defrag', 'schedule', tickMs, schedule, options);
   }
 }
 
 /** A proof that was missed while nobody was there is made up for, once: late is better than a day without. */
 async function proofs(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock, signal } = options;
+  const { spec } = options;
   if (!spec.proof.enabled) return;
   const schedule = parseSchedule(spec.proof.schedule, spec.timezone);
   const afterMs = options.caredForUntilMs ?? (await startOfProofs(schedule, options));
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+  for await (const tickMs of kindTicks('verify', schedule, afterMs, options)) {
     await dispatchTick('verify', 'schedule', tickMs, schedule, options);
   }
 }
@@ -200,22 +202,38 @@ async function startOfProofs(
 }
 
 async function merges(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock, signal } = options;
+  const { spec, clock } = options;
   if (!spec.merging.enabled || spec.snapshots.deltaPeriodMs === 0) return;
   const schedule = periodSchedule(spec.merging.periodMs);
   const afterMs = options.caredForUntilMs ?? clock.now();
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+  for await (const tickMs of kindTicks('merge', schedule, afterMs, options)) {
     await dispatchTick('merge', 'schedule', tickMs, schedule, options);
   }
 }
 
 async function witnesses(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock, signal } = options;
+  const { spec, clock } = options;
   if (spec.proof.witnesses === 'off') return;
   const schedule = periodSchedule(spec.proof.witnessPeriodMs);
   const afterMs = options.caredForUntilMs ?? clock.now();
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+  for await (const tickMs of kindTicks('witness', schedule, afterMs, options)) {
     await dispatchTick('witness', 'schedule', tickMs, schedule, options);
+  }
+}
+
+/** The ticks of one kind; the one that comes next is shown. */
+async function* kindTicks(
+  kind: DispatchedKind,
+  schedule: Schedule,
+  afterMs: number,
+  options: ClusterScheduleOptions,
+): AsyncGenerator<number> {
+  const { spec, gauges, clock, signal } = options;
+  const show = (): void => gauges.nextTick.set({ cluster: spec.name, kind }, (schedule.next(clock.now()) ?? 0) / 1_000);
+  show();
+  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
+    show();
+    yield tickMs;
   }
 }
 

@@ -6,6 +6,9 @@ export interface StreamState {
   headSequence: number;
   /** Bytes that the stream holds. */
   bytes: number;
+  messages?: number;
+  /** When it holds so many, capture waits. */
+  bytesMax?: number;
   /** The newest sequence that is in the repository; 0 when nothing is. */
   recordedSequence: number;
 }

@@ -1,11 +1,13 @@
-import type { TaskResult } from '@etcd-ops/bus';
+import { queueDepths, type TaskKind, type TaskResult } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { ChainGrowths } from './chain-growth.ts';
 import { runClusterSchedule } from './cluster-schedule.ts';
 import { chainIsTooLong, wantsThirdWitness } from './decisions.ts';
 import { followHistory } from './history-follower.ts';
-import { busPort } from './scheduler-port.ts';
+import { noteResult } from './history-metrics.ts';
+import { createSchedulerMetrics } from './metrics.ts';
+import { busPort, measuredPort } from './scheduler-port.ts';
 import { schedulerSettings, type SchedulerSettings } from './settings.ts';
 import { TickDispatcher } from './tick-dispatcher.ts';
 
@@ -37,7 +39,13 @@ class SchedulerService implements Service {
     const both = AbortSignal.any([signal, stop.signal]);
     const { bus, clock, clusters, metrics } = this.#context;
     const logger = this.#context.logger.child({ service: NAME });
-    const port = busPort(bus);
+    const gauges = createSchedulerMetrics(metrics);
+    const port = measuredPort(busPort(bus), gauges);
+    const stopCounting = metrics.onScrape(async () => {
+      for (const [kind, tasks] of Object.entries(await queueDepths(bus))) {
+        gauges.queued.set({ kind: kind as TaskKind }, tasks);
+      }
+    });
     const dispatcher = new TickDispatcher({ port, clock, logger, metrics });
     /** Survives a change of a spec, so that the new schedule does not find the old one's ticks missed. */
     const caredForUntilMs = new Map<string, number>();
@@ -52,6 +60,7 @@ class SchedulerService implements Service {
           settings: this.#settings,
           port,
           dispatcher,
+          gauges,
           clock,
           logger: logger.child({ cluster: spec.name }),
           signal: jobSignal,
@@ -72,6 +81,7 @@ class SchedulerService implements Service {
       await Promise.all([schedules, this.#watchChains(dispatcher, both)]);
     } finally {
       stop.abort();
+      stopCounting();
       await Promise.allSettled([schedules]);
       this.#state = 'stopped';
     }
@@ -106,11 +116,7 @@ class SchedulerService implements Service {
     const { bus, clock, clusters, metrics } = this.#context;
     const logger = this.#context.logger.child({ service: NAME });
     const growths = new ChainGrowths();
-    const gauge = metrics.gauge({
-      name: 'chain_delta_bytes',
-      help: 'Bytes of deltas since the newest full.',
-      labels: { cluster: 'cluster' },
-    });
+    const gauges = createSchedulerMetrics(metrics);
     const limits = {
       deltaBytesMin: this.#settings.schedulerChainBytesMin,
       deltaRatio: this.#settings.schedulerChainPercent / 100,
@@ -118,7 +124,9 @@ class SchedulerService implements Service {
     const judge = (cluster: string): void => {
       const growth = growths.of(cluster);
       if (growth === undefined || clusters.get(cluster) === undefined) return;
-      gauge.set({ cluster }, growth.deltaBytes);
+      gauges.chainBytes.set({ cluster }, growth.deltaBytes);
+      gauges.chainDeltas.set({ cluster }, growth.deltas);
+      gauges.chainRevisions.set({ cluster }, growth.revision - growth.baseRevision);
       if (!chainIsTooLong(growth, limits)) return;
       // The base in the id: one full for each chain that grew too long, however many deltas and schedulers see it.
       const wish = {
@@ -140,6 +148,7 @@ class SchedulerService implements Service {
     // What is only read again is not judged line by line: an old chain that was too long has had its full.
     const onResult = (result: TaskResult, isNewest: boolean): void => {
       growths.note(result);
+      if (clusters.get(result.cluster) !== undefined) noteResult(gauges, result);
       if (isCaughtUp || isNewest) this.#judgeEdge(result, dispatcher, signal);
       if (isCaughtUp) judge(result.cluster);
       else if (isNewest) growths.clusters().forEach(judge);

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { DispatchOutcome, TaskInput, TaskOf } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { isRetriable, retry, type Clock, type Logger, type Metrics } from '@etcd-ops/service-kit';
+import type { DispatchedKind } from './dispatched-kinds.ts';
+import { createSchedulerMetrics } from './metrics.ts';
 import type { SchedulerPort } from './scheduler-port.ts';
-
-export const DISPATCHED_KINDS = ['full', 'delta', 'gc', 'defrag', 'verify', 'merge', 'witness'] as const;
-export type DispatchedKind = (typeof DISPATCHED_KINDS)[number];
 
 type CauseOf<K extends DispatchedKind> = TaskOf<K>['cause'];
 
@@ -37,11 +36,7 @@ export class TickDispatcher {
     this.#port = options.port;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#ticks = options.metrics.counter({
-      name: 'scheduler_tasks_total',
-      help: 'Tasks asked for, by what became of it: busy means that the one before still waits or runs, duplicate that another scheduler was first.',
-      labels: { cluster: 'cluster', kind: DISPATCHED_KINDS, outcome: ['accepted', 'busy', 'duplicate', 'failed'] },
-    });
+    this.#ticks = createSchedulerMetrics(options.metrics).tasks;
   }
 
   /** Never throws but CANCELLED: a wish that could not be dispatched is logged and counted, and the next tick comes. */

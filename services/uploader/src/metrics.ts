@@ -35,5 +35,15 @@ export function createUploaderMetrics(metrics: Metrics) {
       help: 'Last revision of the newest full snapshot.',
       labels,
     }),
+    spoolBytes: metrics.gauge({
+      name: 'spool_bytes',
+      help: 'Bytes of snapshots that lie on the disk of this uploader on their way to a store.',
+      labels: {},
+    }),
+    spoolFreeBytes: metrics.gauge({
+      name: 'spool_free_bytes',
+      help: 'Bytes free on the file system of the spool directory.',
+      labels: {},
+    }),
   };
 }

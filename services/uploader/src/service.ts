@@ -17,8 +17,17 @@ export function createUploaderService(context: ServiceContext, settings: Uploade
     async run(signal) {
       await using spool = await Spool.open(context.spoolDir);
       const metrics = createUploaderMetrics(context.metrics);
+      const stopMeasuring = context.metrics.onScrape(async () => {
+        const { bytes, freeBytes } = await spool.usage();
+        metrics.spoolBytes.set({}, bytes);
+        metrics.spoolFreeBytes.set({}, freeBytes);
+      });
       loops = [createDeltaService(context, settings, metrics), createFullService(context, settings, metrics, spool)];
-      await runTogether(loops, signal);
+      try {
+        await runTogether(loops, signal);
+      } finally {
+        stopMeasuring();
+      }
     },
     health() {
       const healths = loops.map((loop) => loop.health());

@@ -1,6 +1,6 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const PREFIX = 'uploader-';
@@ -34,6 +34,20 @@ export class Spool implements AsyncDisposable {
   /** A path for one file that is removed with its scope. */
   file(name: string): SpoolFile {
     return new SpoolFile(join(this.directory, `${randomUUID()}-${name}`));
+  }
+
+  /** What lies in it now, and what its file system could still take. */
+  async usage(): Promise<{ bytes: number; freeBytes: number }> {
+    const names = await readdir(this.directory);
+    const sizes = await Promise.all(
+      names.map(async (name) => {
+        // A file that went meanwhile takes no space.
+        const facts = await stat(join(this.directory, name)).catch(() => undefined);
+        return facts?.size ?? 0;
+      }),
+    );
+    const { bavail, bsize } = await statfs(this.directory);
+    return { bytes: sizes.reduce((sum, size) => sum + size, 0), freeBytes: bavail * bsize };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -56,6 +56,11 @@ export function createCaptureMetrics(metrics: Metrics) {
       help: 'Times that capture was opened, by the way in which it caught up.',
       labels: { cluster: 'cluster', way: ['plain', 'segments', 'snapshot'] },
     }),
+    owned: metrics.gauge({
+      name: 'watcher_owned',
+      help: '1 where this process owns the capture of the cluster: summed over all watchers it must be 1.',
+      labels,
+    }),
     watching: metrics.gauge({ name: 'watcher_watching', help: '1 while rows are captured.', labels }),
   };
 }

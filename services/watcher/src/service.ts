@@ -6,7 +6,7 @@ import { wantFirstFull } from './first-full.ts';
 import { FairShare } from './fair-share.ts';
 import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
-import { createCaptureMetrics } from './metrics.ts';
+import { createCaptureMetrics, type CaptureMetrics } from './metrics.ts';
 import { createOwnerKey } from './owner-key.ts';
 import { holdOwnership } from './ownership.ts';
 
@@ -62,10 +62,12 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
             async whileOwned(ownedSignal) {
               const capture = new ClusterCapture({ spec, context, settings, metrics });
               captures.set(spec.name, capture);
+              metrics.owned.set({ cluster: spec.name }, 1);
               try {
                 await capture.run(ownedSignal);
               } finally {
                 captures.delete(spec.name);
+                disown(metrics, spec.name, clusters.get(spec.name) !== undefined);
               }
             },
           });
@@ -77,6 +79,14 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
     },
     health: () => healthOf(captures),
   };
+}
+
+/** What another watcher measures from now on must not go on being told here; of a cluster that was removed nothing is told. */
+function disown(metrics: CaptureMetrics, cluster: string, isKnown: boolean): void {
+  if (!isKnown) return;
+  for (const gauge of [metrics.owned, metrics.watching, metrics.lagRevisions, metrics.lagSeconds]) {
+    gauge.set({ cluster }, 0);
+  }
 }
 
 /** Without deltas nobody would drain the stream. */

@@ -2,9 +2,12 @@ import {
   ANY_POOL,
   bucketStream,
   DEAD_STREAM,
+  DEAD_SUBJECTS,
+  DONE_SUBJECTS,
   HISTORY_STREAM,
   JOBS_BUCKET,
   CLUSTERS_BUCKET,
+  NOTIFY_DURABLE,
   OWNERS_BUCKET,
   STATE_BUCKET,
   TASK_KINDS,
@@ -114,6 +117,16 @@ export const READS_HISTORY = [
   `${API}.CONSUMER.MSG.NEXT.${HISTORY_STREAM}.*`,
   `${API}.CONSUMER.DELETE.${HISTORY_STREAM}.*`,
 ];
+
+/** Shares what is to be told to people with its other replicas: lines of the history, and dead letters. */
+export const NOTIFIES = [
+  [HISTORY_STREAM, DONE_SUBJECTS],
+  [DEAD_STREAM, DEAD_SUBJECTS],
+].flatMap(([stream, subjects]) => [
+  `${API}.CONSUMER.CREATE.${stream}.${NOTIFY_DURABLE}.${subjects}`,
+  `${API}.CONSUMER.MSG.NEXT.${stream}.${NOTIFY_DURABLE}`,
+  `$JS.ACK.${stream}.${NOTIFY_DURABLE}.>`,
+]);
 
 /** Creates, changes and removes streams, buckets and consumers: for people and for what registers clusters. */
 export const MANAGES_STREAMS = [`${API}.INFO`, `${API}.STREAM.>`, `${API}.CONSUMER.>`, `${API}.DIRECT.GET.>`];

@@ -13,6 +13,7 @@ import {
   keepsOffSharedStreams,
   LOOKS_AT_STREAMS,
   MANAGES_STREAMS,
+  NOTIFIES,
   READS_EVENTS,
   READS_HISTORY,
   readsBucket,
@@ -57,11 +58,12 @@ export const ROLES: readonly Role[] = [
   {
     name: 'scheduler',
     account: 'CORE',
-    does: 'asks for tasks, follows the history',
+    does: 'asks for tasks, follows the history, tells people of what failed',
     publish: [
       ...(['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag'] as const).map(asksFor),
       LOOKS_AT_STREAMS,
       ...READS_HISTORY,
+      ...NOTIFIES,
       ...readsBucket(CLUSTERS_BUCKET),
       ...readsBucket(STATE_BUCKET),
     ],

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { METRICS_COMPAT } from '../metrics-compat.ts';
 import { integerSetting } from './settings.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -27,6 +28,8 @@ export const baseSettings = z.object({
   /** 0 takes any free port; the log says which. */
   httpPort: integerSetting({ min: 0, max: 65_535, default: 0 }),
   httpHost: z.string().default('0.0.0.0'),
+  /** Serves the metrics of the seed tool, or of gardener's etcd-backup-restore, beside our own. */
+  metricsCompat: z.enum(METRICS_COMPAT).default('off'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   logFormat: z.enum(['json', 'pretty']).default('json'),
   /** After a first SIGTERM or SIGINT, work in hand gets this long. */
