@@ -35,6 +35,8 @@ const OF_ONE_WINDOW = [
   'STORE_NOT_FOUND',
   'IDENTITY_MISSING',
   'CONFIG_INVALID',
+  // Of other codecs than its first delta has, the whole may become larger than a delta may be.
+  'LIMIT_EXCEEDED',
 ] as const;
 /** Keys that a line of the history names. */
 const KEYS_MAX = 8;
@@ -46,11 +48,19 @@ const KEYS_MAX = 8;
 export async function runMergeTask({ spec, store, clock, context, ...rest }: MergeTaskOptions): Promise<TaskOutcome> {
   const { signal, progress } = context;
   const { windowsMs, settleMs, bytesMax } = spec.merging;
+  // Where keys lie elsewhere, which is how it should be, encrypted deltas are not even fetched: that would be all of them, each time.
+  const hasKeys = rest.identities !== undefined && rest.recipients !== undefined;
+  let locked = 0;
   const plan = async (): Promise<MergeJob[]> => {
     const inventory = await readInventory(store, spec.name, { signal });
-    return planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now());
+    const all = planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now());
+    const open = all.filter(({ inputs }) => hasKeys || inputs.every(({ encryption }) => encryption === undefined));
+    locked = all.length - open.length;
+    return open;
   };
-  if ((await plan()).length === 0) return { changed: false, summary: { windows: 0, merged: 0 } };
+  if ((await plan()).length === 0) {
+    return { changed: false, summary: { windows: 0, merged: 0, ...(locked === 0 ? {} : { locked }) } };
+  }
   // What is read must not be removed under our hands: only what is listed behind the hold counts.
   await using _hold = await holdObjects(store, { cluster: spec.name, purpose: 'merge' });
   const jobs = await plan();
@@ -73,6 +83,7 @@ export async function runMergeTask({ spec, store, clock, context, ...rest }: Mer
       inputs: created.reduce((sum, { inputs }) => sum + inputs, 0),
       bytes: created.reduce((sum, { bytes }) => sum + bytes, 0),
       ...(skipped === 0 ? {} : { skipped }),
+      ...(locked === 0 ? {} : { locked }),
       deltas: created.slice(-KEYS_MAX).map(({ key }) => key),
     },
   };
