@@ -17,6 +17,7 @@ import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable }
 import { storeSpec } from '../restore/store-spec.ts';
 import { buildCompacted } from './build-compacted.ts';
 import { planCompaction, type HistoryOptions } from './compact-plan.ts';
+import { refuseDoubts } from './refuse-doubts.ts';
 import { makeScratch } from './scratch-directory.ts';
 import { storeFull } from './store-full.ts';
 
@@ -41,7 +42,7 @@ interface Compacted {
  * Joins the newest full and its deltas into one more full: restored in scratch space, compacted at its head, written without free pages,
  * proved, stored. Nothing is removed, and no directory that was there before is touched.
  * @throws EtcdOpsError NO_BACKUP; NOTHING_TO_DO when the newest full is the head and compacted there already; REVISION_NOT_RESTORABLE,
- *   TIME_NOT_RESTORABLE and USAGE about where to compact.
+ *   TIME_NOT_RESTORABLE and USAGE about where to compact; PROOF_FAILED when what it would be made of is in doubt.
  */
 export async function runCompact(options: CompactOptions): Promise<void> {
   const begin = performance.now();
@@ -54,6 +55,7 @@ export async function runCompact(options: CompactOptions): Promise<void> {
   const context = { store, inventory: all, identities, nowMs: Date.now(), signal };
   const { inventory, plan, compactAt } = await planCompaction(options, context);
   requireWork(plan, compactAt);
+  refuseDoubts(plan, inventory);
   refusePlainCopy(plan, packing);
   await using directory = await makeScratch(scratchRoot(options));
   const scratch = directory.path;
