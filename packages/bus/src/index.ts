@@ -85,6 +85,14 @@ export { lastDoneSchema, type LastDone } from './messages/last-done.ts';
 export { listAnswerSchema, listRequestSchema, type ListAnswer, type ListRequest } from './messages/list-api.ts';
 export { mergeTaskSchema, type MergeTask } from './messages/merge-task.ts';
 export { MESSAGES, type MessageDescription } from './messages/message-list.ts';
+export {
+  HAPPENINGS,
+  happeningSchema,
+  notificationSchema,
+  type Happening,
+  type HappeningKind,
+  type Notification,
+} from './messages/notification.ts';
 export { ownerSchema, type CaptureFacts, type Owner } from './messages/owner.ts';
 export { planAnswerSchema, planRequestSchema, type PlanAnswer, type PlanRequest } from './messages/plan-api.ts';
 export { positionSchema, type Position } from './messages/position.ts';

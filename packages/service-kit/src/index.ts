@@ -16,6 +16,7 @@ export {
   unknownVariables,
   type Environment,
 } from './config/load-config.ts';
+export { processEnvironment } from './config/process-environment.ts';
 export { booleanSetting, integerSetting, listSetting } from './config/settings.ts';
 export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
 export { Redaction } from './redaction.ts';

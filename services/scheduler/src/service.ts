@@ -6,7 +6,8 @@ import { runClusterSchedule } from './cluster-schedule.ts';
 import { chainIsTooLong, wantsThirdWitness } from './decisions.ts';
 import { followHistory } from './history-follower.ts';
 import { noteResult } from './history-metrics.ts';
-import { createSchedulerMetrics } from './metrics.ts';
+import { createSchedulerMetrics, type SchedulerMetrics } from './metrics.ts';
+import { runNotifier } from './notify/notifier.ts';
 import { busPort, measuredPort } from './scheduler-port.ts';
 import { schedulerSettings, type SchedulerSettings } from './settings.ts';
 import { TickDispatcher } from './tick-dispatcher.ts';
@@ -78,7 +79,7 @@ class SchedulerService implements Service {
       },
     });
     try {
-      await Promise.all([schedules, this.#watchChains(dispatcher, both)]);
+      await Promise.all([schedules, this.#watchChains(dispatcher, both), this.#notify(gauges, both)]);
     } finally {
       stop.abort();
       stopCounting();
@@ -91,6 +92,14 @@ class SchedulerService implements Service {
     const { bus, clusters } = this.#context;
     const detail = bus.connected ? `${this.#state}, ${clusters.size} clusters` : 'NATS is away';
     return { live: this.#state !== 'stopped', ready: this.#state === 'running' && bus.connected, detail };
+  }
+
+  async #notify(metrics: SchedulerMetrics, signal: AbortSignal): Promise<void> {
+    const { schedulerNotifications: settings } = this.#settings;
+    if (settings === undefined) return;
+    const { bus, clock } = this.#context;
+    const logger = this.#context.logger.child({ service: NAME });
+    await runNotifier({ bus, settings, metrics, clock, logger, signal });
   }
 
   /** A full that does not go on from the deltas before it asks for another one, which tells who is right. */

@@ -1,7 +1,24 @@
 import { integerSetting } from '@etcd-ops/service-kit';
 import { z } from 'zod';
+import { notificationsSchema } from './notify/notification-settings.ts';
 
 const MIB = 1024 * 1024;
+
+/** An object of the schema, written as JSON where it comes from the environment. */
+function jsonSetting<T extends z.ZodType>(schema: T) {
+  const text = z.string().transform((value, context): unknown => {
+    try {
+      return JSON.parse(value);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be JSON' });
+      return z.NEVER;
+    }
+  });
+  return z
+    .union([text, z.record(z.string(), z.unknown())])
+    .pipe(schema)
+    .optional();
+}
 
 /** Of this process; schedules, their time zone and periods stand in each cluster's spec. All schedulers of a fleet should have the same. */
 export const schedulerSettings = z.object({
@@ -15,6 +32,8 @@ export const schedulerSettings = z.object({
   schedulerGcRestsEveryMs: integerSetting({ min: 60_000, max: 31 * 86_400_000, default: 6 * 3_600_000 }),
   /** How often the stream of a cluster is looked at for a delta that cannot wait for its period. */
   schedulerBytesCheckMs: integerSetting({ min: 100, max: 60_000, default: 1_000 }),
+  /** Whom to tell of what went wrong, as JSON: `{"webhook":{"urlFile":"/run/secrets/hook"}}`. */
+  schedulerNotifications: jsonSetting(notificationsSchema),
 });
 
 export type SchedulerSettings = z.output<typeof schedulerSettings>;

@@ -6,6 +6,7 @@ import { jobAnswerSchema, jobRequestSchema } from './job-api.ts';
 import { jobSchema } from './job.ts';
 import { lastDoneSchema } from './last-done.ts';
 import { listAnswerSchema, listRequestSchema } from './list-api.ts';
+import { notificationSchema } from './notification.ts';
 import { ownerSchema } from './owner.ts';
 import { planAnswerSchema, planRequestSchema } from './plan-api.ts';
 import { positionSchema } from './position.ts';
@@ -42,6 +43,7 @@ export const MESSAGES: readonly MessageDescription[] = [
   { title: 'Progress, `etcdops.progress.>`', schema: progressSchema },
   { title: 'Result, `etcdops.done.>`', schema: taskResultSchema },
   { title: 'Dead letter, `etcdops.dead.>`', schema: deadLetterSchema },
+  { title: 'Notification, to the webhook and the command of `notifications`', schema: notificationSchema },
   { title: 'Cluster, in `etcdops_clusters`', schema: clusterSpecSchema },
   { title: 'Owner, in `etcdops_owners`', schema: ownerSchema },
   { title: 'Position, `position.<cluster>` in `etcdops_state`', schema: positionSchema },

@@ -8,6 +8,7 @@ import { jobAnswerSchema, jobRequestSchema } from './job-api.ts';
 import { jobSchema } from './job.ts';
 import { lastDoneSchema } from './last-done.ts';
 import { listAnswerSchema, listRequestSchema } from './list-api.ts';
+import { notificationSchema } from './notification.ts';
 import { ownerSchema } from './owner.ts';
 import { planAnswerSchema, planRequestSchema } from './plan-api.ts';
 import { positionSchema } from './position.ts';
@@ -34,6 +35,7 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'last-done': { schema: lastDoneSchema, hash: '0a35674c2cff187d' },
   'list-answer': { schema: listAnswerSchema, hash: '351d5be510494006' },
   'list-request': { schema: listRequestSchema, hash: 'ad17a222ba96a20b' },
+  notification: { schema: notificationSchema, hash: 'e68d19b202fb31ae' },
   owner: { schema: ownerSchema, hash: 'ddab964bd26dc83a' },
   'plan-answer': { schema: planAnswerSchema, hash: '5d6af60241e1fd67' },
   'plan-request': { schema: planRequestSchema, hash: 'a6bf96c3b3c4dc6a' },
