@@ -344,7 +344,7 @@ export {
 export { removeObjects, type RefusedRemoval, type RemovedObjects } from './retention/remove-objects.ts';
 export { liveHolds, stageRemoval, type RemovalStage, type StageOptions } from './retention/stage-removal.ts';
 export { adoptForRestore, type Adopted, type AdoptOptions, type AdoptScope } from './layouts/adopt-for-restore.ts';
-export { adoptDelta, type AdoptedDelta, type AdoptTarget } from './layouts/adopt-delta.ts';
+export { adoptDelta, type AdoptedDelta, type AdoptTarget, type ImportSource } from './layouts/adopt-delta.ts';
 export { adoptFull, targetOfStore, type AdoptedFull, type ForeignFull } from './layouts/adopt-full.ts';
 export {
   EXPORT_CODECS,
@@ -361,6 +361,7 @@ export {
   importSnapshots,
   planImport,
   type ImportItem,
+  type ImportJob,
   type ImportReport,
   type ImportStep,
 } from './layouts/import-snapshots.ts';

@@ -1,12 +1,15 @@
 import type { Command } from '../options/define-command.ts';
 import { applyCommand } from './apply.ts';
+import { checkCommand } from './check.ts';
 import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { demoCommand } from './demo.ts';
 import { ensureCommand } from './ensure.ts';
+import { exportCommand } from './export.ts';
 import { gcCommand } from './gc.ts';
 import { hashCommand } from './hash.ts';
+import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { inspectCommand } from './inspect.ts';
 import { listCommand } from './list.ts';
@@ -33,10 +36,13 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   hashCommand,
   statusCommand,
+  checkCommand,
   verifyCommand,
   compactCommand,
   mergeCommand,
   copyCommand,
+  importCommand,
+  exportCommand,
   gcCommand,
   pinCommand,
   unpinCommand,

@@ -3,6 +3,7 @@ import { boolean } from '../options/flag.ts';
 import { outputFlags, progressFlags, yesFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
 import { identityFlags } from '../options/packing-options.ts';
+import { adoptingFlags } from '../options/layout-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops ensure`: before etcd starts, its data directory is checked, and restored if it has to be. */
@@ -36,6 +37,7 @@ export const ensureCommand = defineCommand({
     ...ownerFlags,
     ...identityFlags,
     ...repositoryFlags,
+    ...adoptingFlags,
     ...yesFlags,
     ...outputFlags,
     ...progressFlags,

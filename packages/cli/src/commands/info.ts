@@ -1,6 +1,7 @@
 import { defineCommand } from '../options/define-command.ts';
 import { outputFlags } from '../options/general-flags.ts';
 import { identityFlags } from '../options/packing-options.ts';
+import { adoptingFlags } from '../options/layout-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops info`: one object, or the repository in short. */
@@ -18,7 +19,7 @@ export const infoCommand = defineCommand({
     en: 'key of a full, manifest or delta, as `list -o json` names it',
     zh: '全量、清单或增量的键名（见 list -o json）',
   },
-  flags: { ...identityFlags, ...repositoryFlags, ...outputFlags },
+  flags: { ...identityFlags, ...repositoryFlags, ...adoptingFlags, ...outputFlags },
   examples: [
     {
       command: 'etcd-ops info --bucket /var/backups/etcd --cluster-name prod',

@@ -4,8 +4,11 @@ import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
 import { changeFlags, momentFlags } from '../options/moment-options.ts';
 import { identityFlags } from '../options/packing-options.ts';
+import { adoptingFlags } from '../options/layout-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { chunkFlags, embeddedEtcdFlags, serviceEndpointFlags } from '../options/unneeded-flags.ts';
+
+const { restoreTempSnapshotsDir: _, ...embedded } = embeddedEtcdFlags;
 
 const startFlags = {
   startFiles: directory({
@@ -80,9 +83,10 @@ export const restoreCommand = defineCommand({
     ...startFlags,
     ...identityFlags,
     ...repositoryFlags,
+    ...adoptingFlags,
     ...outputFlags,
     ...progressFlags,
-    ...embeddedEtcdFlags,
+    ...embedded,
     ...chunkFlags,
     ...serviceEndpointFlags,
   },
@@ -114,6 +118,11 @@ export const restoreCommand = defineCommand({
         'etcd-ops restore --cluster-name prod --all-members --data-dir restored/{name} --owner etcd:etcd --start-files start --initial-cluster m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380',
       en: 'all three members, and what they are started with',
       zh: '一次恢复三个成员，并生成启动文件',
+    },
+    {
+      command: 'etcd-ops restore --layout gardener --bucket backups --cluster-name prod--etcd-main --data-dir restored',
+      en: 'what gardener’s etcd-backup-restore wrote, leases and revisions as they were',
+      zh: '从 gardener etcd-backup-restore 的备份恢复，租约与 revision 保持不变',
     },
     {
       command: 'etcd-ops restore --from-file snapshot.db --data-dir /var/lib/etcd-restored',

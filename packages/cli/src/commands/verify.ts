@@ -3,6 +3,7 @@ import { boolean, count, directory, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { identityFlags } from '../options/packing-options.ts';
+import { layoutFlags } from '../options/layout-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops verify`: is what is stored sound, whole, and what the cluster held? */
@@ -67,6 +68,7 @@ export const verifyCommand = defineCommand({
     }),
     ...identityFlags,
     ...repositoryFlags,
+    ...layoutFlags,
     ...etcdFlags,
     ...outputFlags,
     ...progressFlags,

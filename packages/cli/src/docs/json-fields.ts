@@ -1,4 +1,7 @@
 import { APPLY } from './fleet-fields.ts';
+import { CHECKED } from './check-fields.ts';
+import { COPIED } from './copy-fields.ts';
+import { EXPORT_PLAN, EXPORTED, IMPORT_PLAN, IMPORTED } from './layout-fields.ts';
 import { COPIED } from './copy-fields.ts';
 import { INSPECT } from './inspect-fields.ts';
 import { GC_APPLIED, GC_PLAN, LISTED_PINS, PINNED, UNPINNED } from './retention-fields.ts';
@@ -12,6 +15,8 @@ export interface JsonDocument {
 }
 
 const LIST = {
+  layout:
+    'whose form it has: `native`, `seed` (the older etcd-ops) or `gardener`; of the latter two, names are all that is told',
   cluster: 'the repository',
   'restorable[].timeline': 'a range of restorable revisions: its timeline',
   'restorable[].from': 'its first revision',
@@ -200,6 +205,7 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
       title: '`-o json` of a repository',
       fields: {
         kind: '`repository`',
+        layout: '`native`, `seed` or `gardener`',
         cluster: 'its name',
         store: 'the store that it lies in',
         clusterId: 'id of the etcd cluster that gave the newest full',
@@ -244,8 +250,17 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     { title: '`gc apply -o json`', fields: GC_APPLIED },
   ],
   verify: [{ title: '`-o json`', fields: VERIFIED }],
+  check: [{ title: '`-o json`', fields: CHECKED }],
   merge: [{ title: '`-o json`', fields: MERGED }],
   copy: [{ title: '`-o json`', fields: COPIED }],
+  import: [
+    { title: '`-o json`', fields: IMPORTED },
+    { title: '`--dry-run -o json`', fields: IMPORT_PLAN },
+  ],
+  export: [
+    { title: '`-o json`', fields: EXPORTED },
+    { title: '`--dry-run -o json`', fields: EXPORT_PLAN },
+  ],
   pin: [{ title: '`-o json`', fields: PINNED }],
   unpin: [{ title: '`-o json`', fields: UNPINNED }],
   compact: [

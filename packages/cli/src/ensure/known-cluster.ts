@@ -17,7 +17,8 @@ export function knownClusters(
   let newest: bigint | undefined;
   for (const { record, fulls } of inventory.timelines) {
     for (const id of [record?.clusterId, ...fulls.map(({ manifest }) => manifest.clusterId)]) {
-      if (id === undefined) continue;
+      // 0: an import that did not know the id.
+      if (id === undefined || id === '0') continue;
       newest = BigInt(`0x${id}`);
       recorded.add(newest);
     }

@@ -9,17 +9,21 @@ import {
   inspectDataDir,
   isEtcdOpsError,
   moveAside,
+  planRestore,
   planRestoreFrom,
-  readInventory,
   restoreAround,
   type DataDirState,
   type EtcdTarget,
+  type ForeignRepository,
   type Inventory,
   type MovedAside,
   type ObjectStore,
   type RestoreAroundReport,
-  openStore,
+  type RestoreTarget,
 } from '@etcd-ops/core';
+import { adoptRepository } from '../layouts/adopted-repository.ts';
+import { readLayout, type ReadLayout } from '../layouts/read-layout.ts';
+import type { AdoptingOptions } from '../options/layout-options.ts';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
@@ -27,7 +31,6 @@ import { confirm } from '../output/confirm.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { planMemberDirectories, type MemberPlan } from '../restore/member-directories.ts';
 import { giveTo, parseOwner, type Owner } from '../restore/owner.ts';
-import { storeSpec } from '../restore/store-spec.ts';
 import { decide, type Decision, type NewestBackup } from './decide.ts';
 import { emitEnsured } from './report.ts';
 import { knownClusters } from './known-cluster.ts';
@@ -36,7 +39,7 @@ import { livingPeers } from './living-peers.ts';
 /** The store is away, or what lies in it is damaged. */
 const BACKUP_EXIT_CODES: readonly number[] = [ERROR_CODES.STORE_FAILED.exit, ERROR_CODES.OBJECT_DAMAGED.exit];
 
-export interface EnsureOptions extends RepositoryOptions, IdentityOptions {
+export interface EnsureOptions extends RepositoryOptions, AdoptingOptions, IdentityOptions {
   dataDir?: string;
   walDir?: string;
   name: string;
@@ -72,18 +75,17 @@ export async function runEnsure(options: EnsureOptions): Promise<void> {
   const { dataDir, walDir } = members.members[0]!;
   using cancel = cancelOnSignal();
   const { signal } = cancel;
-  const store = await openStore(storeSpec(options));
   const look = { dataDir, walDir, checkPages: !options.quick, signal };
   let repository: Repository;
   try {
-    repository = await readRepository(store, options.clusterName, signal);
+    repository = await readRepository(options, signal);
   } catch (error) {
     return emitEnsured(withoutBackups(error, await inspectDataDir(look), dataDir), options.output);
   }
-  const { inventory, backup } = repository;
+  const { store, inventory, foreign, backup } = repository;
   const state = await inspectDataDir({ ...look, digestOf: backup?.plan.revision });
   const decision = decide(state, backup, knownClusters(inventory, members));
-  const context = { options, members, store, inventory, signal, owner };
+  const context = { options, members, store, inventory, foreign, signal, owner };
   emitEnsured(await carryOut(decision, state, context), options.output);
 }
 
@@ -95,14 +97,16 @@ function withoutBackups(error: unknown, state: DataDirState, dataDir: string): E
   return { action: 'left', dataDir, state, movedTo: [], warnings: [...state.warnings, warning] };
 }
 
-interface Repository {
-  inventory: Inventory;
+interface Repository extends ReadLayout {
   backup: NewestBackup | undefined;
 }
 
-async function readRepository(store: ObjectStore, cluster: string, signal: AbortSignal): Promise<Repository> {
-  const inventory = await readInventory(store, cluster, { signal });
-  return { inventory, backup: await newestBackup(store, inventory, signal) };
+async function readRepository(options: EnsureOptions, signal: AbortSignal): Promise<Repository> {
+  const read = await readLayout(options, signal);
+  const { store, inventory, foreign } = read;
+  if (foreign === undefined) return { ...read, backup: await newestBackup(store, inventory, signal) };
+  // Names tell how far the backups go; a start of etcd is no reason to read them all.
+  return { ...read, backup: { plan: planRestore(inventory, { kind: 'latest' }), digest: null } };
 }
 
 interface Context {
@@ -110,6 +114,7 @@ interface Context {
   members: MemberPlan;
   store: ObjectStore;
   inventory: Inventory;
+  foreign: ForeignRepository | undefined;
   signal: AbortSignal;
   owner: Owner | undefined;
 }
@@ -215,13 +220,28 @@ async function moveBoth(paths: { dataDir: string; walDir: string | undefined; st
   }
 }
 
-async function restoreLatest({ options, members, store, inventory, signal }: Context): Promise<RestoreAroundReport> {
+async function restoreLatest(context: Context): Promise<RestoreAroundReport> {
+  const { options, store, foreign, signal } = context;
+  if (foreign === undefined) return await restoreNative(context, { kind: 'latest' });
+  const { tempDir, progress = 'auto' } = options;
+  const scope = { kind: 'latest' as const };
+  await using adopted = await adoptRepository(store, foreign, { scope, tempDir, progress, signal });
+  const { inventory, target, damaged } = adopted;
+  const report = await restoreNative({ ...context, store: adopted.store, inventory }, target);
+  const around = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
+  return { ...report, warnings: [...around, ...report.warnings], damaged };
+}
+
+async function restoreNative(
+  { options, members, store, inventory, signal }: Context,
+  restoreTo: RestoreTarget,
+): Promise<RestoreAroundReport> {
   const progress = new ProgressLine(process.stderr, options.progress);
   try {
     return await restoreAround({
       store,
       inventory,
-      restoreTo: { kind: 'latest' },
+      restoreTo,
       dataDirs: members.members,
       initialCluster: members.initialCluster,
       token: members.token,

@@ -3,10 +3,9 @@ import {
   BoltFile,
   checkBoltFile,
   EtcdOpsError,
-  openStore,
+  planRestore,
   planRestoreFrom,
   planSafeBump,
-  readInventory,
   restore,
   restoreAround,
   type RestoreAroundReport,
@@ -15,21 +14,26 @@ import {
   type RestoreTarget,
   type SafeBump,
 } from '@etcd-ops/core';
+import { adoptRepository } from '../layouts/adopted-repository.ts';
+import { readLayout, type ReadLayout } from '../layouts/read-layout.ts';
+import type { AdoptingOptions } from '../options/layout-options.ts';
 import type { MomentOptions } from '../options/moment-options.ts';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { findBeforeDelete, type BeforeDelete } from './before-delete.ts';
 import { planSnapshotFile } from './snapshot-file.ts';
-import { storeSpec } from './store-spec.ts';
+import type { ProgressMode } from '../output/progress-line.ts';
 
-export interface SourceOptions extends RepositoryOptions, IdentityOptions, MomentOptions {
+export interface SourceOptions extends RepositoryOptions, AdoptingOptions, IdentityOptions, MomentOptions {
   fromFile?: string;
   skipHashCheck: boolean;
   safeBump: boolean;
+  plan?: boolean;
+  progress: ProgressMode;
 }
 
 /** What the repository, or one file, gives: planned, and ready to be restored. */
-export interface RestoreSource {
+export interface RestoreSource extends AsyncDisposable {
   plan: RestorePlan;
   beforeDelete: BeforeDelete | undefined;
   /** As it would be chosen now. */
@@ -44,8 +48,9 @@ export async function planSource(options: SourceOptions, signal: AbortSignal): P
 }
 
 async function fromRepository(options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
-  const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName, { signal });
+  const read = await readLayout(options, signal);
+  if (read.foreign !== undefined) return await fromForeign({ ...read, foreign: read.foreign }, options, signal);
+  const { store, inventory } = read;
   const identities = await identitiesOf(options);
   const beforeDelete = await findBeforeDelete(store, inventory, options, { identities, signal });
   const plan = await planRestoreFrom(store, inventory, targetOf(options, beforeDelete), { identities, signal });
@@ -67,8 +72,58 @@ async function fromRepository(options: SourceOptions, signal: AbortSignal): Prom
             ? { kind: 'revision', revision, timeline: plan.timeline }
             : targetOf(options, undefined),
       }),
+    [Symbol.asyncDispose]: nothing,
   };
 }
+
+/**
+ * A repository of another tool: what the restore needs of it is translated first, so that revisions, times and deletions inside of its
+ * deltas can be chosen as in ours. A mere plan is made from the names, as far as they tell.
+ */
+async function fromForeign(
+  { store: source, inventory: named, foreign }: ReadLayout & Required<Pick<ReadLayout, 'foreign'>>,
+  options: SourceOptions,
+  signal: AbortSignal,
+): Promise<RestoreSource> {
+  const isDeletion = options.beforeDelete !== undefined || options.beforeDeletePrefix !== undefined;
+  if (options.plan === true && !isDeletion && !options.safeBump) {
+    const plan = planRestore(named, targetOf(options, undefined));
+    const warning = 'By names alone: nothing was read yet.';
+    return {
+      ...{ plan: { ...plan, warnings: [...plan.warnings, warning] }, beforeDelete: undefined, safeBump: undefined },
+      run: () => Promise.reject(new Error('a plan is only shown')),
+      [Symbol.asyncDispose]: nothing,
+    };
+  }
+  const { timeline, tempDir, progress } = options;
+  const scope = isDeletion ? { kind: 'timeline' as const, timeline } : targetOf(options, undefined);
+  const adopted = await adoptRepository(source, foreign, { scope, tempDir, progress, signal });
+  try {
+    const { store, inventory, damaged } = adopted;
+    const beforeDelete = await findBeforeDelete(store, inventory, options, { signal });
+    const wanted = beforeDelete === undefined ? adopted.target : targetOf(options, beforeDelete);
+    const found = await planRestoreFrom(store, inventory, wanted, { signal });
+    const around = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
+    const plan = { ...found, warnings: [...around, ...found.warnings] };
+    const { revision } = plan;
+    // How far the cluster went is told by all names, not only by what was translated.
+    const safeBump = options.safeBump ? planSafeBump(named, { revision, nowMs: Date.now() }) : undefined;
+    return {
+      ...{ plan, beforeDelete, safeBump },
+      run: async (rest) => {
+        const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
+        const report = await restore({ ...rest, ...bump, store, plan });
+        return { ...report, ...(safeBump === undefined ? {} : { safeBump }), plan, damaged };
+      },
+      [Symbol.asyncDispose]: async () => await adopted[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await adopted[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function nothing(): Promise<void> {}
 
 async function fromFile(path: string, options: SourceOptions, signal: AbortSignal): Promise<RestoreSource> {
   if (options.time !== undefined || options.snapshot !== undefined || options.timeline !== undefined) {
@@ -101,6 +156,7 @@ async function fromFile(path: string, options: SourceOptions, signal: AbortSigna
       const report = await restore({ ...rest, store, plan, target: rest.target ?? target, verify: false });
       return { ...report, plan, damaged: [] };
     },
+    [Symbol.asyncDispose]: nothing,
   };
 }
 

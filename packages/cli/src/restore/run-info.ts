@@ -6,36 +6,42 @@ import {
   noBackup,
   parseObjectKey,
   readDeltaEnd,
-  readInventory,
   restorableRanges,
   type DeltaEntry,
   type FullEntry,
   type Identities,
   type Inventory,
   type ObjectStore,
-  openStore,
 } from '@etcd-ops/core';
+import { readLayout } from '../layouts/read-layout.ts';
+import type { AdoptingOptions } from '../options/layout-options.ts';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, renderTable } from '../output/table.ts';
-import { storeSpec } from './store-spec.ts';
 
-export interface InfoOptions extends RepositoryOptions, IdentityOptions {
+export interface InfoOptions extends RepositoryOptions, AdoptingOptions, IdentityOptions {
   output: 'table' | 'json';
 }
 
-type Facts = Record<string, unknown>;
+export type Facts = Record<string, unknown>;
 
 /** One object of a repository, or the repository in short. @throws EtcdOpsError STORE_NOT_FOUND, DELTA_DAMAGED, MANIFEST_DAMAGED. */
 export async function runInfo(options: InfoOptions, object: string | undefined): Promise<void> {
-  const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName);
+  const { store, inventory, foreign } = await readLayout(options);
+  if (foreign !== undefined) {
+    const { foreignFacts } = await import('../layouts/foreign-facts.ts');
+    return emit(await foreignFacts(store, foreign, object, options), options);
+  }
   const facts =
     object === undefined
       ? await repositoryFacts(store, inventory)
       : await objectFacts(store, inventory, object, await identitiesOf(options));
-  if (options.output === 'json') return emitJson(facts);
+  emit(facts, options);
+}
+
+function emit(facts: Facts, { output }: InfoOptions): void {
+  if (output === 'json') return emitJson(facts);
   emitText(renderTable(['what', String(facts['kind'])], rowsOf(facts)));
 }
 
@@ -48,6 +54,7 @@ async function repositoryFacts(store: ObjectStore, inventory: Inventory): Promis
   const last = restorableRanges(inventory).at(-1);
   return {
     kind: 'repository',
+    layout: 'native',
     cluster: inventory.cluster,
     store: store.description,
     clusterId: newest.manifest.clusterId,
@@ -100,13 +107,17 @@ function isNamed(key: string, object: string): boolean {
   return key === object || key.endsWith(`/${object}`);
 }
 
-function fullFacts({ key, manifest }: FullEntry): Facts {
+export function fullFacts({ key, manifest }: FullEntry): Facts {
   const { version: _, kind, ...facts } = manifest;
   return { kind, key, ...facts };
 }
 
 /** Of an encrypted delta without a key: what it says in clear. A key that is given and does not fit is an error. */
-async function deltaFacts(store: ObjectStore, entry: DeltaEntry, identities: Identities | undefined): Promise<Facts> {
+export async function deltaFacts(
+  store: ObjectStore,
+  entry: DeltaEntry,
+  identities: Identities | undefined,
+): Promise<Facts> {
   if (entry.encryption !== undefined && identities === undefined) {
     const { recipients, ...end } = await readDeltaEnd(store, entry);
     const { timeline, firstRevision, lastRevision, clusterId } = end;

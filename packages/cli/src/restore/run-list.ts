@@ -2,32 +2,38 @@ import {
   gaps,
   markedKeys,
   noBackup,
-  readInventory,
   readProofs,
   restorableRanges,
+  type ForeignLayout,
+  type ForeignRepository,
   type FullEntry,
   type Gap,
   type Inventory,
   type Proofs,
   type PinRecord,
   type TimelineInventory,
-  openStore,
 } from '@etcd-ops/core';
+import { readLayout } from '../layouts/read-layout.ts';
+import type { LayoutOptions } from '../options/layout-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
 import { formatTime } from '../output/times.ts';
 import { describeProofs, sayProofs } from './describe-proofs.ts';
-import { storeSpec } from './store-spec.ts';
 
 const SHOWN_MAX = 20;
+const NO_PROOFS: Proofs = { chains: [], edges: [], provenFullKeys: [], damaged: [] };
+const NAMES: Record<ForeignLayout, string> = { seed: 'the older etcd-ops', gardener: 'gardener etcd-backup-restore' };
 
 /** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full, OBJECT_DAMAGED or MANIFEST_DAMAGED when all of its fulls are damaged. */
-export async function runList(options: RepositoryOptions & { output: 'table' | 'json' }): Promise<void> {
-  const store = await openStore(storeSpec(options));
-  const inventory = await readInventory(store, options.clusterName);
-  const proofs = await readProofs(store, options.clusterName);
-  if (options.output === 'json') emitJson(describe(inventory, proofs));
+export async function runList(
+  options: RepositoryOptions & LayoutOptions & { output: 'table' | 'json' },
+): Promise<void> {
+  const { store, inventory, foreign } = await readLayout(options);
+  const layout = foreign?.layout ?? 'native';
+  const proofs = foreign === undefined ? await readProofs(store, options.clusterName) : NO_PROOFS;
+  if (options.output === 'json') emitJson({ layout, ...describe(inventory, proofs) });
+  else if (foreign !== undefined) emitText([...sayForeign(foreign), renderInventory(inventory)].join('\n'));
   // Empty tables would only hide what is said below.
   else if (holdsAnything(inventory)) emitText([renderInventory(inventory), ...sayProofs(inventory, proofs)].join('\n'));
   if (inventory.timelines.every(({ fulls }) => fulls.length === 0)) {
@@ -39,7 +45,12 @@ function holdsAnything({ timelines, incomplete, damaged, foreign }: Inventory): 
   return timelines.length + incomplete.length + damaged.length + foreign.length > 0;
 }
 
-function describe(inventory: Inventory, proofs: Proofs): unknown {
+/** Names alone promise one revision of each full, whatever history it holds. */
+function sayForeign({ layout }: ForeignRepository): string[] {
+  return [`Written by ${NAMES[layout]}; known by names alone. Fulls may hold older revisions, too.`, ''];
+}
+
+function describe(inventory: Inventory, proofs: Proofs): Record<string, unknown> {
   return {
     cluster: inventory.cluster,
     restorable: restorableRanges(inventory).map(({ fromTimeMs, toTimeMs, ...range }) => ({

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EtcdOpsError, type EtcdTarget, type RestorePlan } from '@etcd-ops/core';
 import type { ChangeOptions, MomentOptions } from '../options/moment-options.ts';
+import type { AdoptingOptions } from '../options/layout-options.ts';
 import type { IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
@@ -14,7 +15,8 @@ import { emitPlan, emitReport } from './report.ts';
 import { planSource } from './restore-source.ts';
 import { stateChangesOf } from './state-changes.ts';
 
-export interface RestoreOptions extends RepositoryOptions, IdentityOptions, MomentOptions, ChangeOptions {
+export interface RestoreOptions
+  extends RepositoryOptions, AdoptingOptions, IdentityOptions, MomentOptions, ChangeOptions {
   dataDir?: string;
   walDir?: string;
   name: string;
@@ -45,7 +47,7 @@ export async function runRestore(options: RestoreOptions): Promise<void> {
   const { safeBump: _, ...changes } = stateChangesOf(options);
   const members = planMemberDirectories(options);
   using cancel = cancelOnSignal();
-  const source = await planSource(options, cancel.signal);
+  await using source = await planSource(options, cancel.signal);
   const { plan, beforeDelete, safeBump } = source;
   const starts = startsOf(members, plan, options);
   const context = { plan, beforeDelete, leases: options.leases, output: options.output };

@@ -5,7 +5,7 @@ import {
   EtcdOpsError,
   readStoreInfo,
   recogniseFile,
-  targetOfVersion,
+  targetOfStore,
   type EtcdTarget,
   type FullEntry,
   type ObjectStore,
@@ -64,7 +64,7 @@ export function planSnapshotFile(
     expectedDbBytes: bytes,
     warnings,
   };
-  return { store: oneFileStore(path), plan, target: targetOf(info) };
+  return { store: oneFileStore(path), plan, target: targetOfStore(info) };
 }
 
 /** A file is read in place, so it has to be plain. */
@@ -93,14 +93,6 @@ function readInfo(path: string): StoreInfo {
   return readStoreInfo(file);
 }
 
-/** 3.6 writes its storage version, 3.5 the raft term; the cluster version is only the lowest of all members. */
-function targetOf(info: StoreInfo): EtcdTarget {
-  const written = info.storageVersion ?? info.clusterVersion;
-  const known = written === undefined ? undefined : targetOfVersion(written);
-  if (known !== undefined && (known !== '3.4' || info.term === undefined)) return known;
-  return info.term === undefined ? '3.4' : '3.5';
-}
-
 /** What a manifest would say. Its SHA-256 is unknown, so `verify` must be off; etcd's own hash at the end is checked. */
 function entryOf(path: string, { bytes, info }: { bytes: number; info: StoreInfo }): FullEntry {
   const createdAtMs = Math.round(statSync(path).mtimeMs);
@@ -123,7 +115,7 @@ function entryOf(path: string, { bytes, info }: { bytes: number; info: StoreInfo
       lastRevisionRows: info.lastRevisionRows,
       clusterId: '0',
       memberId: '0',
-      etcdVersion: `${targetOf(info)}.0`,
+      etcdVersion: `${targetOfStore(info)}.0`,
       createdAt: at,
       finishedAt: at,
       codec: 'none',

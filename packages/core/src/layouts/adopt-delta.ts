@@ -26,6 +26,9 @@ export interface AdoptTarget {
   signal?: AbortSignal | undefined;
 }
 
+/** Where foreign snapshots are read from: a store, or files. */
+export type ImportSource = Pick<ObjectStore, 'stream' | 'localPath'>;
+
 export interface AdoptedDelta {
   keys: string[];
   first: number;
@@ -39,7 +42,7 @@ export interface AdoptedDelta {
  * @throws DamagedObjectError naming the foreign delta; EtcdOpsError STORE_..., CANCELLED.
  */
 export async function adoptDelta(
-  source: ObjectStore,
+  source: ImportSource,
   object: ForeignObject,
   { store, cluster, clusterId, packing, scratchDir, signal }: AdoptTarget,
 ): Promise<AdoptedDelta> {

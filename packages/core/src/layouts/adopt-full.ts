@@ -13,8 +13,7 @@ import { encryptionOfPacking, packFile } from '../repository/packing.ts';
 import { cloneOrCopy } from '../restore/clone-file.ts';
 import { readAhead, SnapshotHasher, TRAILER_BYTES, type SnapshotHashes } from '../restore/copy-with-hash.ts';
 import { blaming } from '../restore/damaged-object.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import type { AdoptTarget } from './adopt-delta.ts';
+import type { AdoptTarget, ImportSource } from './adopt-delta.ts';
 import { writePlain } from './foreign-bytes.ts';
 import type { ForeignCodec } from './snapshot-name.ts';
 
@@ -38,7 +37,7 @@ export interface AdoptedFull {
  * of it, stored with a manifest as any other full.
  * @throws DamagedObjectError naming the foreign full; EtcdOpsError STORE_..., CANCELLED.
  */
-export async function adoptFull(source: ObjectStore, full: ForeignFull, target: AdoptTarget): Promise<AdoptedFull> {
+export async function adoptFull(source: ImportSource, full: ForeignFull, target: AdoptTarget): Promise<AdoptedFull> {
   const { signal, scratchDir } = target;
   const path = join(scratchDir, `full-${randomUUID()}`);
   try {
@@ -67,7 +66,7 @@ export function targetOfStore(info: Pick<StoreInfo, 'storageVersion' | 'clusterV
 }
 
 async function fetch(
-  source: ObjectStore,
+  source: ImportSource,
   full: ForeignFull,
   path: string,
   signal: AbortSignal | undefined,

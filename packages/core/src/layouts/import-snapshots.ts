@@ -5,7 +5,7 @@ import { clusterRecordKey, timelineRecordKey } from '../repository/object-key.ts
 import { encodeClusterRecord, encodeTimelineRecord } from '../repository/repository-records.ts';
 import { DamagedObjectError } from '../restore/damaged-object.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { adoptDelta, type AdoptTarget } from './adopt-delta.ts';
+import { adoptDelta, type AdoptTarget, type ImportSource } from './adopt-delta.ts';
 import { adoptFull, importIdOf, type ForeignFull } from './adopt-full.ts';
 import type { ForeignObject, ForeignRepository } from './foreign-repository.ts';
 
@@ -13,7 +13,7 @@ import type { ForeignObject, ForeignRepository } from './foreign-repository.ts';
 export type ImportItem = ({ kind: 'full'; last: number } & ForeignFull) | (ForeignObject & { kind: 'delta' });
 
 export interface ImportJob {
-  source: ObjectStore;
+  source: ImportSource;
   items: readonly ImportItem[];
 }
 
