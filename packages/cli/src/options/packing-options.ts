@@ -72,12 +72,17 @@ export function recipientsSpecOf(
   };
 }
 
-/** @throws EtcdOpsError CONFIG_INVALID when a recipient is wrong. */
+/** @throws EtcdOpsError CONFIG_INVALID when a recipient is wrong, or the codec does not know the level. */
 export async function packingOf(options: PackingOptions): Promise<Packing> {
   const spec: RecipientsSpec | undefined = recipientsSpecOf(options);
-  return {
-    codec: options.enableCompression ? options.compressionPolicy : 'none',
-    compressionLevel: options.compressionLevel,
-    recipients: spec === undefined ? undefined : await (await import('@etcd-ops/core')).readRecipients(spec),
-  };
+  const core = await import('@etcd-ops/core');
+  const codec = options.enableCompression ? options.compressionPolicy : 'none';
+  const { compressionLevel = core.LEVEL_DEFAULT } = options;
+  if (codec !== 'none' && (compressionLevel < 1 || compressionLevel > core.LEVEL_MAX[codec])) {
+    throw new core.EtcdOpsError('CONFIG_INVALID', {
+      message: `--compression-level: ${codec} has the levels 1 to ${core.LEVEL_MAX[codec]}, and no ${compressionLevel}`,
+      remedy: 'Give a level that the codec has.',
+    });
+  }
+  return { codec, compressionLevel, recipients: spec === undefined ? undefined : await core.readRecipients(spec) };
 }
