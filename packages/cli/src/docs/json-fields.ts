@@ -1,6 +1,5 @@
 import { APPLY } from './fleet-fields.ts';
 import { CHECKED } from './check-fields.ts';
-import { COPIED } from './copy-fields.ts';
 import { EXPORT_PLAN, EXPORTED, IMPORT_PLAN, IMPORTED } from './layout-fields.ts';
 import { COPIED } from './copy-fields.ts';
 import { INSPECT } from './inspect-fields.ts';

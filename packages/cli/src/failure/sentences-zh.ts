@@ -169,6 +169,11 @@ const ETCD = {
 const HOUSE = {
   USAGE: { what: '用法错误', why: '命令行或配置有误。', remedy: '请更正所指的参数；--help 列出全部参数。' },
   CONFIG_INVALID: { what: '配置无效', why: '某个配置值缺失、未知或超出范围。', remedy: '请更正所指的设置。' },
+  BACKUP_STALE: {
+    what: '备份或其证明过旧',
+    why: '最新的备份或证明早于允许的时长。',
+    remedy: '请查看 `etcd-ops status`；若未运行，请启动 `etcd-ops snapshot`。',
+  },
   NOTHING_TO_DO: { what: '无事可做', why: '没有需要做的工作。', remedy: '无需任何操作。' },
   BUS_UNREACHABLE: {
     what: ({ path }) => (path === undefined ? '无法连接 NATS' : `该状态目录上没有运行守护进程${at(path)}`),

@@ -58,6 +58,11 @@ export const STORE_ZH = {
     why: '存储要求减少请求，或暂时不可用。',
     remedy: '会自动重试；若反复出现，请降低 --upload-bandwidth 或减少每个 bucket 的集群数。',
   },
+  STORE_UNSAFE: {
+    what: '存储不适合保存备份',
+    why: '存储或其设置可能自行丢失或改变备份。',
+    remedy: '请修改所指出的设置，或更换存储。',
+  },
   STORE_KEY_INVALID: {
     what: ({ key }) => `对象名不被允许${at(key)}`,
     why: '对象名含有不允许的字符或过长。',

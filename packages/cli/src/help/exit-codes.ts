@@ -8,7 +8,7 @@ export const EXIT_CODES: Readonly<Record<number, Said>> = {
   3: { en: 'nothing to do', zh: '无事可做' },
   4: { en: 'damaged data', zh: '数据损坏' },
   5: { en: 'that revision or time cannot be restored', zh: '该 revision 或时间无法恢复' },
-  6: { en: 'no backup in the repository', zh: '仓库中没有备份' },
+  6: { en: 'no backup in the repository, or none that is young enough', zh: '仓库中没有备份，或没有足够新的备份' },
   7: {
     en: 'the target directory holds data, or lies outside the allowed roots',
     zh: '目标目录已有数据，或不在允许的范围内',

@@ -94,6 +94,12 @@ export const ERROR_CODES = {
     remedy: 'Check the bucket and the cluster name; start `etcd-ops snapshot` if it never ran.',
     retriable: false,
   },
+  BACKUP_STALE: {
+    exit: 6,
+    cause: 'The newest backup, or the newest proof of one, is older than it may be.',
+    remedy: 'Look at `etcd-ops status`; start `etcd-ops snapshot` if it does not run.',
+    retriable: false,
+  },
   TARGET_OCCUPIED: {
     exit: 7,
     cause: 'The target directory already holds data.',

@@ -68,6 +68,12 @@ export const STORE_ERROR_CODES = {
     remedy: 'It is tried again by itself; lower --upload-bandwidth or the number of clusters per bucket if it recurs.',
     retriable: true,
   },
+  STORE_UNSAFE: {
+    exit: 9,
+    cause: 'The store, or what it is set to, may lose or change backups by itself.',
+    remedy: 'Change the setting that is named, or take another store.',
+    retriable: false,
+  },
   STORE_KEY_INVALID: {
     exit: 9,
     cause: 'The object key is not allowed.',

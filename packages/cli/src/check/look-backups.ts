@@ -1,0 +1,58 @@
+import {
+  canOpenNewest,
+  gaps,
+  readInventory,
+  readProofs,
+  restorableRanges,
+  type FullEntry,
+  type Identities,
+  type ObjectStore,
+} from '@etcd-ops/core';
+import type { BackupFacts } from './judge-backups.ts';
+
+export interface LookAtBackupsOptions {
+  cluster: string;
+  identities: Identities | undefined;
+  nowMs: number;
+  signal: AbortSignal;
+}
+
+export interface LookedAtBackups {
+  facts: BackupFacts;
+  newestFull?: FullEntry;
+}
+
+/** Reads the listing, the manifests, a few records, and the headers of the newest objects. @throws EtcdOpsError STORE_..., CANCELLED. */
+export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOptions): Promise<LookedAtBackups> {
+  const { cluster, identities, nowMs, signal } = options;
+  const inventory = await readInventory(store, cluster, { signal });
+  const { chains, proven } = await readProofs(store, cluster, { signal });
+  const timeline = inventory.timelines.findLast(({ fulls }) => fulls.length > 0);
+  const newest = timeline?.fulls.toSorted((left, right) => left.createdAtMs - right.createdAtMs).at(-1);
+  const end = restorableRanges(inventory).findLast((range) => range.timeline === timeline?.timeline);
+  const failed = chains.find(({ record }) => record.verdict === 'failed')?.record;
+  const doubt = inventory.doubts?.[0];
+  const facts: BackupFacts = {
+    cluster,
+    nowMs,
+    gaps: gaps(inventory).filter((gap) => gap.timeline === timeline?.timeline).length,
+    damaged: inventory.damaged,
+    ...(end === undefined ? {} : { end: { revision: end.to, timeMs: end.toTimeMs ?? 0 } }),
+    ...(proven === undefined
+      ? {}
+      : { proven: { full: proven.record.full, timeMs: Date.parse(proven.record.provedAt) } }),
+  };
+  if (failed !== undefined) {
+    facts.failedProof = { full: failed.full, problem: failed.problem ?? 'the log of the verifier has the details' };
+  } else if (doubt !== undefined) {
+    facts.failedProof = { full: doubt.key, problem: doubt.reason };
+  }
+  if (newest === undefined) return { facts };
+  const { key, revision, createdAtMs: timeMs, manifest } = newest;
+  facts.newestFull = { key, revision, timeMs, clusterId: manifest.clusterId };
+  facts.opens = {
+    ...(await canOpenNewest(store, cluster, identities, { signal })),
+    hasIdentity: identities !== undefined,
+  };
+  return { facts, newestFull: newest };
+}
