@@ -30,10 +30,11 @@ export {
   type GaugeMetric,
   type HistogramMetric,
   type Labels,
+  type LabelValues,
   type MetricDescription,
   type MetricOptions,
 } from './metrics.ts';
-export { METRICS_COMPAT, serveCompatMetrics, type MetricsCompat } from './metrics-compat.ts';
+export { COMPAT_NAMES, METRICS_COMPAT, serveCompatMetrics, type MetricsCompat } from './metrics-compat.ts';
 export { startHealthServer, type HealthServer, type HealthServerOptions } from './health-server.ts';
 export {
   ClusterRegistry,

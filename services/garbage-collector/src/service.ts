@@ -16,7 +16,7 @@ export function createGarbageCollectorService(
   settings: GarbageCollectorSettings = garbageCollectorSettings.parse({}),
 ): Service {
   const logger = context.logger.child({ service: NAME });
-  const metrics = gcMetrics(context.metrics);
+  const metrics = createGcMetrics(context.metrics);
   const sweep = new AbandonedSweep(logger);
   return createTaskService({
     name: NAME,
@@ -70,9 +70,10 @@ function summaryOf(report: CollectReport): Record<string, unknown> {
   return { ...rest, kept: { count: kept.count, byKind: kept.byKind, byReason: kept.byReason } };
 }
 
-type GcMetrics = ReturnType<typeof gcMetrics>;
+type GcMetrics = ReturnType<typeof createGcMetrics>;
 
-function gcMetrics(metrics: Metrics) {
+/** The instruments of the garbage collector. */
+export function createGcMetrics(metrics: Metrics) {
   const labels = { cluster: 'cluster', kind: KINDS, cause: CAUSES } as const;
   return {
     removed: metrics.counter({

@@ -1,4 +1,5 @@
-export { createMaintainerService } from './service.ts';
+export { createWitnessMetrics } from './witness-task.ts';
+export { createDefragMetrics, createMaintainerService } from './service.ts';
 export { maintainerSettings, type MaintainerSettings } from './settings.ts';
 export { defragCluster, type DefragOptions, type DefragReport, type MemberResult } from './defrag.ts';
 export { nextDefragStep, type DefragLimits, type DefragStep } from './defrag-plan.ts';

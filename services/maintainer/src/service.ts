@@ -1,6 +1,6 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
-import { createTaskService, type Service, type ServiceContext } from '@etcd-ops/service-kit';
+import { createTaskService, type Metrics, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { defragCluster, type DefragReport } from './defrag.ts';
 import { createWitnessMetrics, runWitnessTask } from './witness-task.ts';
 import { maintainerSettings, type MaintainerSettings } from './settings.ts';
@@ -51,7 +51,7 @@ function createWitnessLoop(context: ServiceContext, settings: MaintainerSettings
 
 function createDefragLoop(context: ServiceContext, settings: MaintainerSettings): Service {
   const logger = context.logger.child({ service: NAME });
-  const metrics = defragMetrics(context);
+  const metrics = createDefragMetrics(context.metrics);
   return createTaskService({
     name: NAME,
     context,
@@ -110,7 +110,8 @@ async function runTogether(loops: readonly Service[], stop: AbortSignal): Promis
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-function defragMetrics({ metrics }: ServiceContext): { note(cluster: string, report: DefragReport): void } {
+/** The instruments of defragmentation. */
+export function createDefragMetrics(metrics: Metrics): { note(cluster: string, report: DefragReport): void } {
   const duration = metrics.histogram({
     name: 'defrag_duration_seconds',
     help: 'How long one member was blocked by its defragmentation.',

@@ -1,2 +1,3 @@
+export { createProofMetrics } from './proof-metrics.ts';
 export { createRestorerService } from './service.ts';
 export { restorerSettings, type RestorerSettings } from './settings.ts';

@@ -1,2 +1,3 @@
 export { uploaderSettings, type UploaderSettings } from './settings.ts';
+export { createUploaderMetrics } from './metrics.ts';
 export { createUploaderService } from './service.ts';

@@ -9,6 +9,7 @@ import { commandsPage } from './commands-page.ts';
 import { JSON_FIELDS } from './json-fields.ts';
 import { failureTables, withFailureTables } from './failure-table.ts';
 import { withMessageTables } from './messages-tables.ts';
+import { metricsPage } from './metrics-page.ts';
 import { natsFiles } from './nats-files.ts';
 
 const docs = (name: string): string =>
@@ -22,6 +23,10 @@ test('docs/COMMANDS.md is what the tables of the commands say', () => {
 test('docs/OPERATIONS.md holds the exit codes and failures of the code', () => {
   const page = docs('OPERATIONS.md');
   expect(page === withFailureTables(page), remedy).toBe(true);
+});
+
+test('docs/METRICS.md is what the services declare', () => {
+  expect(docs('METRICS.md') === metricsPage(), remedy).toBe(true);
 });
 
 test('docs/MESSAGES.md holds the fields and rights of the code', () => {

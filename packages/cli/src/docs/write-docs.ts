@@ -4,6 +4,7 @@ import { COMMANDS } from '../commands/command-list.ts';
 import { commandsPage } from './commands-page.ts';
 import { withFailureTables } from './failure-table.ts';
 import { withMessageTables } from './messages-tables.ts';
+import { metricsPage } from './metrics-page.ts';
 import { natsFiles } from './nats-files.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
@@ -12,6 +13,7 @@ const DOCS = join(ROOT, 'docs');
 writeFileSync(join(DOCS, 'COMMANDS.md'), commandsPage(COMMANDS));
 const operations = join(DOCS, 'OPERATIONS.md');
 writeFileSync(operations, withFailureTables(readFileSync(operations, 'utf8')));
+writeFileSync(join(DOCS, 'METRICS.md'), metricsPage());
 const messages = join(DOCS, 'MESSAGES.md');
 writeFileSync(messages, withMessageTables(readFileSync(messages, 'utf8')));
 for (const [name, text] of Object.entries(natsFiles())) writeFileSync(join(ROOT, 'deploy', 'nats', name), text);
