@@ -282,6 +282,18 @@ describe('garbage collection and defragmentation', () => {
     await end();
   });
 
+  it('comes back for what the last collection had to leave, when its grace is over', async () => {
+    const port = new FakePort();
+    port.finish('full', '2026-11-20T09:01:00.000Z');
+    port.finish('gc', '2026-11-20T09:02:00.000Z', { summary: { marked: { count: 3 }, waiting: 0, held: 0 } });
+    const { clock, end } = start({ port, spec: makeSpec({ retention: { gcPeriodMs: 60_000, graceMs: 300_000 } }) });
+    await clock.advance(3 * 60_000);
+    expect(port.accepted).toEqual([]);
+    await clock.advance(60_000);
+    expect(port.accepted).toEqual(['gc schedule 09:07:00']);
+    await end();
+  });
+
   it('defragments on its schedule, and only where that is turned on', async () => {
     const port = new FakePort();
     port.finish('full', '2026-11-20T09:01:00.000Z');

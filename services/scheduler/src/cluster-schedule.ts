@@ -2,7 +2,7 @@ import type { ClusterSpec, LastDone } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
 import { DISPATCHED_KINDS, type DispatchedKind } from './dispatched-kinds.ts';
-import { decideAtStart, decideDelta, gcIsDue } from './decisions.ts';
+import { decideAtStart, decideDelta, gcIsDue, leavesWork } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 import { parseSchedule } from './parse-schedule.ts';
 import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
@@ -30,6 +30,8 @@ export interface ClusterScheduleOptions {
 
 /** A tick later than this is not asked for again when the bus comes back: the schedule goes on with the next. */
 const DISPATCH_DEADLINE_MS_MAX = 600_000;
+/** What a garbage collection had to leave is taken up again after the grace, and not before this. */
+const GC_AGAIN_MS_MIN = 60_000;
 /** Looks at streams per millisecond over the whole fleet stay below one in so many milliseconds. */
 const LOOK_SPACING_MS = 4;
 
@@ -153,9 +155,10 @@ async function garbageCollections(options: ClusterScheduleOptions): Promise<void
       const [full, gc] = await Promise.all([port.lastDone('full', spec.name), port.lastDone('gc', spec.name)]);
       const lastFullMs = full?.ok === true ? Date.parse(full.finishedAt) : undefined;
       const lastGcMs = gc === undefined ? undefined : Date.parse(gc.finishedAt);
-      if (!gcIsDue({ lastFullMs, lastGcMs }, { nowMs: clock.now(), restsEveryMs: settings.schedulerGcRestsEveryMs })) {
-        continue;
-      }
+      const leftWork = gc !== undefined && leavesWork(gc);
+      const leftAgainMs = Math.max(GC_AGAIN_MS_MIN, spec.retention.graceMs);
+      const periods = { restsEveryMs: settings.schedulerGcRestsEveryMs, leftAgainMs };
+      if (!gcIsDue({ lastFullMs, lastGcMs, leftWork }, { nowMs: clock.now(), ...periods })) continue;
     } catch (error) {
       logger.warn({ error }, 'Cannot learn whether garbage collection is due');
       continue;

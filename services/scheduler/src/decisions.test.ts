@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue, wantsThirdWitness } from './decisions.ts';
+import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue, leavesWork, wantsThirdWitness } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 
 const sequence = fc.integer({ min: 0, max: 1_000 });
@@ -50,12 +50,31 @@ describe('decideAtStart', () => {
 
 describe('gcIsDue', () => {
   it('follows a new full, and looks for rests once in a while', () => {
-    const options = { nowMs: 1_000, restsEveryMs: 600 };
+    const options = { nowMs: 1_000, restsEveryMs: 600, leftAgainMs: 300 };
     expect(gcIsDue({ lastFullMs: undefined, lastGcMs: undefined }, options)).toBe(false);
     expect(gcIsDue({ lastFullMs: 10, lastGcMs: undefined }, options)).toBe(true);
     expect(gcIsDue({ lastFullMs: 900, lastGcMs: 800 }, options)).toBe(true);
     expect(gcIsDue({ lastFullMs: 700, lastGcMs: 800 }, options)).toBe(false);
     expect(gcIsDue({ lastFullMs: 100, lastGcMs: 400 }, options)).toBe(true);
+  });
+
+  it('comes back for what it had to leave, also without a new full', () => {
+    const options = { nowMs: 1_000, restsEveryMs: 600, leftAgainMs: 300 };
+    expect(gcIsDue({ lastFullMs: 100, lastGcMs: 700 }, options)).toBe(false);
+    expect(gcIsDue({ lastFullMs: 100, lastGcMs: 700, leftWork: true }, options)).toBe(true);
+    expect(gcIsDue({ lastFullMs: 100, lastGcMs: 701, leftWork: true }, options)).toBe(false);
+  });
+
+  it.each([
+    [{ marked: { count: 2 }, waiting: 0, held: 0 }, true],
+    [{ marked: { count: 0 }, waiting: 1, held: 0 }, true],
+    [{ marked: { count: 0 }, waiting: 0, held: 1 }, true],
+    [{ marked: { count: 0 }, waiting: 0, held: 0 }, false],
+    [{ dryRun: true, marked: { count: 2 } }, false],
+    [{ failure: { code: 'STORE_DENIED' } }, false],
+    [{ marked: 'many', waiting: '1' }, false],
+  ])('a collection that ended with %j leaves work: %s', (summary, expected) => {
+    expect(leavesWork({ summary })).toBe(expected);
   });
 });
 

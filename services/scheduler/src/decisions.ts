@@ -1,4 +1,4 @@
-import type { TaskResult } from '@etcd-ops/bus';
+import type { LastDone, TaskResult } from '@etcd-ops/bus';
 
 /** What is known of a cluster's stream and of what of it is already durable. */
 export interface StreamState {
@@ -74,11 +74,27 @@ export function decideAtStart({ lastFullMs, lastTickMs }: FullState): StartDecis
 export interface GcState {
   lastFullMs: number | undefined;
   lastGcMs: number | undefined;
+  /** See `leavesWork`. */
+  leftWork?: boolean;
 }
 
-/** Only a new full can make older objects superfluous; rests of broken uploads are looked for once in a while. */
-export function gcIsDue(state: GcState, options: { nowMs: number; restsEveryMs: number }): boolean {
+/**
+ * Only a new full can make older objects superfluous; rests of broken uploads are looked for once in a while. What the last collection
+ * had to leave is taken up again after a while: else readers that come as regularly as fulls would keep it for ever.
+ */
+export function gcIsDue(
+  state: GcState,
+  options: { nowMs: number; restsEveryMs: number; leftAgainMs: number },
+): boolean {
   if (state.lastGcMs === undefined) return state.lastFullMs !== undefined;
   if (state.lastFullMs !== undefined && state.lastFullMs > state.lastGcMs) return true;
-  return options.nowMs - state.lastGcMs >= options.restsEveryMs;
+  const againMs = state.leftWork === true ? Math.min(options.leftAgainMs, options.restsEveryMs) : options.restsEveryMs;
+  return options.nowMs - state.lastGcMs >= againMs;
+}
+
+/** Whether a collection found what is to go and could not take it yet: it was marked only now, is in its grace, or is being read. */
+export function leavesWork({ summary }: Pick<LastDone, 'summary'>): boolean {
+  const { dryRun, marked, waiting, held } = summary;
+  const newlyMarked = typeof marked === 'object' && marked !== null && 'count' in marked ? marked.count : 0;
+  return dryRun !== true && [newlyMarked, waiting, held].some((count) => typeof count === 'number' && count > 0);
 }
