@@ -18,8 +18,10 @@ build_etcdbrctl() {
     otelgrpc=go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc
     fetch_env go mod init etcd-ops.invalid/etcdbrctl || exit
     printf '%s v%s %s\n%s v%s/go.mod %s\n' "$module" "$1" "$etcdbrctl_sum" "$module" "$1" "$etcdbrctl_mod_sum" >go.sum
-    # The replacement is its own: a module that is required does not bring it along.
+    # The replacement is its own: a module that is required does not bring it along. So are the sums of all others.
     fetch_env go mod edit "-require=$module@v$1" "-replace=$otelgrpc=$otelgrpc@v0.46.0" || exit
+    fetch_env go mod download "$module" || exit
+    fetch_env sh -c 'cat "$(go list -m -f "{{.Dir}}" "$0")/go.sum" >>go.sum' "$module" || exit
     fetch_env go build -ldflags='-s -w' -o bin/etcdbrctl "$module" && fetch_env bin/etcdbrctl --version
   ) || return 1
   rm -rf "$tools/built/etcdbrctl-$1"

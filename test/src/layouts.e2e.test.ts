@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { LocalStore } from '@etcd-ops/core';
@@ -115,6 +115,20 @@ describe('backups of ours in the form of other tools', () => {
         hash: source.hash,
         keys: source.keys,
       });
+      // A damaged delta is named, and what can be had without it; verify says so, too.
+      const path = join(scratch.file(layout), keys.at(-1)!);
+      const sound = readFileSync(path);
+      writeFileSync(path, Buffer.from(sound).fill(0, sound.length >> 1, (sound.length >> 1) + 8));
+      const [other] = (await planMembers(1, scratch.file(`damaged-${layout}`))) as [EtcdMemberPlan];
+      const refused = await runEtcdOps('restore', ...at, ...memberFlags(other));
+      expect(refused.exitCode).toBe(4);
+      expect(refused.stderr).toContain(keys.at(-1)!);
+      expect(refused.stderr).toMatch(/--revision \d+/);
+      expect(existsSync(other.dataDir)).toBe(false);
+      const verified = await runEtcdOps('verify', ...at);
+      expect(verified.exitCode).toBe(4);
+      expect(verified.stdout).toContain(keys.at(-1)!);
+      writeFileSync(path, sound);
       // And before an etcd starts.
       const [ensured] = (await planMembers(1, scratch.file(`ensured-${layout}`))) as [EtcdMemberPlan];
       expect(await etcdOps('ensure', ...at, ...memberFlags(ensured))).toMatchObject({ action: 'restored' });

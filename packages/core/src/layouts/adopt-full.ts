@@ -116,15 +116,18 @@ async function storeFull(
   const { codec, recipients } = packing;
   const { revision, compactRevision, lastRevisionDigest: digest, lastRevisionRows } = info;
   const facts = { cluster, timeline, revision, codec };
-  const key = fullKey({ ...facts, createdAtMs, ...encryptionOfPacking(packing) });
+  const taken = { ...facts, createdAtMs, ...encryptionOfPacking(packing) };
+  // Names know seconds only: two of one revision and second differ in their milliseconds, and none goes over another.
+  while ((await store.stat(manifestKey(fullKey(taken)))) !== undefined) taken.createdAtMs++;
+  const key = fullKey(taken);
   const manifest: FullManifest = {
     ...{ version: 1, kind: 'full', ...facts, compactRevision, lastRevisionRows },
     lastRevisionDigest: recipients === undefined || digest === null ? digest : await sealDigest(digest),
     clusterId: clusterId.toString(16),
     memberId: '0',
     etcdVersion: info.storageVersion ?? `${targetOfStore(info)}.0`,
-    createdAt: new Date(createdAtMs).toISOString(),
-    finishedAt: new Date(createdAtMs).toISOString(),
+    createdAt: new Date(taken.createdAtMs).toISOString(),
+    finishedAt: new Date(taken.createdAtMs).toISOString(),
     ...(recipients === undefined ? {} : { encryption: { format: 'age', recipients: [...recipients.fingerprints] } }),
     ...{ plainBytes: plain.bytes, plainSha256: plain.sha256, storedBytes: stored.bytes, storedSha256: stored.sha256 },
     authRevision: Number(info.authRevision),

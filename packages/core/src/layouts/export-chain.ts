@@ -241,7 +241,7 @@ class DeltaWriter {
     const name = { kind: 'delta' as const, first: this.#first, last: this.last, createdSeconds, codec, isFinal: false };
     const key = `${folder}/${foreignPath(layout, name)}`;
     const packed = compressBlock(codec, hashed, 6);
-    await target.put(key, packed, signal === undefined ? {} : { signal });
+    await target.put(key, packed, { ifAbsent: true, ...(signal === undefined ? {} : { signal }) });
     this.#report.keys.push(key);
     this.#report.deltas++;
     this.#report.bytes += packed.length;

@@ -1,5 +1,5 @@
 import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
-import { DeltaCoverage } from '../repository/coverage.ts';
+import { chains, DeltaCoverage } from '../repository/coverage.ts';
 import { readInventory, type Inventory } from '../repository/inventory.ts';
 import { clusterRecordKey, timelineRecordKey } from '../repository/object-key.ts';
 import { encodeClusterRecord, encodeTimelineRecord } from '../repository/repository-records.ts';
@@ -59,19 +59,46 @@ export interface ImportReport {
 export async function planImport(job: ImportJob, { store, cluster, signal }: AdoptTarget): Promise<ImportStep[]> {
   const inventory = await readInventory(store, cluster, { signal });
   requireOwn(inventory, store);
-  const there = new Set(
-    inventory.timelines
-      .flatMap(({ fulls }) => fulls.map(({ manifest }) => manifest.taskId))
-      .filter((id) => id !== undefined),
+  const there = new Map(
+    inventory.timelines.flatMap(({ timeline, fulls }) => fulls.map(({ manifest }) => [manifest.taskId, timeline])),
   );
   const coverage = new Map(inventory.timelines.map(({ timeline, deltas }) => [timeline, new DeltaCoverage(deltas)]));
-  return job.items.map((item) => {
+  const timelineOf = numberTimelines(job.items, inventory, there);
+  return job.items.map((found) => {
+    const item = { ...found, timeline: timelineOf.get(found.timeline)! };
     const isThere =
       item.kind === 'full'
         ? there.has(importIdOf(item.key))
         : (coverage.get(item.timeline)?.runs ?? []).some(({ from, to }) => from <= item.first && item.last <= to);
     return { item, action: isThere ? 'there' : 'import' };
   });
+}
+
+/**
+ * Which timeline of ours each history of the source belongs to. The source may have lost its oldest snapshots since the last import, so
+ * its own numbers do not last: a history is known by a full that was imported before. One that is not known goes on in the newest
+ * timeline if it begins at or above its end, as a cluster that was not set back does; else it is a timeline of its own.
+ */
+function numberTimelines(
+  items: readonly ImportItem[],
+  { timelines }: Inventory,
+  there: ReadonlyMap<string | undefined, number>,
+): Map<number, number> {
+  const numbers = new Map<number, number>();
+  let newest = timelines.at(-1)?.timeline ?? 0;
+  let end = Math.max(0, ...(timelines.at(-1) === undefined ? [] : chains(timelines.at(-1)!).map(({ to }) => to)));
+  for (const timeline of [...new Set(items.map((item) => item.timeline))].toSorted((left, right) => left - right)) {
+    const fulls = items.filter((item) => item.kind === 'full' && item.timeline === timeline);
+    const known = fulls.map(({ key }) => there.get(importIdOf(key))).find((number) => number !== undefined);
+    const begins = Math.min(...fulls.map(({ last }) => last));
+    // Single files tell no revision before they are read.
+    const goesOn = newest > 0 && numbers.size === 0 && (begins === 0 || begins >= end);
+    const number = known ?? (goesOn ? newest : newest + 1);
+    numbers.set(timeline, number);
+    newest = Math.max(newest, number);
+    end = Infinity;
+  }
+  return numbers;
 }
 
 function requireOwn(inventory: Inventory, store: ObjectStore): void {

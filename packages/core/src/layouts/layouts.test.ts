@@ -238,6 +238,55 @@ test('nothing is imported among what capture wrote', async () => {
   });
 });
 
+test('imports go on in their timelines, whatever the other tool has removed meanwhile', async () => {
+  const tool = new OtherTool();
+  const to = emptyTarget(new LocalStore(directory()));
+  const importAll = async (): Promise<unknown> => {
+    const job = { source: tool.store, items: importItemsOf(await foreign(tool)) };
+    return await importSnapshots(job, await planImport(job, to), to, { nowMs: NOW_S * 1000 });
+  };
+  const ranges = async (): Promise<unknown> =>
+    restorableRanges(await readInventory(to.store, 'prod')).map(({ timeline, to: end }) => [timeline, end]);
+  tool.full(`prod/v2/Full-00000000-00000020-${NOW_S}`, upTo(LONG, 20));
+  tool.full(`prod/v2/Full-00000000-00000010-${NOW_S + 10}`, upTo(LONG, 10));
+  tool.delta(`prod/v2/Incr-00000011-00000015-${NOW_S + 15}`, between(LONG, 11, 15));
+  await importAll();
+  expect(await ranges()).toEqual([
+    [1, 20],
+    [2, 15],
+  ]);
+  // The first history has gone, and its number with it; the second has gone on.
+  await tool.store.delete([`prod/v2/Full-00000000-00000020-${NOW_S}`]);
+  tool.delta(`prod/v2/Incr-00000016-00000030-${NOW_S + 30}`, between(LONG, 16, 30));
+  expect(await importAll()).toMatchObject({ fulls: 0, deltas: 1, there: 2 });
+  expect(await ranges()).toEqual([
+    [1, 20],
+    [2, 30],
+  ]);
+  // Everything has gone that was known; what is new goes on at the end.
+  const old = await foreign(tool);
+  await tool.store.delete(old.objects.map(({ key }) => key));
+  tool.full(`prod/v2/Full-00000000-00000030-${NOW_S + 40}`, upTo(LONG, 30));
+  tool.delta(`prod/v2/Incr-00000031-00000035-${NOW_S + 45}`, between(LONG, 31, 35));
+  await importAll();
+  expect(await ranges()).toEqual([
+    [1, 20],
+    [2, 35],
+  ]);
+  // And what begins below is of a cluster that was set back.
+  await tool.store.delete((await foreign(tool)).objects.map(({ key }) => key));
+  tool.full(`prod/v2/Full-00000000-00000012-${NOW_S + 50}`, upTo(LONG, 12));
+  // Two of one revision and second.
+  tool.full(`prod/v2/Full-00000000-00000012-${NOW_S + 50}.gz`, upTo(LONG, 12), (bytes) => gzipSync(bytes));
+  expect(await importAll()).toMatchObject({ fulls: 2 });
+  expect(await ranges()).toEqual([
+    [1, 20],
+    [2, 35],
+    [3, 12],
+  ]);
+  expect(await importAll()).toMatchObject({ fulls: 0, there: 2 });
+});
+
 describe.each(['seed', 'gardener'] as const)('what is exported to %s', (layout) => {
   test.each(['none', 'gzip', 'zlib'] as const)('comes back row for row, %s', async (codec) => {
     await fc.assert(
