@@ -124,6 +124,15 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect(last?.value).toMatchObject({ ok: true, tick: '2026-11-20T06:40:00Z', summary: { removed: 3 } });
   });
 
+  test('tasks of one tick have one id in all clusters, and each has its line in the history', async (context) => {
+    const { bus, work } = await setUp(context);
+    const { count } = work({ handler: () => Promise.resolve({}) });
+    const tick = '2026-11-20T06:20:00Z';
+    for (const cluster of ['a', 'b', 'c']) await dispatchTask(bus, gcTask(cluster, { tick, id: `gc-${tick}` }));
+    await eventually(() => count('done') === 3);
+    expect((await history(bus)).map(({ cluster }) => cluster).toSorted()).toEqual(['a', 'b', 'c']);
+  });
+
   test('a long task is not given to anybody else', async (context) => {
     const { bus, work } = await setUp(context);
     const starts: number[] = [];

@@ -71,7 +71,8 @@ export class TaskRecords {
 
   async recordResult(result: TaskResult, task: Task): Promise<void> {
     const body = JSON.stringify(taskResultSchema.parse(result));
-    const msgID = `${task.id}/${result.ok ? 'done' : 'dead'}`;
+    // Ticks give the tasks of all clusters one id, and the server takes an id that it has seen for a repetition, whatever the subject.
+    const msgID = `${task.kind}/${task.cluster}/${task.id}/${result.ok ? 'done' : 'dead'}`;
     await this.#publish(doneSubject(task.kind, task.cluster), body, msgID);
   }
 
