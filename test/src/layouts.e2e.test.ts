@@ -7,6 +7,7 @@ import { LocalStore } from '@etcd-ops/core';
 import {
   etcdVersions,
   eventually,
+  findBinary,
   hardLoad,
   initialClusterOf,
   missingBinary,
@@ -232,4 +233,19 @@ test('what etcdbrctl took of a living etcd is restored: every row, lease and Has
   const { kvs } = JSON.parse(await ask('get', '', '--prefix')) as { kvs: { lease?: string }[] };
   expect(restored.keys).toEqual(kvs);
   expect(kvs.some(({ lease }) => lease !== undefined)).toBe(true);
+
+  // Moving over: what was imported is where capture goes on, without a gap and in the same timeline.
+  if (findBinary('nats-server') === undefined) return;
+  const into = ['--bucket', scratch.file('ours'), '--cluster-name', 'prod'];
+  const fields = await etcd.etcdctl('endpoint', 'status', '--write-out=fields');
+  const clusterId = /"ClusterID"\s*:\s*(\d+)/.exec(fields)?.[1];
+  expect(clusterId, fields).toBeDefined();
+  const from = ['--from-dir', dirname(dirname(v2)), '--from-cluster-name', 'etcd.main'];
+  await etcdOps('import', ...from, ...into, '--cluster-id', clusterId!);
+  await etcd.etcdctl('put', 'after', 'the move');
+  const taken = await runEtcdOps('snapshot', '--once', '--endpoints', etcd.endpoint, ...into, '--log-level', 'warn');
+  expect(taken.exitCode, taken.stderr).toBe(0);
+  const listed = await etcdOps('list', ...into);
+  expect(listed).toMatchObject({ layout: 'native', gaps: [], timelines: [{ timeline: 1 }] });
+  expect(listed['restorable']).toMatchObject([{ timeline: 1 }]);
 });

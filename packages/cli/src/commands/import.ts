@@ -44,9 +44,10 @@ export const importCommand = defineCommand({
       zh: '备份格式：旧版 etcd-ops（Backup-YYYYMMDD/）或 gardener（v2/、v1/）；auto 自动识别',
     }),
     clusterId: text({
-      value: 'hex',
-      en: 'id of the etcd cluster in hex, as `etcd-ops inspect` of a data directory tells it: with it, capture goes on in the imported timeline if the cluster still has its last revision; without it, in a new one',
-      zh: 'etcd 集群 ID（十六进制）：提供后，若集群仍有导入的最后一个 revision，备份将接续该时间线；否则开始新的时间线',
+      value: 'id',
+      defaultText: { en: 'not known', zh: '未知' },
+      en: 'id of the etcd cluster, in hex or as `etcdctl endpoint status -w fields` prints it: with it, capture goes on in the imported timeline if the cluster still has its last revision; without it, in a new one',
+      zh: 'etcd 集群 ID，十六进制或 `etcdctl endpoint status -w fields` 的输出：提供后，若集群仍有导入的最后一个 revision，备份将接续该时间线；否则开始新的时间线',
     }),
     dryRun: boolean({ en: 'only say what would be imported', zh: '只显示将要导入的内容' }),
     tempDir: directory({

@@ -39,7 +39,9 @@ export interface ImportOptions extends RepositoryOptions, Partial<UploadOptions>
   progress: ProgressMode;
 }
 
-const CLUSTER_ID = /^(?:0x)?[0-9a-f]{1,16}$/i;
+const HEX_ID = /^(?:0x)?([0-9a-f]{1,16})$/i;
+/** As etcdctl prints it: more digits than 64 bits have in hex. */
+const DECIMAL_ID = /^\d{17,20}$/;
 
 /** @throws EtcdOpsError NO_BACKUP, NOTHING_TO_DO, TARGET_OCCUPIED; OBJECT_DAMAGED when something had to be left out. */
 export async function runImport(options: ImportOptions): Promise<void> {
@@ -100,8 +102,12 @@ async function sourceOf(options: ImportOptions): Promise<ObjectStore> {
 }
 
 function clusterIdOf({ clusterId = '0' }: ImportOptions): bigint {
-  if (CLUSTER_ID.test(clusterId)) return BigInt(`0x${clusterId.replace(/^0x/i, '')}`);
-  throw new EtcdOpsError('USAGE', { message: `--cluster-id ${clusterId}: an id is up to 16 hex digits` });
+  const hex = HEX_ID.exec(clusterId)?.[1];
+  const id = hex !== undefined ? BigInt(`0x${hex}`) : DECIMAL_ID.test(clusterId) ? BigInt(clusterId) : undefined;
+  if (id !== undefined && BigInt.asUintN(64, id) === id) return id;
+  throw new EtcdOpsError('USAGE', {
+    message: `--cluster-id ${clusterId}: an id is up to 16 hex digits, or the 17 to 20 digits of etcdctl`,
+  });
 }
 
 function emitPlan(plan: readonly ImportStep[], { output }: ImportOptions): void {
