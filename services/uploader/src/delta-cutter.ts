@@ -23,7 +23,14 @@ export interface CutPosition {
 
 export type CutStep =
   /** Store the object, then move the position, then trim. */
-  | { kind: 'delta'; key: string; delta: FinishedDelta; position: CutPosition }
+  | {
+      kind: 'delta';
+      key: string;
+      delta: FinishedDelta;
+      position: CutPosition;
+      /** The last stream sequence with rows in it: what follows up to the position says something of leases only. */
+      rowsSequence: number;
+    }
   /** A new history begins: what came before is closed. `previous` is undefined for the very first. */
   | { kind: 'start'; start: StartEvent; previous: CutPosition | undefined; position: CutPosition };
 
@@ -63,6 +70,7 @@ class DeltaCutter {
   readonly #options: CutOptions;
   #position: CutPosition | undefined;
   #encoder: DeltaEncoder | undefined;
+  #rowsSequence = 0;
   /** Learned beside no rows: they go into the object of the next ones. */
   #leases: LeaseRecord[] = [];
 
@@ -112,6 +120,7 @@ class DeltaCutter {
     this.#encoder.addLeases(event.leases);
     this.#encoder.addTime(event.last, event.observedMs);
     this.#position = { ...this.#position, revision: event.last, sequence: event.lastPartSequence };
+    this.#rowsSequence = event.lastPartSequence;
   }
 
   /** Completes the object that is open, if any. */
@@ -128,6 +137,7 @@ class DeltaCutter {
       key: deltaKey({ cluster, timeline, first, last, lastObservedMs, ...encryptionOfPacking(this.#packing) }),
       delta,
       position: this.#position,
+      rowsSequence: this.#rowsSequence,
     };
   }
 

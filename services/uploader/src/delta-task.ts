@@ -10,12 +10,12 @@ import {
   type EventRead,
   type Expectation,
   type Position,
-  type StartEvent,
   type TaskOutcome,
 } from '@etcd-ops/bus';
-import { EtcdOpsError, putDelta, type ObjectStore, type Packing } from '@etcd-ops/core';
+import { EtcdOpsError, type ObjectStore, type Packing } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
 import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
+import { beginsTimeline, makeDurable, type DurableStep } from './durable-step.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { positionFromRepository } from './position-from-repository.ts';
 import { clusterIdOfTimeline, recordTimeline } from './repository-records.ts';
@@ -115,11 +115,13 @@ async function cutOnce(
   });
   try {
     for await (const step of steps) {
-      const storedBytes = await makeDurable(step, cluster, options);
-      revision = await savePosition(step, { cluster, revision }, options);
+      const durable = await makeDurable(step, cluster, options);
+      revision = await savePosition(durable.step, { cluster, revision }, options);
       if (revision === undefined) return 'overtaken';
-      await trimEvents(bus, cluster, step.position.sequence);
-      noteStep({ step, storedBytes }, cluster, summary, options);
+      await trimEvents(bus, cluster, durable.step.position.sequence);
+      noteStep(durable, cluster, summary, options);
+      // What it does not cover goes into the next object.
+      if (durable.step.position.sequence !== step.position.sequence) return 'overtaken';
     }
     const isUntouched = revision === recorded.revision;
     if (isUntouched && position !== undefined && lastSequence < position.sequence) {
@@ -177,36 +179,6 @@ async function* recordingKnown(
   }
 }
 
-/** A gap, or what a watcher went on from, lies somewhere inside of a timeline. */
-function beginsTimeline({ cause }: StartEvent): boolean {
-  return cause === 'first' || cause === 'fork';
-}
-
-/** The bytes that were stored. */
-async function makeDurable(
-  step: CutStep,
-  cluster: string,
-  { store, packing, signal }: DeltaTaskOptions,
-): Promise<number> {
-  if (step.kind === 'delta') {
-    return (await putDelta(store, step.key, step.delta, { recipients: packing.recipients, signal })).storedBytes;
-  }
-  const { timeline, clusterId, revision, observedMs, after } = step.start;
-  if (!beginsTimeline(step.start)) return 0;
-  const previousTimeline = step.previous?.timeline ?? timeline;
-  await recordTimeline(store, {
-    cluster,
-    timeline,
-    clusterId,
-    revision,
-    atMs: observedMs,
-    ...(previousTimeline === timeline || after === undefined
-      ? {}
-      : { previous: { timeline: previousTimeline, revision: after } }),
-  });
-  return 0;
-}
-
 /** A stream that lost its tail will give these sequences out again: with the old one recorded, the next events would seem to be stored. */
 async function forgetSequence(
   position: CutPosition,
@@ -259,7 +231,7 @@ async function expectation(
 }
 
 function noteStep(
-  { step, storedBytes }: { step: CutStep; storedBytes: number },
+  { step, storedBytes }: DurableStep,
   cluster: string,
   summary: DeltaSummary,
   { metrics, logger }: DeltaTaskOptions,

@@ -10,7 +10,20 @@ import {
   streamFacts,
   type Bus,
 } from '@etcd-ops/bus';
-import { listProofs, planRestore, readInventory, type ObjectStore } from '@etcd-ops/core';
+import {
+  decodeDelta,
+  DeltaEncoder,
+  listProofs,
+  parseObjectKey,
+  planRestore,
+  readInventory,
+  readRecipients,
+  RowBlock,
+  RowBlockBuilder,
+  STORED_PLAIN,
+  type DeltaKeyFacts,
+  type ObjectStore,
+} from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { eventually, findBinary, HARD_LOAD_FLAGS, hardLoad, startEtcd } from '@etcd-ops/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -32,7 +45,11 @@ import {
   World,
   worldParts,
   writeEvents,
+  writeLease,
 } from './testing/world.ts';
+
+/** Its key protects nothing but these tests. */
+const RECIPIENT = 'age1dkz87g2keu3rt4lnx2aga9yjsh7dj7vzqyzczvu074a790d49d5se3pvla';
 
 /** What an undisturbed uploader makes of the stream. */
 async function expectedDeltas(world: World): Promise<Map<string, string>> {
@@ -104,18 +121,98 @@ describe('delta tasks', () => {
     expect(await world.deltas()).toEqual(expected);
   });
 
-  it('refuse to replace an object of somebody else', async (ctx) => {
+  it('refuse to stand beside an object with other rows', async (ctx) => {
     need(ctx, 'nats-server');
     await using world = await World.open(['127.0.0.1:1']);
-    await writeEvents(world.bus, 3);
+    await writeEvents(world.bus, 1);
     const [key] = [...(await expectedDeltas(world)).keys()];
-    await world.store.put(key!, Buffer.from('foreign'));
+    await runDeltaTask(deltaTask(1), world.taskOptions());
+    const other = new DeltaEncoder({ clusterId: 7n, timeline: 1, epoch: '00'.repeat(16) });
+    const builder = new RowBlockBuilder();
+    builder.append(11, 0, false, Buffer.from('somebody else'));
+    other.addRows(RowBlock.parse(builder.take()));
+    other.addTime(11, 1_011);
+    const { bytes } = other.finish();
+    await world.store.put(key!, bytes);
     const { lastSequence } = await streamFacts(world.bus, CLUSTER);
     await expect(runDeltaTask(deltaTask(lastSequence), world.taskOptions())).rejects.toMatchObject({
       code: 'STORE_EXISTS',
     });
     expect((await positions(world.bus).get(positionKey(CLUSTER)))?.value.revision).toBe(10);
+    expect([...(await world.deltas()).values()]).toEqual([bytes.toString('base64')]);
   });
+
+  it('are not held up by what nobody can read: it stays, and the delta is stored beside it', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    await writeEvents(world.bus, 10);
+    const expected = await expectedDeltas(world);
+    const keys = [...expected.keys()];
+    // Where it stands is known: only then nothing of the repository is read first.
+    await runDeltaTask(deltaTask(1), world.taskOptions());
+    const damaged = Buffer.from(expected.get(keys[0]!)!, 'base64');
+    damaged[damaged.length >> 1]! ^= 1;
+    await world.store.put(keys[0]!, damaged);
+    await world.store.put(keys[1]!, Buffer.from('foreign'));
+    const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+    const outcome = await runDeltaTask(deltaTask(lastSequence), world.taskOptions());
+    expect(outcome).toMatchObject({ changed: true, summary: { revision: 20, objects: expected.size } });
+    const found = await world.deltas();
+    expect(found.size).toBe(expected.size + 2);
+    expect(found.get(keys[0]!)).toBe(damaged.toString('base64'));
+    expect(found.get(keys[1]!)).toBe(Buffer.from('foreign').toString('base64'));
+    const { timelines } = await readInventory(world.store, CLUSTER);
+    for (const key of keys.slice(0, 2)) {
+      const { first, last, lastObservedMs } = parseObjectKey(key) as DeltaKeyFacts;
+      const beside = timelines[0]!.deltas.find((delta) => delta.first === first && delta.key !== key)!;
+      expect(beside).toMatchObject({ last, lastObservedMs: lastObservedMs + 1 });
+      const { facts, rowBlocks } = await decodeDelta(Buffer.from(found.get(beside.key)!, 'base64'));
+      expect(facts).toMatchObject({ firstRevision: first, lastRevision: last, lastObservedMs: lastObservedMs + 1 });
+      const own = await decodeDelta(Buffer.from(expected.get(key)!, 'base64'));
+      expect(Buffer.concat(rowBlocks.map(({ bytes }) => bytes))).toEqual(
+        Buffer.concat(own.rowBlocks.map(({ bytes }) => bytes)),
+      );
+    }
+  });
+
+  it.for(['none', 'age'] as const)(
+    'of an uploader that died before its position hold up no calm cluster when more is learned of leases (encryption: %s)',
+    async (encryption, ctx) => {
+      need(ctx, 'nats-server');
+      await using world = await World.open(['127.0.0.1:1']);
+      const packing =
+        encryption === 'none'
+          ? STORED_PLAIN
+          : { codec: 'none' as const, recipients: await readRecipients({ recipients: [RECIPIENT] }) };
+      await writeEvents(world.bus, 2);
+      const before = await streamFacts(world.bus, CLUSTER);
+      const dying = proxy<ObjectStore>(world.store, {
+        put: async (key, ...rest) => {
+          const outcome = await world.store.put(key, ...rest);
+          if (parseObjectKey(key)?.kind === 'delta') throw new Error('crash');
+          return outcome;
+        },
+      });
+      await expect(
+        runDeltaTask(deltaTask(before.lastSequence), world.taskOptions({ packing, store: dying })),
+      ).rejects.toThrow('crash');
+      const [[key, object]] = [...(await world.deltas())] as [[string, string]];
+      await writeLease(world.bus, 77n);
+      const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+      expect(lastSequence).toBe(before.lastSequence + 1);
+      await runDeltaTask(deltaTask(lastSequence), world.taskOptions({ packing }));
+      expect(await world.deltas()).toEqual(new Map([[key, object]]));
+      const { revision, sequence } = (await positions(world.bus).get(positionKey(CLUSTER)))!.value;
+      expect({ revision, sequence }).toEqual({ revision: 12, sequence: before.lastSequence });
+      // What was learned waits in the stream, and goes into the object of the next rows.
+      await writeEvents(world.bus, 1, 13);
+      await runDeltaTask(deltaTask(lastSequence + 1), world.taskOptions());
+      const next = [...(await world.deltas())].find(([found]) => found !== key)!;
+      const { facts, leases } = await decodeDelta(Buffer.from(next[1], 'base64'));
+      expect(facts).toMatchObject({ firstRevision: 13, lastRevision: 13 });
+      expect(leases.map(({ id }) => id)).toEqual([77n]);
+    },
+  );
 
   it('go on when the stream was lost and its sequences begin anew', async (ctx) => {
     need(ctx, 'nats-server');

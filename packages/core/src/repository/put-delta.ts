@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
 import { describeError, EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
-import { decodeDelta } from '../delta/decode-delta.ts';
-import { deltaContentSha256 } from '../delta/delta-content.ts';
 import type { DeltaFacts } from '../delta/delta-format.ts';
 import { encryptBuffer } from '../encryption/age-buffer.ts';
-import { readSourceFacts } from '../encryption/age-source.ts';
 import type { ClearDeltaFacts } from '../encryption/clear-facts.ts';
 import type { Recipients } from '../encryption/recipients.ts';
-import { digestFits, sealDigest } from '../encryption/sealed-digest.ts';
+import { sealDigest } from '../encryption/sealed-digest.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { storedDeltaSource } from './delta-source.ts';
+import { compareStoredDelta } from './compare-delta.ts';
+import { deltaKey, parseObjectKey } from './object-key.ts';
+import { withLaterEnd } from './later-delta.ts';
 
 /** A delta as `DeltaEncoder.finish` gives it. */
 export interface FinishedDelta {
@@ -22,7 +20,23 @@ export interface PutDeltaOptions {
   /** Encrypts to these; the key must say so, too. */
   recipients?: Recipients | undefined;
   signal?: AbortSignal | undefined;
+  /**
+   * Another object under the key is no reason to refuse as long as it contradicts nothing: one of the same rows that knows less or more
+   * of leases stands for this one, and beside one that nobody can read this one gets the next name.
+   */
+  settle?: boolean;
 }
+
+export interface StoredDelta {
+  /** `same-rows`: only with `settle`; what this one says of leases is not stored. */
+  outcome: 'created' | 'equal' | 'same-rows';
+  /** Another one than was asked for only with `settle`. */
+  key: string;
+  storedBytes: number;
+}
+
+/** So many unreadable objects in a row are no accident. */
+const NAMES_MAX = 8;
 
 /**
  * Stores a delta, which is written once and never changed. One that is there already is what another writer, or this one before it
@@ -34,22 +48,49 @@ export async function putDelta(
   store: ObjectStore,
   key: string,
   delta: FinishedDelta,
-  { recipients, signal }: PutDeltaOptions = {},
-): Promise<{ outcome: 'created' | 'equal'; storedBytes: number }> {
+  options: PutDeltaOptions = {},
+): Promise<StoredDelta> {
+  const { recipients, signal, settle = false } = options;
   const stored =
     recipients === undefined ? delta.bytes : await encryptBuffer(delta.bytes, recipients, await clearFactsOf(delta));
-  const options = signal === undefined ? {} : { signal };
-  if ((await store.put(key, stored, { ifAbsent: true, ...options })) === 'created') {
-    return { outcome: 'created', storedBytes: stored.length };
+  const cancel = signal === undefined ? {} : { signal };
+  if ((await store.put(key, stored, { ifAbsent: true, ...cancel })) === 'created') {
+    return { outcome: 'created', key, storedBytes: stored.length };
   }
-  const found = await store.stat(key);
-  const same =
-    found !== undefined &&
-    (recipients === undefined
-      ? await isSamePlain(store, { key, bytes: found.bytes }, delta, signal)
-      : await isSameEncrypted(store, { key, bytes: found.bytes }, delta, signal));
-  if (same) return { outcome: 'equal', storedBytes: found.bytes };
-  throw otherContent(store, key);
+  const { verdict, storedBytes, error } = await compareStoredDelta(store, key, delta, {
+    isEncrypted: recipients !== undefined,
+    signal,
+  });
+  if (verdict === 'equal') return { outcome: 'equal', key, storedBytes };
+  if (settle && verdict === 'same-rows') return { outcome: 'same-rows', key, storedBytes };
+  if (settle && verdict === 'unreadable') return await putBeside(store, key, delta, options);
+  throw otherContent(store, key, error);
+}
+
+/**
+ * Under the next free name: the newest time in it is a millisecond later, also inside. A time says that all before it had been
+ * seen by then, and that stays true.
+ */
+async function putBeside(
+  store: ObjectStore,
+  key: string,
+  delta: FinishedDelta,
+  options: PutDeltaOptions,
+): Promise<StoredDelta> {
+  const parsed = parseObjectKey(key);
+  if (parsed?.kind !== 'delta') throw otherContent(store, key);
+  let refused: unknown;
+  for (let laterMs = 1; laterMs < NAMES_MAX; laterMs++) {
+    const later = await withLaterEnd(delta, laterMs);
+    const next = deltaKey({ ...parsed, lastObservedMs: later.facts.lastObservedMs });
+    try {
+      return await putDelta(store, next, later, { ...options, settle: false });
+    } catch (error) {
+      if (!isEtcdOpsError(error, 'STORE_EXISTS')) throw error;
+      refused = error;
+    }
+  }
+  throw refused;
 }
 
 async function clearFactsOf({ bytes, facts, contentSha256 }: FinishedDelta): Promise<ClearDeltaFacts> {
@@ -62,47 +103,6 @@ async function clearFactsOf({ bytes, facts, contentSha256 }: FinishedDelta): Pro
     content: await sealDigest(contentSha256),
     lastRevisionDigest: await sealDigest(facts.lastRevisionDigest),
   };
-}
-
-type Found = { key: string; bytes: number };
-
-async function isSamePlain(
-  store: ObjectStore,
-  { key, bytes }: Found,
-  delta: FinishedDelta,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const stored = await store.get(key, { bytesMax: bytes, ...(signal === undefined ? {} : { signal }) });
-  if (sha256(stored) === sha256(delta.bytes)) return true;
-  try {
-    return deltaContentSha256(await decodeDelta(stored, { signal })) === delta.contentSha256;
-  } catch (error) {
-    throw asOther(store, key, error);
-  }
-}
-
-async function isSameEncrypted(
-  store: ObjectStore,
-  found: Found,
-  delta: FinishedDelta,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  try {
-    const facts = await readSourceFacts(storedDeltaSource(store, found, signal));
-    return facts?.delta !== undefined && digestFits(facts.delta.content, delta.contentSha256);
-  } catch (error) {
-    throw asOther(store, found.key, error);
-  }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** What is there cannot be read as a delta; what the store says is passed on. */
-function asOther(store: ObjectStore, key: string, error: unknown): unknown {
-  const isDamage = isEtcdOpsError(error) && ['DELTA_DAMAGED', 'OBJECT_DAMAGED', 'LIMIT_EXCEEDED'].includes(error.code);
-  return isDamage ? otherContent(store, key, error) : error;
 }
 
 function otherContent(store: ObjectStore, key: string, cause?: unknown): EtcdOpsError {

@@ -278,6 +278,22 @@ export async function writeEvents(bus: Bus, count: number, first = 11): Promise<
   writer.close();
 }
 
+/** What a watcher learns of a lease after the rows that name it are gone. */
+export async function writeLease(bus: Bus, id: bigint): Promise<void> {
+  const { writer, last } = await EventWriter.open(bus, CLUSTER);
+  const leases = [{ id, grantedTtlSeconds: 60, askedAtRevision: last!.last, source: 'ttl' as const }];
+  const facts = { timeline: 1, clusterId: 7n, observedMs: 2_000, first: last!.last + 1, last: last!.last };
+  await writer.publish({
+    ...facts,
+    kind: 'rows',
+    rowBlock: new RowBlockBuilder().take(),
+    leases,
+    digest: null,
+    digestRows: 0,
+  });
+  writer.close();
+}
+
 /** The same object, with some of its methods replaced. */
 export function proxy<T extends object>(target: T, replaced: Partial<T>): T {
   return new Proxy(target, {
