@@ -61,7 +61,7 @@ function judgeFull(
   return fail({
     ...about,
     why: `${why}; older than ${formatDuration(maxAgeMs)}`,
-    remedy: 'See `etcd-ops status`: does the daemon run, and what does it complain of?',
+    remedy: 'Look at `etcd-ops status`: it tells whether the daemon runs, and what it complains of.',
     code: 'BACKUP_STALE',
   });
 }
@@ -81,7 +81,7 @@ function judgeEnd({ end, nowMs, living }: BackupFacts, maxAgeMs: number | undefi
   return fail({
     ...about,
     why: `${why}; older than ${formatDuration(maxAgeMs)}`,
-    remedy: 'See `etcd-ops status`: is the cluster watched, and are deltas written?',
+    remedy: 'Look at `etcd-ops status`: it tells whether the cluster is watched, and whether deltas are written.',
     code: 'BACKUP_STALE',
   });
 }
