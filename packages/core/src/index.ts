@@ -204,7 +204,7 @@ export {
   type RestorableRange,
 } from './repository/coverage.ts';
 export { noBackup } from './repository/not-restorable.ts';
-export { doubtsOf, settledTo, type Doubt } from './repository/proof-doubts.ts';
+export { doubtsOf, groupDoubts, settledTo, type Doubt } from './repository/proof-doubts.ts';
 export {
   decodeProofRecord,
   encodeProofRecord,

@@ -1,4 +1,4 @@
-import { chains, type Inventory, type ProofRecord, type Proofs } from '@etcd-ops/core';
+import { chains, groupDoubts, type Inventory, type ProofRecord, type Proofs } from '@etcd-ops/core';
 import { formatCount, formatDuration } from '../output/table.ts';
 import { formatTime } from '../output/times.ts';
 
@@ -21,7 +21,7 @@ export function sayProofs(inventory: Inventory, proofs: Proofs): string[] {
     ...failedOf(proofs).map(({ proof, full, problem, provedAt }) => {
       return `PROOF FAILED at ${formatTime(provedAt)}: ${proof} of ${full}: ${problem ?? ''}`;
     }),
-    ...(inventory.doubts ?? []).map(({ key, reason }) => `In doubt: ${key}: ${reason}`),
+    ...groupDoubts(inventory.doubts ?? []).map(({ key, reason }) => `In doubt: ${key}: ${reason}`),
   ];
 }
 

@@ -4,6 +4,7 @@ import { chooseDeltas } from './choose-deltas.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
 import { describeGap, noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
+import { groupDoubts } from './proof-doubts.ts';
 import { markedKeys } from './read-retention-records.ts';
 import { describeResolved, resolveTimeByPoints } from './time-points.ts';
 
@@ -88,11 +89,11 @@ function roundDoubts(inventory: Inventory, plan: RestorePlan, { isFixed }: { isF
   const { revision } = plan;
   const isPossible = rangesOf(timeline ?? NOTHING).some(({ from, to }) => from <= revision && revision <= to);
   if (timeline !== undefined && isPossible && !isFixed) {
-    const round = hit.map(({ key, reason }) => `${key} was not used: ${reason}.`);
+    const round = groupDoubts(hit).map(({ key, reason }) => `${key} was not used: ${reason}.`);
     const others = plan.warnings.filter((warning) => warning !== sayCut(plan.full, revision));
     return planAt(sound, [timeline], timeline, revision, [...others, ...round]);
   }
-  const warnings = hit.map(
+  const warnings = groupDoubts(hit).map(
     ({ key, reason }) => `IN DOUBT: this plan needs ${key}, and ${reason}. \`verify --prove\` tells more.`,
   );
   return { ...plan, warnings: [...plan.warnings, ...warnings] };

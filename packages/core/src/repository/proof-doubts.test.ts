@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { doubtsOf, settledTo } from './proof-doubts.ts';
+import { doubtsOf, groupDoubts, settledTo } from './proof-doubts.ts';
 import type { ProofRecord } from './proof-record.ts';
 import { failedEdge, sampleEdge } from './proof-samples.ts';
 
@@ -67,6 +67,19 @@ test('a later proof that could compare nothing takes no doubt back', () => {
   const edge = failedEdge();
   const open = sampleEdge({ verdict: 'open', problem: 'no key', provedAt: '2027-01-01T00:00:00.000Z' });
   expect(keysOf([edge, open])).toEqual([edge.full, ...KEYS]);
+});
+
+test('for people, what is in doubt for one reason is one line', () => {
+  const doubts = [
+    { key: 'a', reason: 'one' },
+    { key: 'b', reason: 'two' },
+    { key: 'c', reason: 'one' },
+    { key: 'd', reason: 'one' },
+  ];
+  expect(groupDoubts(doubts)).toEqual([
+    { key: 'a and 2 more', reason: 'one' },
+    { key: 'b', reason: 'two' },
+  ]);
 });
 
 test('timelines do not bear on each other', () => {

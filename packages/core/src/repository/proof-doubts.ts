@@ -44,6 +44,14 @@ export function doubtsOf(edges: readonly ProofRecord[], deltas: readonly HeldRev
   return [...doubts].map(([key, reason]) => ({ key, reason }));
 }
 
+/** For people, one for each reason: what lies behind one difference may be thousands of deltas. `key`: the first, and how many more. */
+export function groupDoubts(doubts: readonly Doubt[]): Doubt[] {
+  return [...Map.groupBy(doubts, ({ reason }) => reason)].map(([reason, [first, ...others]]) => {
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return { key: `${first!.key}${more}`, reason };
+  });
+}
+
 type HeldRevisions = Pick<DeltaEntry, 'key' | 'timeline' | 'first' | 'last'>;
 
 /** Up to where the edges of a timeline are settled, so that a later full need not compare it again; 0 for nothing. */

@@ -1,6 +1,7 @@
 import { gaps } from '../repository/coverage.ts';
 import type { Inventory } from '../repository/inventory.ts';
 import { describeGap } from '../repository/not-restorable.ts';
+import { groupDoubts } from '../repository/proof-doubts.ts';
 import type { Finding } from './verify-report.ts';
 
 /** What a listing and the manifests alone tell. `timeline`: of this one only. */
@@ -22,7 +23,7 @@ export function listingFindings(inventory: Inventory, timeline?: number): Findin
       const why = 'it has no manifest: an upload that runs, or was broken off';
       return { kind: 'note', what: key, why, remedy: 'The garbage collector removes it when it is old enough.' };
     }),
-    ...(inventory.doubts ?? []).map(({ key, reason }): Finding => {
+    ...groupDoubts(inventory.doubts ?? []).map(({ key, reason }): Finding => {
       const remedy = 'Plans go round it where they can. See "A proof failed" in docs/OPERATIONS.md.';
       return { kind: 'failed', what: key, why: reason, remedy };
     }),
