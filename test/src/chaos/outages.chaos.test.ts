@@ -14,7 +14,8 @@ import { ownerOf } from './world/watchers.ts';
 const MIB = 1024 * 1024;
 const REPLICAS = { scheduler: 1, watcher: 1, uploader: 2, 'garbage-collector': 0, restorer: 0, maintainer: 0 };
 const WAIT_MS = 60_000;
-const WATCHER_BYTES_MAX = 200 * MIB;
+/** The budget of the design; the engine keeps some of what a burst took. */
+const WATCHER_BYTES_MAX = 200 * 1.25 * MIB;
 /** A minute in the long form; long enough here that every timeout of the services runs out several times. */
 const OUTAGE_MS = isLongForm() ? 60_000 : 8_000;
 const seed = chaosSeed();
@@ -41,7 +42,7 @@ test('NATS is away for long, and nothing lacks afterwards', async (context) => {
   const { rows, gaps } = await checkWorld({ world, audit });
   expect(gaps).toBe(0);
   expect(rows).toBeGreaterThan(500);
-  expect((await world.servicesOf('watcher')[0]!.use()).rssBytes).toBeLessThan(WATCHER_BYTES_MAX);
+  expect((await world.servicesOf('watcher')[0]!.use()).rssBytesPeak).toBeLessThan(WATCHER_BYTES_MAX);
 });
 
 test('a store that is dead and then slow holds up the stream, which drains when it is well', async (context) => {
@@ -82,7 +83,7 @@ test('a full event stream holds the watcher back, and nothing is dropped', async
   }
   expect(isFull()).toBe(true);
   expect((await streamFacts(world.bus, world.cluster)).bytes).toBeLessThanOrEqual(2 * MIB);
-  expect((await watcher!.use()).rssBytes).toBeLessThan(WATCHER_BYTES_MAX);
+  expect((await watcher!.use()).rssBytesPeak).toBeLessThan(WATCHER_BYTES_MAX);
   await world.heal();
   const { gaps, rows } = await checkWorld({ world, audit });
   expect(gaps).toBe(0);

@@ -33,6 +33,8 @@ export interface ServicePlan {
 export interface ProcessUse {
   fds: number;
   rssBytes: number;
+  /** The most that it ever held. */
+  rssBytesPeak: number;
 }
 
 /** As bin/etcd-ops starts what runs for months. */
@@ -155,7 +157,9 @@ export class ServiceProcess implements AsyncDisposable {
   async use(): Promise<ProcessUse> {
     const fds = (await readdir(`/proc/${this.pid}/fd`)).length;
     const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
-    return { fds, rssBytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1024 };
+    const bytesOf = (field: string): number =>
+      Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) * 1024;
+    return { fds, rssBytes: bytesOf('VmRSS'), rssBytesPeak: bytesOf('VmHWM') };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

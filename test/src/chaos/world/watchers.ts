@@ -12,12 +12,22 @@ export async function readyWatchers(world: ChaosWorld): Promise<boolean> {
   return answers.every((answer) => answer.includes('watching'));
 }
 
-async function readiness(watcher: ServiceProcess): Promise<string> {
+/** A metric of a service that runs, the sum over its series; NaN when it has none. */
+export async function metricOf(service: ServiceProcess, name: string): Promise<number> {
+  const lines = (await answerOf(service, 'metrics')).split('\n').filter((line) => line.startsWith(`etcdops_${name}{`));
+  return lines.length === 0 ? Number.NaN : lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+function readiness(watcher: ServiceProcess): Promise<string> {
+  return answerOf(watcher, 'readyz');
+}
+
+async function answerOf(watcher: ServiceProcess, path: string): Promise<string> {
   const port = /"port":(\d+),"msg":"Health and metrics are served"(?![\s\S]*Health and metrics are served)/.exec(
     watcher.log(),
   )?.[1];
   if (port === undefined || !watcher.running || watcher.paused) return '';
-  const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
+  const answer = await fetch(`http://127.0.0.1:${port}/${path}`, { signal: AbortSignal.timeout(2_000) });
   return await answer.text();
 }
 
