@@ -21,7 +21,7 @@ import type { UploaderMetrics } from './metrics.ts';
 import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
 import { findFullOfTask, type FullOfTask } from './full-of-task.ts';
-import { recordCluster, recordTimeline } from './repository-records.ts';
+import { recordCluster, recordSpec, recordTimeline } from './repository-records.ts';
 import type { SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
 import { takeSnapshot, type SnapshotSource } from './take-snapshot.ts';
@@ -140,6 +140,12 @@ async function takeFull(
     { cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared },
     'A full snapshot was stored',
   );
+  try {
+    await recordSpec(store, spec, { atMs: clock.now(), signal });
+  } catch (error) {
+    // The backup is stored. A store that lets nothing be replaced (WORM) keeps the record of the beginning.
+    logger.warn({ cluster, error }, 'The configuration of the cluster could not be kept beside its backups');
+  }
   const edge = proved === undefined ? undefined : await proveEdgeOfFull({ key, manifest, file: proved }, options);
   return {
     summary: {

@@ -142,6 +142,10 @@ const timeoutsSchema = z.strictObject({
   defragMs: periodMsSchema.default(480_000),
 });
 
+const labelKeySchema = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, 'letters, digits, dots, dashes, underscores and slashes');
+
 /**
  * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
  * Credentials are only referred to: a password is a file on the hosts that need it.
@@ -175,6 +179,10 @@ export const clusterSpecSchema = z.strictObject({
   timezone: z.string().min(1).max(64).default('UTC'),
   /** Bytes of events that may wait in NATS before the watcher is held back. */
   eventBytesMax: bytesSchema.default(1024 * 1024 * 1024),
+  /** What people sort clusters by: `env: production`. Nothing is decided by it. */
+  labels: z.record(labelKeySchema, z.string().max(256)).exactOptional(),
+  /** Registered one at a time: a file that is applied and does not name it leaves it alone. Absent: by a file. */
+  managedBy: z.literal('operator').exactOptional(),
 });
 export type ClusterSpec = z.infer<typeof clusterSpecSchema>;
 export type ClusterSpecInput = z.input<typeof clusterSpecSchema>;

@@ -27,7 +27,7 @@ import { verifyAnswerSchema, verifyRequestSchema } from './verify-api.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: '0371d56a825edaf6' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: '1f3ba152630d8949' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   job: { schema: jobSchema, hash: '9f0fd62f4652c315' },
   'job-answer': { schema: jobAnswerSchema, hash: 'f47ab16167eaf5ab' },

@@ -1,12 +1,14 @@
 import type { Command } from '../options/define-command.ts';
 import { applyCommand } from './apply.ts';
 import { checkCommand } from './check.ts';
+import { clusterCommand } from './cluster.ts';
 import { compactCommand } from './compact.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { demoCommand } from './demo.ts';
 import { ensureCommand } from './ensure.ts';
 import { exportCommand } from './export.ts';
+import { fleetCommand } from './fleet.ts';
 import { gcCommand } from './gc.ts';
 import { hashCommand } from './hash.ts';
 import { importCommand } from './import.ts';
@@ -49,6 +51,8 @@ export const COMMANDS: readonly Command[] = [
   upCommand,
   serviceCommand,
   applyCommand,
+  clusterCommand,
+  fleetCommand,
   natsConfigCommand,
   completionCommand,
   versionCommand,

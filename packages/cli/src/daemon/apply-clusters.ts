@@ -15,7 +15,7 @@ export interface ClusterChanges {
 export async function applyClusters(
   bus: Bus,
   wanted: readonly ClusterSpec[],
-  isOurs: (name: string) => boolean,
+  isOurs: (name: string, spec: ClusterSpec | undefined) => boolean,
   { replicas = 1 }: { replicas?: number } = {},
 ): Promise<ClusterChanges> {
   const specs = clusterSpecs(bus);
@@ -32,7 +32,8 @@ export async function applyClusters(
   const wantedKeys = new Set(wanted.map(({ name }) => clusterKey(name)));
   for (const key of keys) {
     const name = decodeClusterName(key) ?? key;
-    if (wantedKeys.has(key) || !isOurs(name)) continue;
+    if (wantedKeys.has(key)) continue;
+    if (!isOurs(name, (await readable(specs.get(key)))?.value)) continue;
     await specs.delete(key);
     changes.removed.push(name);
   }

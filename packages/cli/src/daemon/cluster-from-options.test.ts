@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { snapshotCommand } from '../commands/snapshot.ts';
 import { readCommandLine } from '../options/command-line.ts';
-import { clusterFromOptions, type SnapshotOptions } from './run-snapshot.ts';
+import { clusterFromOptions, type ClusterOptions } from './cluster-from-options.ts';
 
 async function clusterOf(...line: string[]): Promise<ReturnType<typeof clusterFromOptions>> {
   const read = await readCommandLine(snapshotCommand, line, {});
   if (read.kind === 'help') throw new Error('help was asked for');
-  return clusterFromOptions(read.options as unknown as SnapshotOptions);
+  return clusterFromOptions(read.options as unknown as ClusterOptions);
 }
 
 test('without a flag, everything is as the README of the seed tool has it', async () => {

@@ -76,14 +76,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const apply = async (clusters: readonly ClusterSpec[]): Promise<ClusterChanges> => {
     current = clusters.map(({ name }) => name);
     for (const name of current) ours.add(name);
-    return await applyClusters(bus, clusters, (name) => options.nats === undefined || ours.has(name));
+    return await applyClusters(bus, clusters, (name, spec) => {
+      if (spec?.managedBy === 'operator') return false;
+      return options.nats === undefined || ours.has(name);
+    });
   };
   await apply(options.clusters);
 
   const metrics = createMetrics('etcd-ops');
   const context = await createServiceContext({ bus, logger, metrics, stateDir, spoolDir: join(stateDir, 'spool') });
   starting.use(context);
-  const finalDelta = createFinalDelta({ bus, clusters: () => current, logger });
+  // Of a private server also those that were added at run time: nobody else could make their last delta.
+  const known = (): string[] => (options.nats === undefined ? context.clusters.all().map(({ name }) => name) : current);
+  const finalDelta = createFinalDelta({ bus, clusters: known, logger });
   const services = servicesOf(context, finalDelta, options);
   const health = await startHealthServer({ ...options.http, services, metrics, logger });
   starting.use(health);

@@ -1,4 +1,4 @@
-import { APPLY } from './fleet-fields.ts';
+import { APPLY, CLUSTER_CHANGED, CLUSTER_LIST, CLUSTER_SHOWN, REBUILT } from './fleet-fields.ts';
 import { CHECKED } from './check-fields.ts';
 import { EXPORT_PLAN, EXPORTED, IMPORT_PLAN, IMPORTED } from './layout-fields.ts';
 import { COPIED } from './copy-fields.ts';
@@ -188,6 +188,12 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     { title: '`--plan -o json`', fields: PLAN },
   ],
   apply: [{ title: '`-o json`', fields: APPLY }],
+  cluster: [
+    { title: '`cluster add|edit|remove -o json`', fields: CLUSTER_CHANGED },
+    { title: '`cluster list -o json`', fields: CLUSTER_LIST },
+    { title: '`cluster show -o json`', fields: CLUSTER_SHOWN },
+  ],
+  fleet: [{ title: '`fleet rebuild -o json`', fields: REBUILT }],
   list: [{ title: '`-o json`', fields: LIST }],
   snapshot: [
     {

@@ -175,6 +175,11 @@ const HOUSE = {
     remedy: '请查看 `etcd-ops status`；若未运行，请启动 `etcd-ops snapshot`。',
   },
   NOTHING_TO_DO: { what: '无事可做', why: '没有需要做的工作。', remedy: '无需任何操作。' },
+  CLUSTER_SPEC_CHANGED: {
+    what: '集群配置已被他人修改',
+    why: '在此期间另有人修改了该集群的配置。',
+    remedy: '请用 `etcd-ops cluster show` 查看后重新编辑。',
+  },
   BUS_UNREACHABLE: {
     what: ({ path }) => (path === undefined ? '无法连接 NATS' : `该状态目录上没有运行守护进程${at(path)}`),
     why: '没有连上守护进程的 NATS。',

@@ -6,14 +6,18 @@ import { emitJson, emitText } from '../output/emit.ts';
 import { readFleetFile, type Fleet } from '../up/fleet-file.ts';
 import { natsOfFile } from '../up/run-up.ts';
 
-export interface ApplyOptions extends NatsOptions {
-  config: string;
-  replicas: number;
-  prune: boolean;
+/** The user in the account of people's requests. */
+export interface OpsOptions {
   natsOpsUser?: string;
   natsOpsPasswordFile?: string;
   natsOpsNkey?: string;
   natsOpsCreds?: string;
+}
+
+export interface ApplyOptions extends NatsOptions, OpsOptions {
+  config: string;
+  replicas: number;
+  prune: boolean;
   output: 'table' | 'json';
 }
 
@@ -21,7 +25,7 @@ export interface ApplyOptions extends NatsOptions {
 export async function runApply(options: ApplyOptions): Promise<void> {
   const fleet = await readFleetFile(options.config);
   const { replicas } = options;
-  const hasOps = [options.natsOpsUser, options.natsOpsNkey, options.natsOpsCreds].some((value) => value !== undefined);
+  const hasOps = opsOptions(options) !== undefined;
   // Requests first: a service that finds its clusters then finds all the rest as well.
   if (hasOps) {
     await using ops = await connect(opsAccess(options, fleet), fleet, 'operator-ops');
@@ -48,17 +52,25 @@ async function connect(options: NatsOptions, fleet: Fleet, role: string): Promis
 /** The same server and certificates, another user. */
 function opsAccess(options: ApplyOptions, { settings: { nats } }: Fleet): NatsOptions {
   const { natsCacert = nats?.caFile, natsCert = nats?.certFile, natsKey = nats?.keyFile } = options;
-  const { natsOpsUser, natsOpsPasswordFile, natsOpsNkey, natsOpsCreds } = options;
   const urls = options.nats ?? (nats === undefined ? undefined : [nats.url].flat());
   return {
     ...(urls === undefined ? {} : { nats: urls }),
+    ...opsOptions(options),
+    ...(natsCacert === undefined ? {} : { natsCacert }),
+    ...(natsCert === undefined ? {} : { natsCert }),
+    ...(natsKey === undefined ? {} : { natsKey }),
+  };
+}
+
+/** Undefined: NATS has one account for all. */
+export function opsOptions(options: OpsOptions): NatsOptions | undefined {
+  const { natsOpsUser, natsOpsPasswordFile, natsOpsNkey, natsOpsCreds } = options;
+  if ([natsOpsUser, natsOpsNkey, natsOpsCreds].every((value) => value === undefined)) return undefined;
+  return {
     ...(natsOpsUser === undefined ? {} : { natsUser: natsOpsUser }),
     ...(natsOpsPasswordFile === undefined ? {} : { natsPasswordFile: natsOpsPasswordFile }),
     ...(natsOpsNkey === undefined ? {} : { natsNkey: natsOpsNkey }),
     ...(natsOpsCreds === undefined ? {} : { natsCreds: natsOpsCreds }),
-    ...(natsCacert === undefined ? {} : { natsCacert }),
-    ...(natsCert === undefined ? {} : { natsCert }),
-    ...(natsKey === undefined ? {} : { natsKey }),
   };
 }
 

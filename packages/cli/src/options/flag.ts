@@ -124,6 +124,11 @@ export function list(spec: FlagSpec): Flag<string[] | undefined> {
   return flagOf<string[] | undefined>({ value: 'list', ...spec }, 'list', parseList);
 }
 
+/** Repeatable, each as it is written: values may hold commas. */
+export function texts(spec: FlagSpec): Flag<string[] | undefined> {
+  return flagOf<string[] | undefined>({ value: 'text', ...spec }, 'list', (given) => [given]);
+}
+
 /** `--flag`, `--flag true`, `--flag=false`, `--no-flag`; false unless said otherwise. */
 export function boolean(spec: FlagSpec & { readonly default?: boolean }): Flag<boolean> {
   return flagOf<boolean>({ default: false, ...spec }, 'boolean', parseBoolean);

@@ -1,15 +1,6 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
-import {
-  callApi,
-  connectBus,
-  readConnectionFile,
-  statusAnswerSchema,
-  type StandingFailure,
-  type StatusAnswer,
-} from '@etcd-ops/bus';
+import { callApi, connectBus, statusAnswerSchema, type StandingFailure, type StatusAnswer } from '@etcd-ops/bus';
 import { ERROR_CODES, EtcdOpsError, type ErrorCode } from '@etcd-ops/core';
+import { localDaemon } from '../daemon/local-daemon.ts';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import type { NatsAccess } from '../daemon/start-daemon.ts';
 import { stateDirectory } from '../daemon/state-directory.ts';
@@ -87,32 +78,6 @@ async function ask(
   } catch (error) {
     if (error instanceof EtcdOpsError) return { failure: error };
     throw error;
-  }
-}
-
-async function localDaemon(stateDir: string): Promise<{ url: string; token: string }> {
-  const connection = await readConnectionFile(stateDir);
-  if (connection !== undefined) return { url: connection.url, token: connection.token };
-  if (await isForbidden(join(stateDir, 'nats.json'))) {
-    throw new EtcdOpsError('BUS_UNREACHABLE', {
-      message: `The state directory ${stateDir} belongs to another user, so its daemon cannot be asked`,
-      remedy: 'Ask as the user who runs `etcd-ops snapshot`.',
-    });
-  }
-  throw new EtcdOpsError('BUS_UNREACHABLE', {
-    message: `No daemon runs on the state directory ${stateDir}`,
-    cause: new Error('No NATS server of an etcd-ops daemon lives there.'),
-    facts: { path: stateDir },
-    remedy: 'Start `etcd-ops snapshot`, or name its state directory with --state-dir.',
-  });
-}
-
-async function isForbidden(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.R_OK);
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EACCES';
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { saidOf } from '../options/said-of.ts';
 import { UsageError } from '../options/usage-error.ts';
-import { parseFleet, type Fleet } from './fleet-file.ts';
+import { parseClusters, parseFleet, type Fleet } from './fleet-file.ts';
 
 const read = (text: string): Fleet => parseFleet(text, { name: 'fleet.yaml', directory: '/etc/etcd-ops' });
 
@@ -105,4 +105,27 @@ test('a file that is no map of settings is told as a whole', () => {
 test('the password file of the second user is meant from the file, too', () => {
   const two = GOOD.replace('    auth:', '    maintenanceAuth: { username: root, passwordFile: pki/root }\n    auth:');
   expect(read(two).clusters[1]?.maintenanceAuth?.passwordFile).toBe('/etc/etcd-ops/pki/root');
+});
+
+test('many clusters get a full a day unless the file says otherwise; labels are theirs, who manages them is not', () => {
+  const one = GOOD.replace("    schedule: '*/10 * * * *'\n", '').replace(
+    'name: test',
+    'name: test\n    labels: { env: test }',
+  );
+  expect(read(one).clusters).toMatchObject([{ snapshots: { schedule: '@daily' } }, { labels: { env: 'test' } }]);
+  expect(problems(GOOD.replace('name: test', 'name: test\n    managedBy: operator'))).toEqual([
+    expect.stringMatching(/there is no setting 'managedBy'/),
+  ]);
+});
+
+test('a document of one cluster is read like one of a file, and a whole file as well', () => {
+  const place = { name: 'one.yaml', directory: '/etc' };
+  const one = 'name: prod\nendpoints: [a:2379]\nstore: { provider: Local, bucket: b }\n';
+  expect(parseClusters(one, place)).toMatchObject([{ name: 'prod', store: { bucket: '/etc/b' } }]);
+  expect(
+    parseClusters(JSON.stringify({ name: 'p', endpoints: ['a'], store: { provider: 'Local', bucket: 'b' } }), place),
+  ).toHaveLength(1);
+  expect(parseClusters(GOOD, place).map(({ name }) => name)).toEqual(['prod', 'test']);
+  expect(() => parseClusters(`${one}colour: blue\n`, place)).toThrow(/one\.yaml, line 4: .*'colour'/);
+  expect(() => parseClusters('- a\n', place)).toThrow(/this is no cluster/);
 });

@@ -9,6 +9,14 @@ import { UsageError, type UsageProblem } from '../options/usage-error.ts';
 import { fleetFileSchema, type FleetFile } from './fleet-schema.ts';
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
+/** Who registered a cluster is no setting. */
+const fileSpecSchema = clusterSpecSchema.omit({ managedBy: true });
+
+/**
+ * What suits many clusters. The scheduler takes a full as soon as the deltas make a restore long, so a schedule need only bound the age of
+ * the newest one; it spreads the fulls of a fleet over time.
+ */
+export const FLEET_DEFAULTS: Record<string, unknown> = { version: 1, snapshots: { schedule: '@daily' } };
 
 export interface Fleet {
   settings: Omit<FleetFile, 'clusters' | 'defaults'>;
@@ -36,7 +44,23 @@ export async function readFleetFile(path: string): Promise<Fleet> {
 }
 
 /** As readFleetFile, over a text. */
-export function parseFleet(text: string, place: { name: string; directory: string }): Fleet {
+export function parseFleet(text: string, place: Place): Fleet {
+  return readerOf(text, place).read();
+}
+
+/** The clusters of a text that is one cluster, or a whole file of them. @throws UsageError as readFleetFile. */
+export function parseClusters(text: string, place: Place): ClusterSpec[] {
+  return readerOf(text, place).readClusters();
+}
+
+interface Place {
+  /** For messages. */
+  name: string;
+  /** What relative paths are meant from. */
+  directory: string;
+}
+
+function readerOf(text: string, place: Place): FleetReader {
   if (text.length > FILE_BYTES_MAX) {
     throw wrongFile(place.name, [{ line: 1, said: 'the file is too large', remedy: 'Split it.' }]);
   }
@@ -51,7 +75,7 @@ export function parseFleet(text: string, place: { name: string; directory: strin
       }),
     );
   }
-  return new FleetReader(document, lines, place).read();
+  return new FleetReader(document, lines, place);
 }
 
 interface FleetProblem {
@@ -74,10 +98,10 @@ function wrongFile(name: string, problems: readonly FleetProblem[]): UsageError 
 class FleetReader {
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
-  readonly #place: { name: string; directory: string };
+  readonly #place: Place;
   readonly #problems: FleetProblem[] = [];
 
-  constructor(document: Document.Parsed, lines: LineCounter, place: { name: string; directory: string }) {
+  constructor(document: Document.Parsed, lines: LineCounter, place: Place) {
     this.#document = document;
     this.#lines = lines;
     this.#place = place;
@@ -91,21 +115,31 @@ class FleetReader {
       throw wrongFile(this.#place.name, this.#problems);
     }
     const { clusters: written, defaults, ...settings } = parsed.data;
-    const clusters = written.flatMap((cluster, index) => this.#cluster(cluster, defaults, index));
+    const clusters = written.flatMap((cluster, index) => this.#cluster(cluster, defaults, ['clusters', index]));
     this.#addTwins(written);
     if (this.#problems.length > 0) throw wrongFile(this.#place.name, this.#problems);
     return { settings: resolveSettings(settings, this.#place.directory), clusters };
   }
 
-  #cluster(written: Record<string, unknown>, defaults: Record<string, unknown>, index: number): ClusterSpec[] {
-    const merged = merge({ version: 1, ...defaults }, written);
-    const parsed = clusterSpecSchema.safeParse(merged);
+  readClusters(): ClusterSpec[] {
+    if (this.#has(['clusters'])) return this.read().clusters;
+    const value: unknown = this.#document.toJS();
+    if (isPlain(value)) {
+      const clusters = this.#cluster(value, {}, []);
+      if (this.#problems.length === 0) return clusters;
+    } else this.#add([], 'this is no cluster', 'Write name, endpoints and store; docs/OPERATIONS.md shows it.');
+    throw wrongFile(this.#place.name, this.#problems);
+  }
+
+  #cluster(written: Record<string, unknown>, defaults: Record<string, unknown>, prefix: Path): ClusterSpec[] {
+    const merged = merge(merge(FLEET_DEFAULTS, defaults), written);
+    const parsed = fileSpecSchema.safeParse(merged);
     if (!parsed.success) {
-      this.#addIssues(parsed.error.issues, ['clusters', index], { written, defaults });
+      this.#addIssues(parsed.error.issues, prefix, { written, defaults });
       return [];
     }
     for (const { path: at, message } of scheduleProblems(parsed.data)) {
-      const path = this.#whereWritten(at, ['clusters', index], { written, defaults });
+      const path = this.#whereWritten(at, prefix, { written, defaults });
       const said = `${subject(written)}${at.join('.')}: ${message}`;
       this.#add(path, said, 'Correct the value; docs/OPERATIONS.md shows a whole file.');
     }
@@ -213,7 +247,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 /** The daemon may run anywhere: relative paths are meant from the file. */
-function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
+export function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
   const at = (path: string): string => resolve(directory, path);
   const { tls, auth, maintenanceAuth, encryption, store } = spec;
   return {

@@ -201,6 +201,12 @@ export const ERROR_CODES = {
     retriable: false,
   },
 
+  CLUSTER_SPEC_CHANGED: {
+    exit: 10,
+    cause: 'Somebody else changed the configuration of the cluster meanwhile.',
+    remedy: 'Look at it with `etcd-ops cluster show`, and edit it again.',
+    retriable: false,
+  },
   BUS_UNREACHABLE: {
     exit: 10,
     cause: 'NATS could not be reached.',

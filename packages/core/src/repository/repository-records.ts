@@ -2,13 +2,20 @@ import { z } from 'zod';
 import { decodeDocument, encodeDocument, type DocumentKind } from './checked-json.ts';
 import { countField, idField, timeField, timelineField } from './document-fields.ts';
 
-/** `cluster.json`: so that a fleet can be rebuilt from its store. Holds no credentials. */
+/**
+ * `cluster.json`: so that a fleet can be rebuilt from its store. Holds no credentials. The one record that is written again: when the
+ * configuration has changed.
+ */
 export const clusterRecordSchema = z.object({
   version: z.literal(1),
   kind: z.literal('cluster'),
   cluster: z.string().min(1).max(200),
   clusterId: idField,
   createdAt: timeField,
+  /** The configuration under which the newest full was taken, as services had it; absent in records of versions before 0.3. */
+  spec: z.record(z.string(), z.unknown()).exactOptional(),
+  /** When `spec` was written. */
+  specAt: timeField.exactOptional(),
 });
 export type ClusterRecord = z.infer<typeof clusterRecordSchema>;
 
