@@ -46,6 +46,8 @@ export interface CutOptions {
   signal?: AbortSignal;
   /** What hangs on nothing that is recorded does not count: no start precedes it, it lies behind a hole, or in another timeline. */
   onUnanchored: (event: EventRead) => void;
+  /** At the end something is left that was learned of leases behind the last rows. */
+  onLeasesLeft?: () => void;
 }
 
 /**
@@ -61,6 +63,7 @@ export async function* cutDeltas(options: CutOptions): AsyncGenerator<CutStep> {
     await yielder.tick(event.kind === 'rows' ? event.rowBlock.length : 0);
   }
   yield* cutter.close();
+  if (cutter.hasLeases) options.onLeasesLeft?.();
 }
 
 type RowsRead = EventRead & { kind: 'rows' };
@@ -77,6 +80,10 @@ class DeltaCutter {
   constructor(options: CutOptions) {
     this.#options = options;
     this.#position = options.from;
+  }
+
+  get hasLeases(): boolean {
+    return this.#leases.length > 0;
   }
 
   *start(event: StartRead): Generator<CutStep> {

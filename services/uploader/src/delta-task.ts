@@ -81,6 +81,8 @@ async function cutOnce(
   const { bus, logger, signal, deltaObjectBytesMax, packing } = options;
   const { cluster, cutSequence } = task;
   let trimmed = false;
+  /** Whether every message up to the cut is durable or a harmless repetition. */
+  let isAllKnown = true;
   // From the oldest message that there is, not from the recorded sequence: a server that lost its tail gives its sequences out again.
   // What is durable already is clipped by its revision.
   const { firstSequence, lastSequence } = await streamFacts(bus, cluster);
@@ -92,6 +94,7 @@ async function cutOnce(
     to: cutSequence,
     ...(expected === undefined ? {} : { expected }),
     onSkipped: (skipped) => {
+      if (isAlarming(skipped)) isAllKnown = false;
       if (skipped.reason === 'missing' && !alone) trimmed = true;
       else if (isAlarming(skipped)) logger.error({ cluster, skipped }, 'Messages of the event stream do not count');
     },
@@ -110,8 +113,12 @@ async function cutOnce(
     deltaObjectBytesMax,
     packing,
     signal,
-    onUnanchored: ({ sequence }) =>
-      logger.error({ cluster, sequence }, 'Events that hang on nothing recorded do not count'),
+    onUnanchored: ({ sequence }) => {
+      isAllKnown = false;
+      logger.error({ cluster, sequence }, 'Events that hang on nothing recorded do not count');
+    },
+    // It goes into the object of the next rows.
+    onLeasesLeft: () => (isAllKnown = false),
   });
   try {
     for await (const step of steps) {
@@ -123,9 +130,9 @@ async function cutOnce(
       // What it does not cover goes into the next object.
       if (durable.step.position.sequence !== step.position.sequence) return 'overtaken';
     }
-    const isUntouched = revision === recorded.revision;
-    if (isUntouched && position !== undefined && lastSequence < position.sequence) {
-      await forgetSequence(position, lastSequence, { cluster, revision }, options);
+    if (revision === recorded.revision && position !== undefined) {
+      const covered = coveredSequence(position.sequence, { cutSequence, lastSequence, isAllKnown });
+      if (covered !== undefined) await coverSequence(position, covered, { cluster, revision }, options);
     }
     return 'done';
   } catch (error) {
@@ -179,8 +186,21 @@ async function* recordingKnown(
   }
 }
 
-/** A stream that lost its tail will give these sequences out again: with the old one recorded, the next events would seem to be stored. */
-async function forgetSequence(
+/**
+ * What a task that stored nothing learned of the recorded sequence. A stream that lost its tail will give its sequences out again: with
+ * the old one recorded, the next events would seem to be stored. And what a writer repeated behind the position would be looked at again
+ * and again, also under the recorded sequence itself: that is recorded, so that the cluster is calm.
+ */
+function coveredSequence(
+  recorded: number,
+  { cutSequence, lastSequence, isAllKnown }: { cutSequence: number; lastSequence: number; isAllKnown: boolean },
+): number | undefined {
+  if (lastSequence < recorded) return lastSequence;
+  const covered = Math.min(cutSequence, lastSequence);
+  return isAllKnown && covered >= recorded ? covered : undefined;
+}
+
+async function coverSequence(
   position: CutPosition,
   sequence: number,
   { cluster, revision }: { cluster: string; revision: number | undefined },

@@ -267,6 +267,31 @@ describe('a position that was lost', () => {
       sequence: lastSequence,
     });
   });
+
+  it('covers what a writer repeated behind it, so that nobody looks again, but not what was learned of leases', async (ctx) => {
+    need(ctx, 'nats-server');
+    await using world = await World.open(['127.0.0.1:1']);
+    const cut = async () => {
+      const { lastSequence } = await streamFacts(world.bus, CLUSTER);
+      expect((await runDeltaTask(deltaTask(lastSequence), world.taskOptions())).changed).toBe(false);
+      const { value, revision } = (await positions(world.bus).get(positionKey(CLUSTER)))!;
+      expect(value.revision).toBe(15);
+      return { version: revision, behind: lastSequence - value.sequence };
+    };
+    await writeEvents(world.bus, 5);
+    await runDeltaTask(deltaTask((await streamFacts(world.bus, CLUSTER)).lastSequence), world.taskOptions());
+    await writeEvents(world.bus, 2, 13);
+    const repeated = await cut();
+    expect(repeated.behind).toBe(0);
+    // Also under the recorded sequence: that the record is a new one says that what lies there now was looked at.
+    const again = await cut();
+    expect(again.behind).toBe(0);
+    expect(again.version).toBeGreaterThan(repeated.version);
+    await writeLease(world.bus, 78n);
+    expect(await cut()).toEqual({ version: again.version, behind: 1 });
+    await writeEvents(world.bus, 1, 18);
+    expect(await cut(), 'behind a hole').toEqual({ version: again.version, behind: 2 });
+  });
 });
 
 describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s', (version) => {

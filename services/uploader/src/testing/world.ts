@@ -264,6 +264,9 @@ export async function writeEvents(bus: Bus, count: number, first = 11): Promise<
   const base = { timeline: 1, clusterId: 7n, observedMs: 1_000 } as const;
   if (last === undefined) {
     await writer.publish({ ...base, kind: 'start', revision: first - 1, digest: null, cause: 'first' });
+  } else if (first !== last.last + 1) {
+    // A repetition, or a hole: as if nobody had looked at what is there.
+    writer.writeFor({ timeline: 1, clusterId: 7n, revision: first });
   }
   for (let revision = first; revision < first + count; revision++) {
     const builder = new RowBlockBuilder();
