@@ -254,3 +254,15 @@ ensure_test_age() {
   fi
   unlock
 }
+
+# Prometheus' promtool, which tries the alert rules; skipped like the rest where it cannot be had.
+ensure_test_promtool() {
+  if has_server promtool || ! can_unpack_debian; then return 0; fi
+  lock
+  if ! has_server promtool; then
+    say 'fetching promtool for the tests (one time) ...'
+    host_suite=$(host_release)
+    fetch_packages "${host_suite#* }" prometheus prometheus || say "promtool could not be fetched, tests that need it are skipped: $(cause)"
+  fi
+  unlock
+}

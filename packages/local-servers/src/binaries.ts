@@ -11,6 +11,7 @@ const VERSION_ARGUMENTS = {
   age: ['--version'],
   'age-keygen': ['--version'],
   versitygw: ['--version'],
+  promtool: ['--version'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type BinaryName = keyof typeof VERSION_ARGUMENTS;

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { COMMANDS } from '../commands/command-list.ts';
 import { commandsPage } from './commands-page.ts';
+import { dashboardFiles } from './dashboards/dashboard-files.ts';
 import { withFailureTables } from './failure-table.ts';
 import { withMessageTables } from './messages-tables.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -17,3 +19,8 @@ writeFileSync(join(DOCS, 'METRICS.md'), metricsPage());
 const messages = join(DOCS, 'MESSAGES.md');
 writeFileSync(messages, withMessageTables(readFileSync(messages, 'utf8')));
 for (const [name, text] of Object.entries(natsFiles())) writeFileSync(join(ROOT, 'deploy', 'nats', name), text);
+for (const [name, text] of Object.entries(dashboardFiles())) {
+  const path = join(ROOT, 'deploy', 'grafana', 'dashboards', name);
+  // What the formatter made of it says the same.
+  if (!isDeepStrictEqual(JSON.parse(readFileSync(path, 'utf8')), JSON.parse(text))) writeFileSync(path, text);
+}
