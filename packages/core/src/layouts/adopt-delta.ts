@@ -13,7 +13,7 @@ import { readHashed, writePlain } from './foreign-bytes.ts';
 import type { ForeignObject } from './foreign-repository.ts';
 
 /** A foreign delta becomes several native ones above this: each is held in memory while it is made. */
-const DELTA_BYTES_TARGET = 32 * 1024 * 1024;
+const DELTA_BYTES_TARGET = 16 * 1024 * 1024;
 
 /** The native repository that foreign snapshots go into. */
 export interface AdoptTarget {

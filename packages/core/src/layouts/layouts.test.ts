@@ -225,6 +225,38 @@ test('version 1 of gardener and chunks beside it', async () => {
   expect((await restoredRows(tool, { kind: 'latest' })).revision).toBe(30);
 });
 
+test('what only its hash can tell is told: a letter of a value, a changed hash, a hash that is not there', async () => {
+  const rows = between(LONG, 21, 30);
+  const delta = `prod/v2/Incr-00000021-00000030-${NOW_S + 30}.gz`;
+  const changes: ((bytes: Buffer) => Buffer)[] = [
+    // Base64 of the letters x: another letter is another value, and sound JSON.
+    (bytes) => bytes.fill('A', bytes.indexOf('eHh4eHh4'), bytes.indexOf('eHh4eHh4') + 1),
+    (bytes) => bytes.subarray(0, -32),
+    (bytes) => bytes.subarray(0, 20),
+  ];
+  for (const change of changes) {
+    const tool = sample('gardener');
+    tool.delta(delta, rows, (bytes) => gzipSync(change(bytes)));
+    await expect(restoredRows(tool, { kind: 'latest' })).rejects.toMatchObject({
+      ...{ code: 'DELTA_DAMAGED', message: expect.stringMatching(/SHA-256/) as string },
+    });
+  }
+  const full = `prod/v2/Full-00000000-00000040-${NOW_S + 50}`;
+  for (const change of [
+    (bytes: Buffer) => bytes.fill(bytes.at(-1)! ^ 1, bytes.length - 1),
+    (bytes: Buffer) => bytes.subarray(0, -32),
+  ]) {
+    const tool = new OtherTool();
+    tool.full(full, LONG, change);
+    await expect(restoredRows(tool, { kind: 'latest' })).rejects.toMatchObject({ code: 'SNAPSHOT_HASH_MISMATCH' });
+    // A restore would look again; an import is the last who can.
+    const to = emptyTarget(new LocalStore(directory()));
+    const job = { source: tool.store, items: importItemsOf(await foreign(tool)) };
+    const report = await importSnapshots(job, await planImport(job, to), to, { nowMs: NOW_S * 1000 });
+    expect(report).toMatchObject({ fulls: 0, damaged: [{ key: full }] });
+  }
+});
+
 test('nothing is imported among what capture wrote', async () => {
   const root = directory();
   const native = new TestRepository(root);
