@@ -1,3 +1,4 @@
+import type { StreamConnection } from '@etcd-ops/bus';
 import { CaptureLag } from './capture-lag.ts';
 import type { RevisionHole } from './revision-assembler.ts';
 
@@ -28,6 +29,8 @@ export class CaptureMemory {
   readonly lag = new CaptureLag();
   /** L when the last session ended; 0 before the first. */
   capturedRevision = 0;
+  /** The stream as the last session found it. */
+  stream: StreamConnection | undefined;
   /** The newest store revision that etcd named, whoever asked. */
   headRevision = 0;
 

@@ -21,8 +21,9 @@ const LOOKS_MAX = 5;
  */
 export async function whereCaptureEnds(
   last: LastEvent | undefined,
-  { context, spec, voice, writer, signal }: Pick<SessionTools, 'context' | 'spec' | 'voice' | 'writer' | 'signal'>,
+  tools: Pick<SessionTools, 'context' | 'spec' | 'voice' | 'memory' | 'writer' | 'signal'>,
 ): Promise<CaptureEnd> {
+  const { context, spec, voice, memory, writer, signal } = tools;
   const { cluster, logger } = voice;
   for (let look = 1; ; look++) {
     const state = await readDurablePoint(context.bus, cluster);
@@ -30,7 +31,8 @@ export async function whereCaptureEnds(
     const durable = findResumePoint({ stream: undefined, state, repository });
     if (last === undefined) return { resume: durable, state, repository };
     const stream = pointOfEvent(last);
-    const connection = await connectStream(context.bus, cluster, durable, { signal });
+    const connection = await connectStream(context.bus, cluster, durable, { signal, earlier: memory.stream });
+    memory.stream = connection;
     if (isReached(connection, stream)) {
       return { resume: findResumePoint({ stream, state, repository }), state, repository };
     }

@@ -6,7 +6,7 @@ import { CLUSTER_ID, rowsEvent, startEvent } from '../testing/rows.ts';
 import { ensureEventStream } from '../topology.ts';
 import { EventWriter } from './event-writer.ts';
 import { readEvents } from './read-events.ts';
-import { connectStream, isReached } from './stream-connection.ts';
+import { connectStream, isReached, type StreamConnection } from './stream-connection.ts';
 import type { Skipped } from './part-joiner.ts';
 
 const CLUSTER = 'prod.eu';
@@ -63,6 +63,35 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     const connection = await connectStream(world.bus, CLUSTER, undefined);
     expect(connection.expected).toBeUndefined();
     expect(connection.first).toMatchObject({ kind: 'rows', first: 11 });
+  });
+
+  test('what was gone through is not gone through again, unless anything of it is another', async (context) => {
+    await using world = await written(context);
+    const { bus, writer } = world;
+    const known = { timeline: 1, revision: 12 };
+    /** And how many messages it took. */
+    const look = async (earlier: StreamConnection | undefined) => {
+      const before = bus.nc.stats().inMsgs;
+      const connection = await connectStream(bus, CLUSTER, known, { earlier });
+      const took = bus.nc.stats().inMsgs - before;
+      const { seen: _, ...found } = connection;
+      const { seen: _all, ...expected } = await connectStream(bus, CLUSTER, known);
+      expect(found).toEqual(expected);
+      return { connection, took };
+    };
+    const all = await look(undefined);
+    expect(all.took).toBeGreaterThan(21);
+    for (let revision = 31; revision <= 33; revision++) await writer.publish(rowsEvent(revision, revision));
+    const more = await look(all.connection);
+    expect(more.took).toBeLessThan(12);
+    expect(isReached(more.connection, { timeline: 1, revision: 33 })).toBe(true);
+    expect((await look(more.connection)).took).toBeLessThan(6);
+    // A message in the middle of what was seen is lost.
+    await world.lose([9]);
+    const holed = await look(more.connection);
+    expect(holed.took).toBeGreaterThan(21);
+    expect(isReached(holed.connection, { timeline: 1, revision: 33 })).toBe(false);
+    expect(holed.connection.seen).toBeUndefined();
   });
 
   test('a writer goes on before the hole, and readers come to its end', async (context) => {

@@ -18,6 +18,8 @@ export class StreamFollower {
   last: LastEvent | undefined;
   /** The newest beginning among the messages that counted. */
   beginning: Beginning | undefined;
+  /** Whether all that did not count was known already. */
+  isWhole = true;
 
   constructor(expected?: Expectation) {
     this.expected = expected;
@@ -25,7 +27,10 @@ export class StreamFollower {
 
   push({ headers, lastSequence }: WholeEvent): void {
     const verdict = acceptEvent(this.expected, headers);
-    if (verdict.verdict === 'skip') return;
+    if (verdict.verdict === 'skip') {
+      if (verdict.reason !== 'overlap') this.isWhole = false;
+      return;
+    }
     this.expected = verdict.next;
     this.last = { ...headers, sequence: lastSequence };
     if (isBeginning(headers)) this.beginning = headers;
