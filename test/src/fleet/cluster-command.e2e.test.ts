@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { undescribedPaths } from '@etcd-ops/cli';
 import { LocalStore, readInventory } from '@etcd-ops/core';
 import { etcdVersions, eventually, findBinary, missingBinary, startEtcd, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
@@ -22,10 +23,10 @@ test('clusters are added, edited and removed while a daemon runs; the file and t
   const bucket = scratch.file('backups');
   const state = scratch.file('state');
   const file = scratch.file('clusters.yaml');
-  const write = (schedule: string): void =>
+  const write = (schedule: string, more = ''): void =>
     writeFileSync(
       file,
-      `stateDir: state\ndefaults: { store: { provider: Local, bucket: backups } }\nclusters:\n  - { name: first, endpoints: ['${first.endpoint}'], snapshots: { schedule: '${schedule}', deltaPeriodMs: 300 } }\n`,
+      `stateDir: state\ndefaults: { store: { provider: Local, bucket: backups } }\nclusters:\n  - { name: first, endpoints: ['${first.endpoint}'], snapshots: { schedule: '${schedule}', deltaPeriodMs: 300 } }\n${more}`,
     );
   const store = new LocalStore(bucket);
   const revisions = async (name: string): Promise<number[]> =>
@@ -33,6 +34,7 @@ test('clusters are added, edited and removed while a daemon runs; the file and t
   const cluster = async (...args: string[]) => {
     const result = await runEtcdOps('cluster', ...args, '--state-dir', state, '-o', 'json');
     expect(result.exitCode, result.stderr).toBe(0);
+    expect(undescribedPaths('cluster', JSON.parse(result.stdout))).toEqual([]);
     return { ...result, json: JSON.parse(result.stdout) as Record<string, unknown> };
   };
 
@@ -69,6 +71,10 @@ test('clusters are added, edited and removed while a daemon runs; the file and t
   const conflict = await runEtcdOps('cluster', ...late, '--revision', String(revision));
   expect(conflict.exitCode, conflict.stderr).toBe(10);
   expect(conflict.stderr).toContain('CLUSTER_SPEC_CHANGED');
+  // Two operators in the same moment: one of them hears that the other was quicker.
+  const { revision: now } = (await cluster('show', '--cluster-name', 'second')).json;
+  const both = await Promise.all([1, 2].map(() => runEtcdOps('cluster', ...late, '--revision', String(now))));
+  expect(new Set(both.map(({ exitCode }) => exitCode))).toEqual(new Set([0, 10]));
   const wrong = await runEtcdOps(
     'cluster',
     ...late,
@@ -120,6 +126,9 @@ test('clusters are added, edited and removed while a daemon runs; the file and t
   const rebuild = ['fleet', 'rebuild', '--from-store', '--bucket', bucket, '--state-dir', state, '-o', 'json'];
   const planned = await runEtcdOps(...rebuild, '--dry-run');
   expect(planned.exitCode, planned.stderr).toBe(0);
+  expect(undescribedPaths('fleet', JSON.parse(planned.stdout))).toEqual([]);
+  const unsaid = await runEtcdOps(...rebuild);
+  expect(unsaid.exitCode, unsaid.stderr).toBe(2);
   expect(JSON.parse(planned.stdout)).toMatchObject({
     dryRun: true,
     clusters: [
@@ -138,4 +147,17 @@ test('clusters are added, edited and removed while a daemon runs; the file and t
     const { timelines } = await readInventory(store, 'second');
     return timelines.some(({ deltas }) => deltas.some(({ last }) => last === 4));
   }, WAIT);
+
+  // A restart takes away nothing that the file does not name; what the file names is the file's from then on.
+  fresh.child.kill('SIGTERM');
+  expect((await fresh.result).exitCode, fresh.errors()).toBe(0);
+  await using restarted = startEtcdOps('up', '--config', file);
+  await eventually(() => restarted.errors().includes('Backing up'), WAIT);
+  expect((await cluster('show', '--cluster-name', 'second')).json).toMatchObject({ spec: { managedBy: 'operator' } });
+  write('@weekly', `  - { name: second, endpoints: ['${second.endpoint}'] }\n`);
+  await eventually(() => restarted.errors().includes('"changed":["second"]'), WAIT);
+  const taken = await cluster('edit', '--cluster-name', 'second', '--set', 'labels.env=prod', '--dry-run');
+  expect(taken.stderr).toContain('second comes from a file');
+  write('@weekly');
+  await eventually(() => restarted.errors().includes('"removed":["second"]'), WAIT);
 });

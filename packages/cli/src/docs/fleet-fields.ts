@@ -8,7 +8,7 @@ export const APPLY = {
 export const CLUSTER_CHANGED = {
   dryRun: 'true: nothing was changed',
   'changes[].cluster': 'a cluster',
-  'changes[].action': '`added`, `edited` or `removed`',
+  'changes[].action': '`added`, `edited`, `removed`, or `unchanged` when it was so already',
   'changes[].revision': 'of its configuration from now on; `--revision` takes it',
   'changes[].backups': 'where its backups lie; they stay there when it is removed',
   'changes[].warnings[]': 'what should be known',

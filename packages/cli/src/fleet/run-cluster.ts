@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
+import { isDeepStrictEqual } from 'node:util';
 import { clusterKey, clusterSpecs, ensureEventStream, type Bus, type ClusterSpec } from '@etcd-ops/bus';
 import { describeStoreSpec, EtcdOpsError, readRecipients } from '@etcd-ops/core';
 import { clusterFromOptions, type ClusterOptions } from '../daemon/cluster-from-options.ts';
@@ -190,6 +191,7 @@ async function edit(bus: Bus, name: string, options: ClusterCommandOptions): Pro
     ...fileWarning(stored.spec),
   ];
   const change = { cluster: name, action: 'edited' as const, backups: placeOf(spec), warnings };
+  if (isDeepStrictEqual(spec, stored.spec)) return { ...change, action: 'unchanged', revision: stored.revision };
   if (options.dryRun) return change;
   if (spec.eventBytesMax !== stored.spec.eventBytesMax) {
     await ensureEventStream(bus, name, { bytesMax: spec.eventBytesMax, replicas: await replicasOf(bus) });
@@ -247,7 +249,7 @@ function tell(changes: readonly Changed[], { output, dryRun }: ClusterCommandOpt
   }
   if (output === 'json') return emitJson({ dryRun, changes });
   const lines = changes.map(({ cluster, action, revision, backups }) => {
-    const said = dryRun ? `would be ${action}` : action;
+    const said = dryRun && action !== 'unchanged' ? `would be ${action}` : action;
     const at = revision === undefined ? '' : ` (revision ${revision})`;
     return `${cluster}: ${said}${at}; backups in ${backups}`;
   });

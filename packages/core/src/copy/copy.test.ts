@@ -6,7 +6,7 @@ import { restorableRanges } from '../repository/coverage.ts';
 import { repository } from '../repository/history-arbitrary.ts';
 import { readInventory, type Inventory } from '../repository/inventory.ts';
 import { clusterRecordKey, manifestKey, timelineRecordKey } from '../repository/object-key.ts';
-import { encodeClusterRecord, encodeTimelineRecord } from '../repository/repository-records.ts';
+import { decodeClusterRecord, encodeClusterRecord, encodeTimelineRecord } from '../repository/repository-records.ts';
 import {
   fullEntry,
   minute,
@@ -86,6 +86,18 @@ describe('a whole repository', () => {
     const again = await copy();
     expect(again.copied).toEqual({ objects: 0, bytes: 0 });
     expect(again.present).toEqual(report.copied);
+  });
+
+  test('the record of the cluster may change meanwhile: the copy keeps the one it has, and goes on', async () => {
+    world = await CopyWorld.make(...HISTORY);
+    await putRecords();
+    await copy();
+    const key = clusterRecordKey(SAMPLE_CLUSTER);
+    const first = await world.target.get(key);
+    const record = decodeClusterRecord(first);
+    await world.source.put(key, encodeClusterRecord({ ...record, spec: { name: SAMPLE_CLUSTER } }));
+    expect((await copy()).copied).toEqual({ objects: 0, bytes: 0 });
+    expect(await world.target.get(key)).toEqual(first);
   });
 
   test('says what it would do, and does not', async () => {
