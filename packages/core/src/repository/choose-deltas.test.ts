@@ -25,8 +25,13 @@ function costOf(deltas: readonly DeltaEntry[]): number {
   return deltas.reduce((sum, { bytes }) => sum + bytes + OBJECT_COST_BYTES, 0);
 }
 
-/** The least that any set of the deltas costs that covers the range. */
-function leastCost(deltas: readonly DeltaEntry[], from: number, to: number): number {
+/** The least that any set of the deltas costs that covers the range, without those that a later one of the same range stands in for. */
+function leastCost(all: readonly DeltaEntry[], from: number, to: number): number {
+  const isSameRange = (left: DeltaEntry, right: DeltaEntry): boolean =>
+    left.first === right.first && left.last === right.last;
+  const deltas = all.filter(
+    (delta) => !all.some((other) => isSameRange(delta, other) && other.lastObservedMs > delta.lastObservedMs),
+  );
   let least = Infinity;
   for (let set = 0; set < 2 ** deltas.length; set++) {
     const chosen = deltas.filter((_, index) => (set & (1 << index)) !== 0);
@@ -63,6 +68,15 @@ test('nothing covers the range more cheaply than what is chosen', () => {
     ),
     { numRuns: 400 },
   );
+});
+
+test.for([0.5, 1, 2])('the later delta of a range is taken, if the earlier has %f times its size', (part) => {
+  const later = deltaEntry({ first: 11, last: 20, lastObservedMs: 1_002 });
+  const earlier = deltaEntry({ first: 11, last: 20, lastObservedMs: 1_001 });
+  const twins = [later, { ...earlier, bytes: later.bytes * part }];
+  const before = deltaEntry({ first: 1, last: 10 });
+  expect(chooseDeltas([before, ...twins], 0, 20)).toEqual([before, later]);
+  expect(chooseDeltas([before, ...twins.toReversed()], 0, 20)).toEqual([before, later]);
 });
 
 test('the order in which the deltas come does not matter', () => {

@@ -8,12 +8,13 @@ export const OBJECT_COST_BYTES = 1024 * 1024;
 
 /**
  * The cheapest deltas that lead from `from` to `to`, in order: few objects, and few bytes beyond what is needed. They may
- * overlap: who applies them skips rows that are there already. Of equal choices always the same.
+ * overlap: who applies them skips rows that are there already. Of equal choices always the same; of equal ranges the later one, which
+ * was stored because nobody could read the earlier.
  * @returns undefined when there is a hole.
  */
 export function chooseDeltas(deltas: readonly DeltaEntry[], from: number, to: number): DeltaEntry[] | undefined {
   if (from >= to) return [];
-  const useful = deltas.filter(({ first, last }) => last > from && first <= to).toSorted(byLast);
+  const useful = latestOfEachRange(deltas.filter(({ first, last }) => last > from && first <= to).toSorted(byLast));
   // Ways that nothing later can better: the farther one reaches, the more it costs. Ends and costs both ascend.
   const ways: Way[] = [{ end: from, cost: 0, delta: undefined, before: undefined }];
   for (const delta of useful) {
@@ -55,6 +56,19 @@ function deltasOf(way: Way): DeltaEntry[] {
   return chosen.toReversed();
 }
 
+/** Of sorted deltas. What is unreadable may well be smaller, and cost less, than what stands in for it. */
+function latestOfEachRange(sorted: readonly DeltaEntry[]): DeltaEntry[] {
+  return sorted.filter(
+    ({ first, last }, index) => sorted[index + 1]?.first !== first || sorted[index + 1]!.last !== last,
+  );
+}
+
+/** Of equal ranges the later one last. */
 function byLast(left: DeltaEntry, right: DeltaEntry): number {
-  return left.last - right.last || left.first - right.first || (left.key < right.key ? -1 : 1);
+  return (
+    left.last - right.last ||
+    left.first - right.first ||
+    left.lastObservedMs - right.lastObservedMs ||
+    (left.key < right.key ? 1 : -1)
+  );
 }
