@@ -110,7 +110,7 @@ describe('backups of ours in the form of other tools', () => {
       expect(await etcdOps('verify', '--prove', ...at)).toMatchObject({ verdict: 'sound' });
       const [member] = (await planMembers(1, scratch.file(`restored-${layout}`))) as [EtcdMemberPlan];
       const report = await etcdOps('restore', ...at, ...memberFlags(member));
-      expect(report).toMatchObject({ revision: source.revision });
+      expect(report).toMatchObject({ revision: source.revision, full: { key: keys[0] } });
       expect(await restoredFacts(member)).toMatchObject({
         revision: source.revision,
         hash: source.hash,

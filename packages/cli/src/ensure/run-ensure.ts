@@ -229,7 +229,8 @@ async function restoreLatest(context: Context): Promise<RestoreAroundReport> {
   const { inventory, target, damaged } = adopted;
   const report = await restoreNative({ ...context, store: adopted.store, inventory }, target);
   const around = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
-  return { ...report, warnings: [...around, ...report.warnings], damaged };
+  const full = { ...report.full, key: adopted.foreignKeyOf(report.full.key) };
+  return { ...report, full, warnings: [...around, ...report.warnings], damaged };
 }
 
 async function restoreNative(

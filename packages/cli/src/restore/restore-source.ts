@@ -113,7 +113,8 @@ async function fromForeign(
       run: async (rest) => {
         const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
         const report = await restore({ ...rest, ...bump, store, plan });
-        return { ...report, ...(safeBump === undefined ? {} : { safeBump }), plan, damaged };
+        const full = { ...report.full, key: adopted.foreignKeyOf(report.full.key) };
+        return { ...report, full, ...(safeBump === undefined ? {} : { safeBump }), plan, damaged };
       },
       [Symbol.asyncDispose]: async () => await adopted[Symbol.asyncDispose](),
     };

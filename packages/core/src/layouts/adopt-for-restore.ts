@@ -28,6 +28,8 @@ export interface Adopted {
   inventory: Inventory;
   /** The scope as a target for that inventory. */
   target: RestoreTarget;
+  /** The foreign object that a native one was made of, for reports: nobody knows the other. */
+  foreignKeyOf(nativeKey: string): string;
   /** Foreign objects that are damaged and were gone round. */
   damaged: { key: string; problem: string }[];
 }
@@ -57,7 +59,8 @@ export async function adoptForRestore(options: AdoptOptions): Promise<Adopted> {
     }
   }
   const inventory = await readInventory(store, cluster, { signal });
-  return { inventory, target: nativeTarget(scope, wanted, adopter), damaged };
+  const foreignKeyOf = (nativeKey: string): string => adopter.foreignKeyOf(nativeKey);
+  return { inventory, target: nativeTarget(scope, wanted, adopter), foreignKeyOf, damaged };
 }
 
 /** What `latest` means is settled by what the names promise: damage never silently gives less. */
@@ -184,6 +187,10 @@ class Adopter {
       }
       onObject?.(++done, keys.size);
     }
+  }
+
+  foreignKeyOf(native: string): string {
+    return [...this.#adopted].find(([, key]) => key === native)?.[0] ?? native;
   }
 
   nativeKeyOf(foreign: string): string {
