@@ -25,7 +25,7 @@ import {
   type ObjectStore,
 } from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
-import { eventually, findBinary, HARD_LOAD_FLAGS, hardLoad, startEtcd } from '@etcd-ops/test-kit';
+import { eventually, HARD_LOAD_FLAGS, hardLoad, startEtcd } from '@etcd-ops/test-kit';
 import { describe, expect, it } from 'vitest';
 import { cutDeltas } from './delta-cutter.ts';
 import { runDeltaTask } from './delta-task.ts';
@@ -555,8 +555,9 @@ describe.each(versions.length === 0 ? ['none'] : versions)('uploader on etcd %s'
     expect(timelines[1]!.record).toMatchObject({ cause: 'fork', previousTimeline: 1, previousRevision: 6 });
   });
 
-  it.each(['gzip', 'zlib', 'zstd'] as const)('stores a full with %s that restores', async (codec) => {
-    if (findBinary('etcd') === undefined || findBinary('nats-server') === undefined) return;
+  it.for(['gzip', 'zlib', 'zstd'] as const)('stores a full with %s that restores', async (codec, ctx) => {
+    need(ctx, 'etcd');
+    need(ctx, 'nats-server');
     await using etcd = await startEtcd({ version });
     for (let index = 0; index < 5; index++) await etcd.etcdctl('put', `a${index}`, 'x'.repeat(1_000));
     await using world = await World.open(etcd.endpoints, { snapshots: { codec } });

@@ -66,12 +66,12 @@ describe.each(versions.length === 0 ? ['none'] : versions)('forks and gaps on et
   const causes = async (world: World): Promise<unknown[]> =>
     (await world.starts()).map(({ cause, timeline, after }) => [cause, timeline, after]);
 
-  it.each([
+  it.for([
     { where: 'below L', writes: 2 },
     { where: 'exactly at L', writes: 10 },
     { where: 'beyond L', writes: 25 },
-  ])('a restore with the same token whose head is $where begins a timeline', async ({ writes }) => {
-    if (version === 'none' || findBinary('nats-server') === undefined) return;
+  ])('a restore with the same token whose head is $where begins a timeline', async ({ writes }, ctx) => {
+    need(ctx);
     await using dir = tempDir();
     const [plan] = await planMembers(1, dir.path);
     let last = 0;
@@ -155,10 +155,10 @@ describe.each(versions.length === 0 ? ['none'] : versions)('forks and gaps on et
     expect(await causes(world)).toEqual([['first', 1, undefined]]);
   });
 
-  it.each([{ writes: 1 }, { writes: 30 }])(
+  it.for([{ writes: 1 }, { writes: 30 }])(
     '--force-new-cluster of a member that lagged, and $writes writes, begin a timeline',
-    async ({ writes }) => {
-      if (version === 'none' || findBinary('nats-server') === undefined) return;
+    async ({ writes }, ctx) => {
+      need(ctx);
       await using etcd = await startEtcd({ version, members: 3 });
       await using world = await World.open(etcd);
       const { leader, survivor } = await leaderAndFollower(etcd);
@@ -183,8 +183,8 @@ describe.each(versions.length === 0 ? ['none'] : versions)('forks and gaps on et
     },
   );
 
-  it.each([1, 7])('a compaction at L + %i while nobody watched is a gap', async (distance) => {
-    if (version === 'none' || findBinary('nats-server') === undefined) return;
+  it.for([1, 7])('a compaction at L + %i while nobody watched is a gap', async (distance, ctx) => {
+    need(ctx);
     await using dir = tempDir();
     await using etcd = await startEtcd({ version });
     await using world = await World.open(etcd);
