@@ -119,4 +119,23 @@ describe.skipIf(reason !== undefined)('etcd-ops copy', () => {
     const nothing = await runCli(['copy', '--bucket', scratch.file('empty'), '--to-bucket', scratch.file('none')]);
     expectFailure(nothing, { code: 'NO_BACKUP', exitCode: 6 });
   });
+
+  test('only what a policy of the target keeps; what its retention removed does not come back', async () => {
+    const target = ['--bucket', scratch.file('kept'), '--cluster-name', 'prod'];
+    const policy = ['--delta-retention', 'newest-chain', '--keep-last', '1'];
+    // A second full, so that there is something to choose from.
+    const compacted = await runCli(['compact', ...source], { cwd: scratch.path });
+    expect(compacted.exitCode, compacted.stderr).toBe(0);
+    const first = await copy('--to-bucket', scratch.file('kept'), '--kept-only', ...policy, '-o', 'json');
+    expect(first.exitCode, first.stderr).toBe(0);
+    const { copied } = JSON.parse(first.stdout) as { copied: { objects: number } };
+    expect(copied.objects).toBe(2);
+    const all = await copy('--to-bucket', scratch.file('kept'), '-o', 'json');
+    expect(all.exitCode, all.stderr).toBe(0);
+    const args = [...target, ...policy, '--garbage-collection-grace', '0s', '--yes'];
+    const gc = await runCli(['gc', 'apply', ...args], { cwd: scratch.path });
+    expect(gc.exitCode, gc.stderr).toBe(0);
+    const again = await copy('--to-bucket', scratch.file('kept'), '--kept-only', ...policy, '-o', 'json');
+    expect((JSON.parse(again.stdout) as { copied: { objects: number } }).copied.objects).toBe(0);
+  });
 });

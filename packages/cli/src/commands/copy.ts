@@ -2,9 +2,11 @@ import { defineCommand } from '../options/define-command.ts';
 import { boolean, bytes, count, text, time } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
+import { retentionFlags, retentionZoneFlag } from '../options/retention-options.ts';
 import { targetFlags } from '../options/target-options.ts';
 
 const { uploadBandwidth: _, ...partFlags } = uploadFlags;
+const { garbageCollectionGrace: __, ...policyFlags } = retentionFlags;
 
 /** `etcd-ops copy`: a repository, or a part of it, into another store. */
 export const copyCommand = defineCommand({
@@ -40,6 +42,11 @@ export const copyCommand = defineCommand({
       en: 'pins go along with a whole repository',
       zh: '复制整个仓库时同时复制 pin',
     }),
+    keptOnly: boolean({
+      conflicts: ['snapshot', 'newest', 'since'],
+      en: 'leave behind what the retention flags would not keep in the target; `gc apply` with the same flags there takes away what they no longer keep, and it does not come back',
+      zh: '不复制按保留策略参数在目标中不会保留的内容；在目标上以相同参数执行 gc apply 删除的内容不会再次复制',
+    }),
     dryRun: boolean({ en: 'only say what would be copied', zh: '只显示将要复制的内容' }),
     parallel: count({
       value: 'count',
@@ -51,6 +58,8 @@ export const copyCommand = defineCommand({
     ...repositoryFlags,
     ...targetFlags,
     ...partFlags,
+    ...policyFlags,
+    ...retentionZoneFlag,
     ...outputFlags,
     ...progressFlags,
   },
@@ -60,6 +69,12 @@ export const copyCommand = defineCommand({
         'etcd-ops copy --bucket /var/backups/etcd --cluster-name prod --to-storage-provider S3 --to-bucket off-site',
       en: 'a second place for everything; again whenever you like',
       zh: '把全部备份复制到第二个位置；可随时再次执行',
+    },
+    {
+      command:
+        'etcd-ops copy --kept-only --keep-daily 30 --bucket /var/backups/etcd --cluster-name prod --to-storage-provider S3 --to-bucket off-site',
+      en: 'off-site one a day for a month, whatever is kept here',
+      zh: '异地按天保留一个月，与本地保留策略无关',
     },
     {
       command:

@@ -2,23 +2,34 @@ import {
   copyRepository,
   EtcdOpsError,
   openStore,
+  retentionPolicyOf,
   type CopyReport,
   type CopyScope,
+  type RetentionPolicy,
   type StoreSpec,
 } from '@etcd-ops/core';
 import type { RepositoryOptions, UploadOptions } from '../options/repository-options.ts';
+import type { RetentionFlagOptions } from '../options/retention-options.ts';
 import { repositoryOf, type TargetOptions } from '../options/target-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../output/table.ts';
 import { storeSpec } from '../restore/store-spec.ts';
+import { checkedRetention } from '../retention/run-gc.ts';
 
-export interface CopyOptions extends RepositoryOptions, TargetOptions, Partial<Omit<UploadOptions, 'uploadBandwidth'>> {
+export interface CopyOptions
+  extends
+    RepositoryOptions,
+    TargetOptions,
+    Omit<RetentionFlagOptions, 'garbageCollectionGrace'>,
+    Partial<Omit<UploadOptions, 'uploadBandwidth'>> {
   snapshot?: string;
   newest: boolean;
   since?: number;
   pins: boolean;
+  keptOnly: boolean;
+  timezone?: string;
   dryRun: boolean;
   parallel: number;
   bandwidth?: number;
@@ -40,6 +51,7 @@ export async function runCopy(options: CopyOptions): Promise<void> {
   try {
     const report = await copyRepository({
       ...{ source, target, cluster: clusterName, scope: scopeOf(options), parallel, dryRun, pins },
+      policy: policyOf(options),
       signal: cancel.signal,
       bytesPerSecondMax: bandwidth,
       onProgress: ({ bytes, bytesTotal, objects, objectsTotal }) =>
@@ -89,6 +101,13 @@ function placeOf(spec: StoreSpec): string {
   if (spec.provider === 'Local') return `Local ${spec.bucket}`;
   const { provider, bucket, prefix = '', endpoint = '' } = spec;
   return [provider, bucket, prefix.replace(/\/$/, ''), endpoint.replace(/\/$/, '')].join(' ');
+}
+
+/** As `gc` reads the same flags. */
+function policyOf(options: CopyOptions): RetentionPolicy | undefined {
+  if (!options.keptOnly) return undefined;
+  const timeZone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return retentionPolicyOf({ ...checkedRetention({ ...options, garbageCollectionGrace: 0 }), timeZone });
 }
 
 function scopeOf({ snapshot, newest, since }: CopyOptions): CopyScope {

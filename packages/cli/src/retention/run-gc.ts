@@ -62,7 +62,7 @@ export async function runGc(options: GcOptions, action: 'plan' | 'apply'): Promi
 }
 
 /** @throws EtcdOpsError CONFIG_INVALID naming the flag. */
-function checkedRetention(options: GcOptions): ClusterSpec['retention'] {
+export function checkedRetention(options: RetentionFlagOptions): ClusterSpec['retention'] {
   const parsed = clusterSpecSchema.shape.retention.safeParse(retentionSpec(options));
   if (parsed.success) return parsed.data;
   const said = parsed.error.issues.map(({ path, message }) => {

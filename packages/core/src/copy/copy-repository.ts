@@ -2,9 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { cancelled, systemClock, type Clock } from '../base/clock.ts';
 import { readInventory, type IncompleteEntry } from '../repository/inventory.ts';
 import { clusterPrefix, manifestKey, parseObjectKey } from '../repository/object-key.ts';
+import { readProofs } from '../repository/read-proofs.ts';
 import { holdObjects } from '../retention/hold.ts';
+import type { RetentionPolicy } from '../retention/policy.ts';
 import { Bandwidth } from '../storage/bandwidth.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
+import { beyondPolicy } from './beyond-policy.ts';
 import { COPIED_WHOLE_BYTES_MAX, copyObject, SourceProblem, type CopyObjectOptions } from './copy-object.ts';
 import { planCopy, type CopyItem, type CopyPlan, type CopySides } from './copy-plan.ts';
 import type { CopyScope } from './copy-scope.ts';
@@ -23,7 +26,9 @@ export interface CopyOptions {
   target: ObjectStore;
   cluster: string;
   scope?: CopyScope;
-  /** Decides, once both sides are listed, which fulls and deltas stay behind. */
+  /** Of the target: what it would not keep there stays behind. Ten in the source and one a day for a month in the target go together. */
+  policy?: RetentionPolicy | undefined;
+  /** Decides, once both sides are listed, which fulls and deltas stay behind beside those. */
   exclude?: (sides: CopySides) => Promise<ReadonlySet<string>> | ReadonlySet<string>;
   /** Pins go along with a whole repository unless told. */
   pins?: boolean;
@@ -74,7 +79,7 @@ export async function copyRepository(options: CopyOptions): Promise<CopyReport> 
   const plan = planCopy(sides, {
     scope,
     pins,
-    exclude: (await options.exclude?.(sides)) ?? new Set(),
+    exclude: await leftBehind(sides, options, clock.now()),
     nowMs: clock.now(),
     targetName: target.description,
   });
@@ -92,6 +97,19 @@ export async function copyRepository(options: CopyOptions): Promise<CopyReport> 
   };
   if (!dryRun) await new CopyRun(plan, report, { ...options, clock }).run();
   return report;
+}
+
+async function leftBehind(sides: CopySides, options: CopyOptions, nowMs: number): Promise<Set<string>> {
+  const chosen = new Set(await options.exclude?.(sides));
+  const { policy, source, target, cluster, signal } = options;
+  if (policy === undefined) return chosen;
+  const proofs = await Promise.all([source, target].map(async (store) => await readProofs(store, cluster, { signal })));
+  const proven = proofs
+    .flatMap(({ chains }) => chains)
+    .filter(({ record }) => record.verdict === 'ok')
+    .toSorted((left, right) => Date.parse(right.record.provedAt) - Date.parse(left.record.provedAt));
+  const provenFullKeys = proven.map(({ record }) => record.full);
+  return new Set([...chosen, ...beyondPolicy(sides, { policy, nowMs, provenFullKeys })]);
 }
 
 async function readSide(

@@ -45,7 +45,8 @@ export function scopeOfCopy(inventory: Inventory, scope: CopyScope): CopiedTimel
   }
 }
 
-function withoutSuperseded({ timeline, fulls, deltas }: TimelineInventory): CopiedTimeline {
+/** As a copy takes it. */
+export function withoutSuperseded({ timeline, fulls, deltas }: TimelineInventory): CopiedTimeline {
   const superseded = supersededDeltas(deltas, () => true);
   return { timeline, fulls, deltas: deltas.filter(({ key }) => !superseded.has(key)) };
 }
