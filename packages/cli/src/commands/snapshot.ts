@@ -4,6 +4,7 @@ import { etcdFlags } from '../options/etcd-options.ts';
 import { logFlags, outputFlags, progressFlags } from '../options/general-flags.ts';
 import { identityFlags, packingFlags } from '../options/packing-options.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
+import { metricsFlags } from '../options/metrics-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
 import { retentionFlags } from '../options/retention-options.ts';
@@ -59,6 +60,7 @@ export const snapshotCommand = defineCommand({
       en: 'where /livez, /readyz and /metrics are served',
       zh: '/livez、/readyz 和 /metrics 的监听地址',
     }),
+    ...metricsFlags,
     ...restoreRootFlags,
     ...natsFlags,
     ...logFlags,

@@ -3,6 +3,7 @@ import { boolean, directory, file, text } from '../options/flag.ts';
 import { logFlags } from '../options/general-flags.ts';
 import { identityFlags } from '../options/packing-options.ts';
 import { restoreRootFlags } from '../options/restore-root-options.ts';
+import { metricsFlags } from '../options/metrics-options.ts';
 import { natsFlags } from '../options/nats-options.ts';
 
 /** `etcd-ops up`: all services for all clusters of a file. */
@@ -34,10 +35,11 @@ export const upCommand = defineCommand({
     http: text({
       section: 'daemon',
       value: 'host:port',
-      defaultText: { en: 'http of the file, else 127.0.0.1:0', zh: '文件中的 http，否则为 127.0.0.1:0' },
+      defaultText: { en: 'http of the file, else 127.0.0.1:0', zh: '文件中的 http 或 127.0.0.1:0' },
       en: 'where /livez, /readyz and /metrics are served',
       zh: '/livez、/readyz 和 /metrics 的监听地址',
     }),
+    ...metricsFlags,
     ...identityFlags,
     ...restoreRootFlags,
     ...natsFlags,

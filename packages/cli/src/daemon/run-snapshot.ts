@@ -1,7 +1,7 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, readRecipients } from '@etcd-ops/core';
 import { parseEndpoint } from '@etcd-ops/etcd-client';
-import { createLogger, listenForSignals, type Logger, type LogLevel } from '@etcd-ops/service-kit';
+import { createLogger, listenForSignals, type Logger, type LogLevel, type MetricsCompat } from '@etcd-ops/service-kit';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
@@ -22,6 +22,7 @@ export interface SnapshotOptions extends ClusterOptions, IdentityOptions, NatsOp
   once?: boolean;
   output?: 'table' | 'json';
   progress?: ProgressMode;
+  metricsCompat?: MetricsCompat;
   logLevel: LogLevel;
 }
 
@@ -57,6 +58,7 @@ export async function runSnapshot(options: SnapshotOptions): Promise<void> {
     clusters: [cluster],
     restoreRoots: options.restoreRoot ?? [],
     identityFiles: options.identityFile,
+    metricsCompat: options.metricsCompat,
     logger,
     http,
     nats,

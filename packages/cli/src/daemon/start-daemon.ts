@@ -10,13 +10,15 @@ import {
 import { createGarbageCollectorService, garbageCollectorSettings } from '@etcd-ops/garbage-collector';
 import { createMaintainerService, maintainerSettings } from '@etcd-ops/maintainer';
 import { createRestorerService, restorerSettings } from '@etcd-ops/restorer';
-import { createSchedulerService, schedulerSettings } from '@etcd-ops/scheduler';
+import { createSchedulerService, schedulerSettings, type Notifications } from '@etcd-ops/scheduler';
 import {
   createMetrics,
   createServiceContext,
   runServices,
+  serveCompatMetrics,
   startHealthServer,
   type Logger,
+  type MetricsCompat,
   type Service,
   type ServiceContext,
 } from '@etcd-ops/service-kit';
@@ -43,6 +45,10 @@ export interface DaemonOptions {
   restoreRoots: readonly string[];
   /** What opens encrypted backups for restores, proofs and merges of this daemon. */
   identityFiles?: readonly string[] | undefined;
+  /** Whom to tell of what failed. */
+  notifications?: Notifications | undefined;
+  /** Whose metrics are served beside our own. */
+  metricsCompat?: MetricsCompat | undefined;
   logger: Logger;
   /** Where /livez, /readyz and /metrics are served; port 0 takes a free one. */
   http: { host: string; port: number };
@@ -84,6 +90,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await apply(options.clusters);
 
   const metrics = createMetrics('etcd-ops');
+  serveCompatMetrics(metrics, options.metricsCompat ?? 'off');
   const context = await createServiceContext({ bus, logger, metrics, stateDir, spoolDir: join(stateDir, 'spool') });
   starting.use(context);
   // Of a private server also those that were added at run time: nobody else could make their last delta.
@@ -130,7 +137,7 @@ function servicesOf(context: ServiceContext, finalDelta: Service, options: Daemo
     }),
     finalDelta,
     watcher,
-    createSchedulerService(context, schedulerSettings.parse({})),
+    createSchedulerService(context, { ...schedulerSettings.parse({}), schedulerNotifications: options.notifications }),
   ];
 }
 

@@ -7,6 +7,7 @@ import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
 import { fleetFileSchema, type FleetFile } from './fleet-schema.ts';
+import { resolveSettings } from './resolve-settings.ts';
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Who registered a cluster is no setting. */
@@ -270,16 +271,5 @@ export function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
       ? {}
       : { encryption: { ...encryption, recipientsFile: at(encryption.recipientsFile) } }),
     store: resolveStorePaths(store, directory),
-  };
-}
-
-function resolveSettings(settings: Fleet['settings'], directory: string): Fleet['settings'] {
-  const at = (path: string): string => resolve(directory, path);
-  const { stateDir, restoreRoots, identityFiles } = settings;
-  return {
-    ...settings,
-    ...(stateDir === undefined ? {} : { stateDir: at(stateDir) }),
-    ...(restoreRoots === undefined ? {} : { restoreRoots: restoreRoots.map(at) }),
-    ...(identityFiles === undefined ? {} : { identityFiles: identityFiles.map(at) }),
   };
 }

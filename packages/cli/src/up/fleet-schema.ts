@@ -1,3 +1,5 @@
+import { notificationsSchema } from '@etcd-ops/scheduler';
+import { METRICS_COMPAT } from '@etcd-ops/service-kit';
 import { z } from 'zod';
 
 const pathSchema = z.string().min(1).max(4096);
@@ -13,6 +15,10 @@ export const fleetFileSchema = z.strictObject({
   restoreRoots: z.array(pathSchema).max(64).exactOptional(),
   /** Key files that open encrypted backups, for restores and proofs of this daemon. */
   identityFiles: z.array(pathSchema).max(64).exactOptional(),
+  /** Whom to tell of what failed. */
+  notifications: notificationsSchema.exactOptional(),
+  /** Serves the metrics of the seed tool or of gardener's etcd-backup-restore beside our own. */
+  metricsCompat: z.enum(METRICS_COMPAT).exactOptional(),
   nats: z
     .strictObject({
       url: z.union([z.string(), z.array(z.string()).min(1)]),

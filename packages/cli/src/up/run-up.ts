@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describeError, describeStoreSpec, encodeClusterName, readRecipients } from '@etcd-ops/core';
-import { createLogger, type Logger, type LogLevel } from '@etcd-ops/service-kit';
+import { createLogger, type Logger, type LogLevel, type MetricsCompat } from '@etcd-ops/service-kit';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import { parseAddress, runUntilSignal, warnOfPlainText } from '../daemon/run-snapshot.ts';
 import { startDaemon, type Daemon, type NatsAccess } from '../daemon/start-daemon.ts';
@@ -18,6 +18,7 @@ export interface UpOptions extends IdentityOptions, NatsOptions {
   stateDir?: string;
   http?: string;
   restoreRoot?: string[];
+  metricsCompat?: MetricsCompat;
   check: boolean;
   logLevel: LogLevel;
 }
@@ -44,6 +45,8 @@ export async function runUp(options: UpOptions): Promise<void> {
     clusters: fleet.clusters,
     restoreRoots: options.restoreRoot ?? settings.restoreRoots ?? [],
     identityFiles: identityFile,
+    notifications: settings.notifications,
+    metricsCompat: options.metricsCompat ?? settings.metricsCompat,
     logger,
     http: parseAddress(options.http ?? settings.http ?? '127.0.0.1:0'),
     nats: (await natsAccess(options)) ?? (await natsOfFile(fleet)),
