@@ -60,6 +60,9 @@ test('with least rights an operator rebuilds a fleet and changes its clusters; w
   const edited = await cluster('edit', '--cluster-name', 'new', '--set', 'eventBytesMax=2000000');
   expect(edited.exitCode, edited.stderr).toBe(0);
 
+  const seen = await runEtcdOps('cluster', 'list', ...as('observer'));
+  expect(seen.exitCode, seen.stderr).toBe(0);
+  expect(seen.stdout).toContain('"new"');
   const looked = await runEtcdOps('cluster', 'remove', '--cluster-name', 'new', '--yes', ...as('observer'));
   expect(looked.exitCode, looked.stdout).not.toBe(0);
   const removed = await cluster('remove', '--cluster-name', 'new', '--yes');

@@ -14,7 +14,9 @@ export interface FleetBusOptions extends NatsOptions {
 /** The NATS of a fleet, or of the daemon of a state directory. @throws EtcdOpsError BUS_UNREACHABLE. */
 export async function connectFleet(options: FleetBusOptions): Promise<Bus> {
   const access = (await natsAccess(options)) ?? (await localDaemon(await daemonDirectory(options)));
-  return await connectBus({ ...access, name: 'etcd-ops cluster', inboxPrefix: inboxPrefix('operator') });
+  // A role may listen below its own inbox only; one who just looks is another user.
+  const role = options.natsUser ?? 'operator';
+  return await connectBus({ ...access, name: 'etcd-ops cluster', inboxPrefix: inboxPrefix(role) });
 }
 
 /** That of `up` beside the repositories, else that of a `snapshot`, where one of them runs. */
