@@ -142,6 +142,9 @@ class TaskWatch {
       case 'consumer-gone':
         this.#logger.warn('The consumer of the tasks is made again');
         return;
+      case 'tasks-unreadable':
+        this.#logger.error({ error: event.error }, 'The queue holds tasks that nobody can read');
+        return;
     }
   }
 

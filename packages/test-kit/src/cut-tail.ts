@@ -9,8 +9,9 @@ export async function cutTail(
   storeDir: string,
   bytes: number,
   isChosen: (stream: string) => boolean = () => true,
+  account = '$G',
 ): Promise<number> {
-  const streams = join(storeDir, 'jetstream', '$G', 'streams');
+  const streams = join(storeDir, 'jetstream', account, 'streams');
   let cut = 0;
   for (const name of (await readdir(streams)).filter(isChosen)) {
     const newest = await newestBlock(join(streams, name, 'msgs'));

@@ -181,7 +181,10 @@ class TaskLoop<K extends Task['kind']> {
     if (this.#consumer === undefined || isOld) {
       this.#ensuredAt = { disconnects, ms };
       const { kind, pool = ANY_POOL, ackWaitMs = ACK_WAIT_MS } = this.#options;
-      this.#consumer = ensureTaskConsumer(this.#bus, { kind, pool, ackWaitMs });
+      this.#consumer = ensureTaskConsumer(this.#bus, {
+        ...{ kind, pool, ackWaitMs },
+        onUnreadable: (error) => this.#onEvent({ type: 'tasks-unreadable', error }),
+      });
       // Whichever slot pulls next hears of a failure; when all are stopping, nobody has to.
       this.#consumer.catch(() => {});
     }

@@ -1,4 +1,5 @@
-import { AckPolicy, DeliverPolicy, nanos, ReplayPolicy, type ConsumerConfig } from 'nats';
+import { EtcdOpsError } from '@etcd-ops/core';
+import { AckPolicy, DeliverPolicy, nanos, NatsError, ReplayPolicy, type ConsumerConfig } from 'nats';
 import { setTimeout as delay } from 'node:timers/promises';
 import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
@@ -9,6 +10,8 @@ export interface TaskConsumerOptions {
   kind: TaskKind;
   pool: string;
   ackWaitMs: number;
+  /** Told when nobody can read some tasks, and whoever runs this may not empty the queue: an operator has to. */
+  onUnreadable?: (error: EtcdOpsError) => void;
 }
 
 /** A message that waits for its delayed redelivery counts against this limit: it must never be the bottleneck. */
@@ -40,7 +43,7 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
       const filter = wanted.filter_subject;
       const unreachable = found === undefined ? undefined : await findUnreachableTasks(bus, { durable, filter });
       if (unreachable !== undefined) {
-        if (unreachable === 'unreadable') await freeUnreadableTasks(bus);
+        if (unreachable === 'unreadable') await freeOrTell(bus, options);
         await jsm.consumers.delete(TASKS_STREAM, durable);
         await jsm.consumers.add(TASKS_STREAM, { ...wanted });
       } else if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
@@ -57,6 +60,21 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
       }
       await delay(attempt * 100);
     }
+  }
+}
+
+/**
+ * Roles of single services may not empty a queue that they share with others, whose tasks they could not even put back. A consumer that
+ * is made anew delivers all that can be read: only the subjects of the unreadable tasks stay occupied.
+ */
+async function freeOrTell(bus: Bus, { kind, onUnreadable }: TaskConsumerOptions): Promise<void> {
+  try {
+    await freeUnreadableTasks(bus);
+  } catch (cause) {
+    if (!(cause instanceof NatsError && cause.isPermissionError())) throw cause;
+    const message = `${TASKS_STREAM} holds ${kind} tasks, or will, that NATS cannot read any more: no further ones for their clusters`;
+    const remedy = `As the operator of the account: \`nats stream purge ${TASKS_STREAM}\`. Tasks of a schedule come again by themselves.`;
+    onUnreadable?.(new EtcdOpsError('BUS_FAILED', { message, remedy, cause }));
   }
 }
 
