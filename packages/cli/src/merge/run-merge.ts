@@ -47,9 +47,9 @@ export async function runMerge(options: MergeOptions): Promise<void> {
   }
   if (options.dryRun) return emit(jobs, [], options);
   const identities = await identitiesOf(options);
-  const { recipients, codec } = await packingOf(options);
+  const { recipients, codec, compressionLevel } = await packingOf(options);
   // Without the flag, merged deltas are as those that they are made of.
-  const packing = { recipients, ...(options.enableCompression ? { codec } : {}) };
+  const packing = { recipients, ...(options.enableCompression ? { codec, compressionLevel } : {}) };
   await using scratch = await makeScratch(resolve(options.tempDir ?? tmpdir()));
   const line = new ProgressLine(process.stderr, options.progress);
   const total = jobs.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -31,6 +31,8 @@ export interface MergeOptions {
   recipients?: Recipients | undefined;
   /** Of the result; that of its first input unless told. */
   codec?: Codec | undefined;
+  /** The codec's own unless told. */
+  compressionLevel?: number | undefined;
   signal?: AbortSignal | undefined;
   onBytes?: (bytes: number) => void;
 }
@@ -171,7 +173,7 @@ async function writeMerged(
   });
   for await (const { entry, reader } of fetched) {
     await blaming(entry.key, async () => {
-      encoder ??= newEncoder(reader, options.codec, parts);
+      encoder ??= newEncoder(reader, options, parts);
       clusterId ??= reader.facts.clusterId;
       requireSameHistory(entry, reader, clusterId);
       const reached = Math.max(first - 1, encoder.lastRevision);
@@ -199,9 +201,11 @@ async function writeMerged(
 }
 
 /** The epoch is that of the first input: a merge of merged deltas gives the bytes that a merge of the small ones gives. */
-function newEncoder({ facts }: DeltaReader, codec: Codec | undefined, parts: Buffer[]): DeltaEncoder {
+function newEncoder({ facts }: DeltaReader, options: MergeOptions, parts: Buffer[]): DeltaEncoder {
   const { clusterId, timeline, epoch } = facts;
-  const identity = { clusterId, timeline, epoch, codec: codec ?? facts.codec };
+  const { codec = facts.codec, compressionLevel } = options;
+  const level = compressionLevel === undefined ? {} : { compressionLevel };
+  const identity = { clusterId, timeline, epoch, codec, ...level };
   return new DeltaEncoder(identity, { sink: (part) => void parts.push(part) });
 }
 

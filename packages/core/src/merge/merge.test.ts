@@ -136,6 +136,24 @@ describe('a merged delta', () => {
     expect(again.outcome).toBe('exists');
   });
 
+  test('is compressed as hard as asked', async () => {
+    const operations = Array.from({ length: 400 }, (_, index) => [
+      { key: `/registry/pods/${index * 7919}`, valueBytes: 300 },
+    ]);
+    const rows = rowsOfHistory(operations);
+    const bytesAt = async (compressionLevel: number): Promise<number> => {
+      const repository = await emptyRepository(rows);
+      await addDeltas(repository, rows, { each: 100 });
+      const [job] = planMerges(await repository.inventory(), POLICY, LATER_MS);
+      const scratchDir = scratch.file();
+      mkdirSync(scratchDir);
+      const { store } = repository;
+      const { key } = await mergeDeltas(job!, { store, scratchDir, codec: 'gzip', compressionLevel });
+      return (await store.stat(key))!.bytes;
+    };
+    expect(await bytesAt(9)).toBeLessThan(await bytesAt(1));
+  });
+
   test('of another history is refused, and an input that is damaged is named', async () => {
     const rows = rowsOfHistory(Array.from({ length: 12 }, () => [{ key: 'k' }]));
     const repository = await emptyRepository(rows);
