@@ -37,6 +37,8 @@ const ACTS: Readonly<Record<string, readonly string[]>> = {
   'pub $JS.API.CONSUMER.DELETE.ETCDOPS_TASKS.gc': ['garbage-collector', 'restorer-ops', ...OPERATORS],
   'pub $JS.API.CONSUMER.CREATE.ETCDOPS_TASKS.gc.etcdops.task.gc.any.>': ['garbage-collector', ...OPERATORS],
   'pub $JS.API.CONSUMER.CREATE.ETCDOPS_TASKS.gc.etcdops.task.>': OPERATORS,
+  'pub $JS.ACK.ETCDOPS_HISTORY.notify.1.1.1.1.0': ['scheduler'],
+  'pub $JS.ACK.ETCDOPS_DEAD.notify.1.1.1.1.0': ['scheduler'],
   'pub $JS.ACK.ETCDOPS_TASKS.full.1.1.1.1.0': ['uploader', 'restorer-ops'],
   'pub $JS.ACK.ETCDOPS_TASKS.gc.1.1.1.1.0': ['garbage-collector', 'restorer-ops'],
 
