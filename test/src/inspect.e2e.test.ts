@@ -142,8 +142,10 @@ describe.each(THERE)('inspect, hash and restore with etcd %s', (release) => {
     const bytes = await readFile(made.head);
     bytes[bytes.length >> 1]! ^= 0xff;
     await writeFile(scratch.file('damaged.db'), bytes);
+    const damaged = { code: 'SNAPSHOT_HASH_MISMATCH', exitCode: 4 };
+    expectFailure(await runCli(['inspect', scratch.file('damaged.db')]), damaged);
     const result = await runCli(['inspect', scratch.file('damaged.db'), '-o', 'json']);
-    expectFailure(result, { code: 'SNAPSHOT_HASH_MISMATCH', exitCode: 4 });
+    expect(JSON.parse(result.stderr)).toMatchObject({ error: damaged });
     expect(JSON.parse(result.stdout)).toMatchObject({ sound: false, damages: [{ code: 'SNAPSHOT_HASH_MISMATCH' }] });
 
     const walDir = join(made.dataDir, 'member', 'wal');
