@@ -239,6 +239,8 @@ export {
   MERGE_SETTLE_MS,
   MERGE_WINDOWS_MS,
   planMerges,
+  windowName,
+  type MergeDoubts,
   type MergeJob,
   type MergePolicy,
 } from './merge/plan-merges.ts';

@@ -13,6 +13,7 @@ import {
   type Recipients,
 } from '@etcd-ops/core';
 import type { Clock, Logger } from '@etcd-ops/service-kit';
+import type { FailedMerges } from './failed-merges.ts';
 import type { ProofMetrics } from './proof-metrics.ts';
 
 export interface MergeTaskOptions {
@@ -24,6 +25,8 @@ export interface MergeTaskOptions {
   recipients?: Recipients | undefined;
   logger: Logger;
   metrics: ProofMetrics;
+  /** Outlives the tasks. */
+  failed: FailedMerges;
   clock: Clock;
   context: Pick<TaskContext, 'signal' | 'progress'>;
 }
@@ -53,7 +56,7 @@ export async function runMergeTask({ spec, store, clock, context, ...rest }: Mer
   let locked = 0;
   const plan = async (): Promise<MergeJob[]> => {
     const inventory = await readInventory(store, spec.name, { signal });
-    const all = planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now());
+    const all = planMerges(inventory, { windowsMs, settleMs, bytesMax }, clock.now(), rest.failed.of(spec.name));
     const open = all.filter(({ inputs }) => hasKeys || inputs.every(({ encryption }) => encryption === undefined));
     locked = all.length - open.length;
     return open;
@@ -92,11 +95,20 @@ export async function runMergeTask({ spec, store, clock, context, ...rest }: Mer
 async function mergeOne(
   job: MergeJob,
   store: ObjectStore,
-  { scratchDir, identities, recipients, logger, metrics, context }: Omit<MergeTaskOptions, 'spec' | 'store' | 'clock'>,
+  {
+    scratchDir,
+    identities,
+    recipients,
+    logger,
+    metrics,
+    failed,
+    context,
+  }: Omit<MergeTaskOptions, 'spec' | 'store' | 'clock'>,
 ): Promise<MergedDelta | undefined> {
   const { cluster, first, last } = job;
   try {
     const merged = await mergeDeltas(job, { store, scratchDir, identities, recipients, signal: context.signal });
+    failed.forget(job);
     if (merged.outcome === 'created') metrics.noteMerged(cluster, merged.bytes);
     const { key, inputs, inputBytes, bytes, rows, outcome } = merged;
     logger.info({ cluster, key, inputs, inputBytes, bytes, rows, outcome }, 'Deltas were merged');
@@ -104,6 +116,7 @@ async function mergeOne(
   } catch (error) {
     // The others may still be merged; this window stays as it is, restorable from what lies there.
     if (!OF_ONE_WINDOW.some((code) => isEtcdOpsError(error, code))) throw error;
+    failed.note(job, error);
     logger.warn({ cluster, first, last, reason: describeError(error) }, 'The deltas of a window could not be merged');
     return undefined;
   }

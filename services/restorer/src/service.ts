@@ -3,6 +3,7 @@ import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, Identities, readRecipients } from '@etcd-ops/core';
 import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
+import { FailedMerges } from './failed-merges.ts';
 import { runMergeTask } from './merge-task.ts';
 import { ProgressMemory } from './progress-memory.ts';
 import { createProofMetrics, type ProofMetrics } from './proof-metrics.ts';
@@ -78,6 +79,7 @@ function createVerifyLoop(context: ServiceContext, settings: RestorerSettings, m
 }
 
 function createMergeLoop(context: ServiceContext, settings: RestorerSettings, metrics: ProofMetrics): Service {
+  const failed = new FailedMerges(context.clock);
   return createTaskService({
     name: 'restorer-merge',
     context,
@@ -88,7 +90,7 @@ function createMergeLoop(context: ServiceContext, settings: RestorerSettings, me
       const work = await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext });
       const { encryption } = work.spec;
       const recipients = encryption === undefined ? undefined : await readRecipients(encryption);
-      return await runMergeTask({ ...work, recipients });
+      return await runMergeTask({ ...work, recipients, failed });
     },
   });
 }

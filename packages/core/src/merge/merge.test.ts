@@ -15,7 +15,7 @@ import { TestRepository } from '../restore/testing/repository-of.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { cut, history } from '../verify/testing/lies.ts';
 import { mergeDeltas } from './merge-deltas.ts';
-import { planMerges, type MergeJob, type MergePolicy } from './plan-merges.ts';
+import { planMerges, windowName, type MergeJob, type MergePolicy } from './plan-merges.ts';
 
 const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());
@@ -336,6 +336,26 @@ describe('what is merged', () => {
       [1, 20, 2, 5],
       [25, 40, 2, 5],
     ]);
+  });
+
+  test('goes round a delta that could not be read, and merges what lies on both sides of it', () => {
+    const bad = deltaEntry({ first: 31, last: 40, lastObservedMs: START_MS + 80_000 });
+    const inventory = inventoryOf(
+      [{ revision: 1 }],
+      Array.from({ length: 12 }, (_, index) => ({
+        ...{ first: index * 10 + 1, last: index * 10 + 10 },
+        lastObservedMs: START_MS + (index + 1) * 20_000,
+      })),
+    );
+    const windowsWithout = (keys: string[], windows: string[]): string[] => {
+      const jobs = planMerges(inventory, POLICY, LATER_MS, { keys: new Set(keys), windows: new Set(windows) });
+      return jobs.map(windowName);
+    };
+    expect(windowsWithout([], [])).toEqual(['1/1-120']);
+    expect(windowsWithout([bad.key], [])).toEqual(['1/1-30', '1/41-120']);
+    // The windows inside of one that is left alone are none the worse for it.
+    expect(windowsWithout([], ['1/1-120']).length).toBeGreaterThan(1);
+    expect(windowsWithout([], ['1/1-120'])).not.toContain('1/1-120');
   });
 
   test('a week of deltas each 10 seconds is read from some dozens of objects', () => {

@@ -1,7 +1,7 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
 import { DeltaCoverage } from '../repository/coverage.ts';
-import type { DeltaEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
+import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
 
 export interface MergePolicy {
   /** Windows of time, ascending: the deltas of each become one object. Each MUST be a whole multiple of the one before it. */
@@ -30,17 +30,41 @@ export interface MergeJob {
   bytes: number;
 }
 
+/** What a merge failed at not long ago. */
+export interface MergeDoubts {
+  /** Deltas that are left out, as if they were not there: what lies on both sides of a hole is merged each by itself. */
+  keys: ReadonlySet<string>;
+  /** By `windowName`: left alone, which leaves the smaller windows inside to be merged. */
+  windows: ReadonlySet<string>;
+}
+
+/** Names the window within its cluster. */
+export function windowName({ timeline, first, last }: Pick<MergeJob, 'timeline' | 'first' | 'last'>): string {
+  return `${timeline}/${first}-${last}`;
+}
+
 /**
  * Which deltas to merge. Pure, and blind to who merged what before: a window that one object covers is done, whichever objects a merge
  * of it reads, the result has the same name and bytes, so any number of mergers may be at work. The largest windows come first, so that
  * what lay unmerged for long is read once.
  */
-export function planMerges(inventory: Inventory, policy: MergePolicy, nowMs: number): MergeJob[] {
+export function planMerges(
+  inventory: Inventory,
+  policy: MergePolicy,
+  nowMs: number,
+  { keys, windows }: MergeDoubts = { keys: new Set(), windows: new Set() },
+): MergeJob[] {
   assertPolicy(policy);
   return inventory.timelines.flatMap((timeline) => {
-    return runsOf(timeline.deltas).flatMap((run) => planRun(inventory.cluster, timeline, run, policy, nowMs));
+    const { cluster } = inventory;
+    const isLeft = ({ first, last }: Span): boolean =>
+      windows.has(windowName({ timeline: timeline.timeline, first, last }));
+    const sound = timeline.deltas.filter(({ key }) => !keys.has(key));
+    return runsOf(sound).flatMap((run) => planRun({ cluster, ...timeline, isLeft }, run, policy, nowMs));
   });
 }
+
+type Span = Pick<MergeJob, 'first' | 'last'>;
 
 interface Run {
   from: number;
@@ -51,8 +75,7 @@ interface Run {
 }
 
 function planRun(
-  cluster: string,
-  { timeline }: TimelineInventory,
+  { cluster, timeline, isLeft }: Pick<MergeJob, 'cluster' | 'timeline'> & { isLeft: (window: Span) => boolean },
   run: Run,
   policy: MergePolicy,
   nowMs: number,
@@ -62,7 +85,7 @@ function planRun(
     const nearby = new NearbyDeltas(run.deltas);
     for (const { first, last } of closedWindows(run, windowMs, nowMs - policy.settleMs)) {
       const candidates = nearby.touching(first, last);
-      if (jobs.some((job) => job.first <= first && job.last >= last)) continue;
+      if (isLeft({ first, last }) || jobs.some((job) => job.first <= first && job.last >= last)) continue;
       const inputs = chooseDeltas(candidates, first - 1, last) ?? [];
       const bytes = inputs.reduce((sum, delta) => sum + delta.bytes, 0);
       if (inputs.length < 2 || bytes > policy.bytesMax) continue;
