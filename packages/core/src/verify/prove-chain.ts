@@ -15,6 +15,7 @@ import type { RestoreReport } from '../restore/restore-options.ts';
 import { restore } from '../restore/restore.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { compareHash, hashOfFull, unusableReason, type ExpectedHash } from './hash-comparison.ts';
+import { wasRemovedMeanwhile } from './removed-meanwhile.ts';
 import { isUnreadableHere } from './unreadable.ts';
 
 export interface ProveChainOptions {
@@ -62,7 +63,7 @@ export async function proveChain(options: ProveChainOptions): Promise<ProofRecor
   try {
     proven = await rebuildAndCompare(plan, scratch, options);
   } catch (error) {
-    proven = outcomeOfFailure(error);
+    proven = await outcomeOfFailure(error, options);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -197,8 +198,17 @@ function judge(comparisons: readonly ProofComparison[], to: number): Pick<ProofR
   };
 }
 
-function outcomeOfFailure(error: unknown): ChainOutcome {
+async function outcomeOfFailure(
+  error: unknown,
+  { store, timeline, full, signal }: ProveChainOptions,
+): Promise<ChainOutcome> {
   if (isUnreadableHere(error)) return { verdict: 'open', problem: `Not provable here: ${describeError(error)}` };
+  if (await wasRemovedMeanwhile(error, { store, cluster: full.manifest.cluster, timeline, signal })) {
+    return {
+      verdict: 'open',
+      problem: `Retention removed a part of it meanwhile: ${describeError(error)}`.slice(0, 2_000),
+    };
+  }
   const isDefect = error instanceof EtcdOpsError && (error.code === 'PROOF_FAILED' || error.code === 'BOLT_DAMAGED');
   if (error instanceof DamagedObjectError || isDefect) {
     return { verdict: 'failed', problem: `It cannot be restored: ${describeError(error)}`.slice(0, 2_000) };

@@ -16,6 +16,7 @@ import { claimsFor } from './digest-claims.ts';
 import type { ExpectedHash } from './hash-comparison.ts';
 import { listingFindings } from './listing-findings.ts';
 import { proveChain } from './prove-chain.ts';
+import { wasRemovedMeanwhile } from './removed-meanwhile.ts';
 import { isUnreadableHere } from './unreadable.ts';
 import { verdictOf, type Finding, type VerifyDepth, type VerifyReport } from './verify-report.ts';
 import { scopeOf, type Scoped, type VerifyScope } from './verify-scope.ts';
@@ -104,7 +105,7 @@ class Verification {
       const before = this.#bytesRead;
       const onBytes = (bytes: number): void => this.#tell('fulls', before + bytes);
       await this.#judging(
-        full.key,
+        full,
         async () => await checkFullObject({ store, full, scratchDir, identities, signal, onBytes }),
       );
       this.#tell('fulls', before + full.bytes);
@@ -133,7 +134,7 @@ class Verification {
 
   async #readDelta(entry: DeltaEntry, spoolDir: string, claims: readonly DigestClaim[]): Promise<void> {
     const { store, identities, signal } = this.#options;
-    await this.#judging(entry.key, async () => {
+    await this.#judging(entry, async () => {
       const checked = await checkDeltaObject({ store, entry, spoolDir, identities, claims, signal });
       for (const { key, revision } of checked.contradicted) {
         const why = `its rows of revision ${revision} are not those of ${key}`;
@@ -186,19 +187,28 @@ class Verification {
   }
 
   /** Runs the check of one object: what is wrong with it becomes a finding. */
-  async #judging(key: string, work: () => Promise<void>): Promise<void> {
+  async #judging({ key, timeline }: { key: string; timeline: number }, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (isUnreadableHere(error)) {
         const remedy = 'Give an identity that opens it.';
         this.#note({ kind: 'partial', what: key, why: describeError(error), remedy });
+      } else if (await this.#wasRemoved(error, timeline)) {
+        const why = 'it was removed meanwhile, and nothing needs it any more';
+        this.#note({ kind: 'note', what: key, why, remedy: 'Nothing: retention did it.' });
       } else if (error instanceof DamagedObjectError) {
         this.#damagedKeys.add(key);
         const remedy = error.code === 'STORE_NOT_FOUND' ? GONE_REMEDY : DAMAGE_REMEDY;
         this.#note({ kind: 'damaged', what: key, why: error.rule, remedy });
       } else throw error;
     }
+  }
+
+  async #wasRemoved(error: unknown, timelineNumber: number): Promise<boolean> {
+    const { store, inventory, signal } = this.#options;
+    const timeline = inventory.timelines.find((found) => found.timeline === timelineNumber)!;
+    return await wasRemovedMeanwhile(error, { store, cluster: inventory.cluster, timeline, signal });
   }
 
   /** A damaged object in the middle: what cannot be restored any more, and what can. */
@@ -227,5 +237,5 @@ class Verification {
 }
 
 const DAMAGE_REMEDY = 'Plans go round it. Look for the cause (disk, store, somebody else), and take a full now.';
-const GONE_REMEDY = 'It was removed meanwhile, or got lost: run verify again.';
+const GONE_REMEDY = 'It got lost, or somebody removed it: plans go round it. Look for the cause, and take a full now.';
 const PROOF_REMEDY = 'Do not trust this chain alone. See "A proof failed" in docs/OPERATIONS.md.';
