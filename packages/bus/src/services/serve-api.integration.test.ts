@@ -8,7 +8,9 @@ import { callApi } from './call-api.ts';
 import { apiEndpoint, serveApi, type ServeApiOptions } from './serve-api.ts';
 
 const answer = z.object({ id: z.string() });
-const request = z.strictObject({ do: z.enum(['answer', 'reject', 'throw', 'refuse', 'hang', 'slow', 'lie']) });
+const request = z.strictObject({
+  do: z.enum(['answer', 'reject', 'throw', 'refuse', 'hang', 'slow', 'lie', 'ramble']),
+});
 
 describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
   const stacks: AsyncDisposableStack[] = [];
@@ -33,6 +35,7 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
         if (what === 'hang') await delay(60_000, undefined, { signal }).catch(() => aborted.push(signal.aborted));
         if (what === 'slow') await delay(300);
         if (what === 'lie') return { id: 7 } as never;
+        if (what === 'ramble') return { id: 'x'.repeat(2_000_000) };
         return { id: 'r1' };
       },
     });
@@ -102,6 +105,13 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       expect(JSON.parse(schema!)).toMatchObject({ type: 'object', required: ['do'], additionalProperties: false });
       expect(JSON.parse(answered!)).toMatchObject({ properties: { id: { type: 'string' } } });
     }
+  });
+
+  test('an answer that the server does not take is told of, and no reason to fall silent', async (context) => {
+    const { codeOf, ask, errors } = await setUp(context);
+    expect(await codeOf({ do: 'ramble' })).toMatch(/^LIMIT_EXCEEDED: .*max_payload/);
+    expect(errors).toHaveLength(1);
+    expect(await ask({ do: 'answer' })).toEqual({ id: 'r1' });
   });
 
   test('a wrong request is told what is wrong', async (context) => {

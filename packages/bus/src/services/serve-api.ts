@@ -1,5 +1,5 @@
 import { EtcdOpsError } from '@etcd-ops/core';
-import type { Service, ServiceMsg } from 'nats';
+import { ErrorCode, NatsError, type Service, type ServiceMsg } from 'nats';
 import { z } from 'zod';
 import { toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
@@ -113,16 +113,27 @@ async function answer(endpoint: ApiEndpoint, message: ServiceMsg, options: Answe
   } finally {
     limits.running--;
   }
+  if (!respond(message, body, failure)) {
+    const tooLarge = new EtcdOpsError('LIMIT_EXCEEDED', {
+      message: `The answer of ${endpoint.name} is larger than the NATS server takes (max_payload)`,
+      remedy: 'Ask for less, or raise max_payload of the NATS server.',
+    });
+    failure = errorBody(tooLarge);
+    options.onError?.(endpoint.name, tooLarge);
+    respond(message, undefined, failure);
+  }
   noteAnswer(service, endpoint.name, { elapsedMs: performance.now() - begun, errorCode: failure?.error.code });
-  respond(message, body, failure);
 }
 
-function respond(message: ServiceMsg, body: unknown, failure: ApiErrorBody | undefined): void {
+/** False when it is larger than the server takes. */
+function respond(message: ServiceMsg, body: unknown, failure: ApiErrorBody | undefined): boolean {
   try {
     if (failure === undefined) message.respond(JSON.stringify(body));
     else message.respondError(statusOf(failure), failure.error.code, Buffer.from(JSON.stringify(failure)));
-  } catch {
-    // The connection closed, or the answer is larger than the server takes: the caller times out, nobody else suffers.
+    return true;
+  } catch (error) {
+    // Else the connection closed: the caller times out, nobody else suffers.
+    return !(error instanceof NatsError && error.code === ErrorCode.MaxPayloadExceeded);
   }
 }
 
