@@ -61,7 +61,7 @@ export const gcPeriodFlag = {
   garbageCollectionPeriod: duration({
     section: 'retention',
     default: '1m',
-    en: 'how often it is looked whether old backups are to be removed; they are after a new full',
-    zh: '检查是否需要清理备份的周期；实际清理在新的全量备份之后进行',
+    en: 'how often it is looked whether old backups are to be removed; they are after a new full, and once the grace period of what was marked is over',
+    zh: '检查是否需要清理备份的周期；实际清理在新的全量备份之后，以及已标记对象的宽限期结束后进行',
   }),
 };
