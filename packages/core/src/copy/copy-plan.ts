@@ -1,6 +1,7 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import type { FullEntry, Inventory } from '../repository/inventory.ts';
 import { clusterRecordKey, manifestKey, parseObjectKey, timelineRecordKey } from '../repository/object-key.ts';
+import { without } from '../repository/plan-restore.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { scopeOfCopy, type CopiedTimeline, type CopyScope } from './copy-scope.ts';
 
@@ -36,6 +37,8 @@ export interface CopyPlanOptions {
   scope: CopyScope;
   /** Keys of fulls and deltas that stay behind. */
   exclude: ReadonlySet<string>;
+  /** Deltas of the source that cannot be copied: those that such a one would stand for go along. */
+  unusable?: ReadonlySet<string>;
   /** Pins that have not ended go along, with the whole repository. */
   pins: boolean;
   nowMs: number;
@@ -50,7 +53,8 @@ export interface CopyPlanOptions {
  */
 export function planCopy(sides: CopySides, options: CopyPlanOptions): CopyPlan {
   const planner = new CopyPlanner(sides, options.targetName);
-  const timelines = scopeOfCopy(sides.source.inventory, options.scope).map(({ timeline, fulls, deltas }) => ({
+  const usable = without(sides.source.inventory, options.unusable ?? new Set());
+  const timelines = scopeOfCopy(usable, options.scope).map(({ timeline, fulls, deltas }) => ({
     timeline,
     fulls: fulls.filter(({ key }) => !options.exclude.has(key)),
     deltas: deltas.filter(({ key }) => !options.exclude.has(key)),

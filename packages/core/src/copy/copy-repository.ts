@@ -9,7 +9,7 @@ import { Bandwidth } from '../storage/bandwidth.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import { beyondPolicy } from './beyond-policy.ts';
 import { COPIED_WHOLE_BYTES_MAX, copyObject, SourceProblem, type CopyObjectOptions } from './copy-object.ts';
-import { planCopy, type CopyItem, type CopyPlan, type CopySides } from './copy-plan.ts';
+import { planCopy, type CopyItem, type CopyPlan, type CopyPlanOptions, type CopySides } from './copy-plan.ts';
 import type { CopyScope } from './copy-scope.ts';
 
 const PARALLEL_DEFAULT = 4;
@@ -76,13 +76,14 @@ export async function copyRepository(options: CopyOptions): Promise<CopyReport> 
     source: await readSide(source, cluster, signal),
     target: await readSide(target, cluster, signal),
   };
-  const plan = planCopy(sides, {
+  const planning: CopyPlanOptions = {
     scope,
     pins,
     exclude: await leftBehind(sides, options, clock.now()),
     nowMs: clock.now(),
     targetName: target.description,
-  });
+  };
+  const plan = planCopy(sides, planning);
   const { damaged, incomplete, foreign } = sides.source.inventory;
   const report: CopyReport = {
     cluster,
@@ -95,8 +96,21 @@ export async function copyRepository(options: CopyOptions): Promise<CopyReport> 
     foreign: foreign.length,
     ...(hold?.problem === undefined ? {} : { holdProblem: hold.problem }),
   };
-  if (!dryRun) await new CopyRun(plan, report, { ...options, clock }).run();
+  if (!dryRun) await runAround(new CopyRun(plan, report, { ...options, clock }), sides, planning);
   return report;
+}
+
+/** Small deltas stay behind for a larger one, which nobody has read before: when that one is not sound, they are needed after all. */
+async function runAround(run: CopyRun, sides: CopySides, planning: CopyPlanOptions): Promise<void> {
+  let known = 0;
+  for (await run.run(); run.leftBehind.size > known; await run.runMore(planCopy(sides, planning))) {
+    known = run.leftBehind.size;
+    planning = { ...planning, unusable: deltasOf(run.leftBehind) };
+  }
+}
+
+function deltasOf(keys: ReadonlySet<string>): Set<string> {
+  return new Set([...keys].filter((key) => parseObjectKey(key)?.kind === 'delta'));
 }
 
 async function leftBehind(sides: CopySides, options: CopyOptions, nowMs: number): Promise<Set<string>> {
@@ -133,13 +147,15 @@ async function readSide(
 }
 
 class CopyRun {
-  readonly #plan: CopyPlan;
+  #plan: CopyPlan;
   readonly #report: CopyReport;
   readonly #options: CopyOptions;
   readonly #bandwidth: Bandwidth | undefined;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #leftBehind = new Set<string>();
+  readonly #tried = new Set<string>();
+  /** Not sound, or gone. */
+  readonly leftBehind = new Set<string>();
   #objects = 0;
   #bytes = 0;
 
@@ -162,6 +178,15 @@ class CopyRun {
     }
   }
 
+  /** What another plan has beyond those that were run. */
+  async runMore(plan: CopyPlan): Promise<void> {
+    const stages = plan.stages.map((stage) => stage.filter(({ key }) => !this.#tried.has(key)));
+    const items = stages.flat();
+    const bytes = items.reduce((sum, item) => sum + item.bytes, this.#plan.bytes);
+    this.#plan = { ...this.#plan, stages, objects: this.#plan.objects + items.length, bytes };
+    await this.run();
+  }
+
   /** The first failure ends it, when what is on its way has come to its end. */
   async #runSide(items: readonly CopyItem[], parallel: number): Promise<void> {
     let next = 0;
@@ -181,6 +206,7 @@ class CopyRun {
   }
 
   async #copy(item: CopyItem): Promise<void> {
+    this.#tried.add(item.key);
     if (this.#signal.aborted) throw cancelled(this.#signal.reason);
     // Nothing else gives the event loop a turn where both sides are local and small.
     await nextTurn();
@@ -205,7 +231,7 @@ class CopyRun {
       counted.bytes += item.bytes;
     } catch (error) {
       if (!(error instanceof SourceProblem)) throw error;
-      this.#leftBehind.add(item.key);
+      this.leftBehind.add(item.key);
       if (error.kind === 'gone') this.#report.gone.push(item.key);
       else this.#report.damaged.push({ key: item.key, reason: error.message });
     }
@@ -216,7 +242,7 @@ class CopyRun {
   #isLeftBehind({ kind, key }: CopyItem): boolean {
     if (kind !== 'manifest') return false;
     const parsed = parseObjectKey(key);
-    return parsed?.kind === 'manifest' && this.#leftBehind.has(parsed.fullKey);
+    return parsed?.kind === 'manifest' && this.leftBehind.has(parsed.fullKey);
   }
 
   #done(restBytes: number): void {

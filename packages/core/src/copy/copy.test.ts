@@ -240,6 +240,28 @@ describe('a source that is not sound', () => {
     expect((await readInventory(world.target, SAMPLE_CLUSTER)).incomplete).toEqual([]);
   });
 
+  test('small deltas go along when the larger one that holds them is damaged', async () => {
+    world = await CopyWorld.make(...HISTORY);
+    const merged = await putDelta(world.source, { first: 11, last: 20, lastObservedMs: minute(20) + 1 });
+    const largest = await putDelta(world.source, { first: 11, last: 30, lastObservedMs: minute(30) + 1 });
+    for (const { key } of [merged, largest]) {
+      const bytes = await world.source.get(key);
+      bytes[40]! ^= 1;
+      await world.source.put(key, bytes);
+    }
+    const totals: number[][] = [];
+    const { damaged, copied } = await copy({
+      onProgress: ({ objects, objectsTotal }) => totals.push([objects, objectsTotal]),
+    });
+    expect(damaged.map(({ key }) => key).toSorted()).toEqual([merged.key, largest.key].toSorted());
+    const { deltas } = await revisions(world.target);
+    expect(deltas).toEqual(['11-15', '16-20', '21-30', '31-35', '36-40']);
+    expect(copied.objects).toBe(11);
+    expect(totals.at(-1)![0]).toBe(totals.at(-1)![1]);
+    const again = await copy();
+    expect(again.copied.objects).toBe(0);
+  });
+
   test('half a full stays behind', async () => {
     world = await CopyWorld.make(...HISTORY);
     const { key } = fullEntry({ revision: 30 });
