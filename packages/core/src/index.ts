@@ -175,6 +175,7 @@ export {
   type StoreSpec,
 } from './storage/store-spec.ts';
 export { nearestName } from './base/nearest-name.ts';
+export { makeScratch, type ScratchDirectory } from './base/scratch-directory.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
 export {
   restoreAround,

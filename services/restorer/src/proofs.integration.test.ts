@@ -10,7 +10,7 @@ import {
 } from '@etcd-ops/core';
 import { eventually, startEtcd } from '@etcd-ops/test-kit';
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, utimes } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER, need, openWorld, storeFull, type World } from './testing/world.ts';
 
@@ -72,6 +72,11 @@ describe('a restorer proves and merges', () => {
       const next = await storeFull(world, etcd);
       const small = await storeDeltas(world, base.revision, next);
       expect(small.length).toBeGreaterThan(10);
+
+      // As a killed process of another container leaves it behind.
+      const old = world.dir.file(`spool/restorer/compact-${randomUUID()}`);
+      await mkdir(old, { recursive: true });
+      await utimes(old, new Date(Date.now() - 2 * HOUR_MS), new Date(Date.now() - 2 * HOUR_MS));
 
       const proven = await run(world, task(PROVE));
       expect(proven).toMatchObject({

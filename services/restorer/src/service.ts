@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
-import { EtcdOpsError, Identities, readRecipients } from '@etcd-ops/core';
+import { EtcdOpsError, Identities, makeScratch, readRecipients } from '@etcd-ops/core';
 import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
 import { FailedMerges } from './failed-merges.ts';
@@ -70,10 +70,9 @@ function createVerifyLoop(context: ServiceContext, settings: RestorerSettings, m
     concurrencyMax: settings.verifyConcurrencyMax,
     attemptsMax: settings.restoreAttemptsMax,
     async handler(task, taskContext) {
-      return await runVerifyTask(
-        task,
-        await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext }),
-      );
+      const work = await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext });
+      await using scratch = await makeScratch(work.scratchRoot);
+      return await runVerifyTask(task, { ...work, scratchDir: scratch.path });
     },
   });
 }
@@ -90,12 +89,13 @@ function createMergeLoop(context: ServiceContext, settings: RestorerSettings, me
       const work = await ownWork(context, settings, { cluster: task.cluster, metrics, taskContext });
       const { encryption } = work.spec;
       const recipients = encryption === undefined ? undefined : await readRecipients(encryption);
-      return await runMergeTask({ ...work, recipients, failed });
+      await using scratch = await makeScratch(work.scratchRoot);
+      return await runMergeTask({ ...work, recipients, failed, scratchDir: scratch.path });
     },
   });
 }
 
-/** What verifying and merging have in common: a store, and room of our own. */
+/** What verifying and merging have in common: a store, and where to make room; what a killed process left there goes with the next task. */
 async function ownWork<Context>(
   context: ServiceContext,
   settings: RestorerSettings,
@@ -104,9 +104,9 @@ async function ownWork<Context>(
   const { logger, clock } = context;
   const spec = specOf(context, cluster);
   const store = await context.openStore(spec.store);
-  const scratchDir = join(settings.scratchDir ?? context.spoolDir, 'restorer');
+  const scratchRoot = join(settings.scratchDir ?? context.spoolDir, 'restorer');
   const identities = await identitiesOf(settings);
-  return { spec, store, scratchDir, identities, logger, metrics, clock, context: taskContext };
+  return { spec, store, scratchRoot, identities, logger, metrics, clock, context: taskContext };
 }
 
 /** @throws EtcdOpsError CONFIG_INVALID for a file that cannot be read: that must not look like a missing key. */

@@ -6,6 +6,7 @@ import {
   type Packing,
   type RestorePlan,
   openStore,
+  makeScratch,
 } from '@etcd-ops/core';
 import { stateDirectory } from '../daemon/state-directory.ts';
 import { identitiesOf, packingOf, type IdentityOptions, type PackingOptions } from '../options/packing-options.ts';
@@ -18,7 +19,6 @@ import { storeSpec } from '../restore/store-spec.ts';
 import { buildCompacted } from './build-compacted.ts';
 import { planCompaction, type HistoryOptions } from './compact-plan.ts';
 import { refuseDoubts } from './refuse-doubts.ts';
-import { makeScratch } from './scratch-directory.ts';
 import { storeFull } from './store-full.ts';
 
 export interface CompactOptions extends RepositoryOptions, PackingOptions, IdentityOptions, HistoryOptions {

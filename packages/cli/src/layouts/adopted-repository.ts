@@ -8,8 +8,8 @@ import {
   type AdoptScope,
   type ForeignRepository,
   type ObjectStore,
+  makeScratch,
 } from '@etcd-ops/core';
-import { makeScratch } from '../compact/scratch-directory.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 
 export interface AdoptedRepository extends Adopted, AsyncDisposable {

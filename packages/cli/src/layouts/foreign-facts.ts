@@ -12,8 +12,8 @@ import {
   type ForeignObject,
   type ForeignRepository,
   type ObjectStore,
+  makeScratch,
 } from '@etcd-ops/core';
-import { makeScratch } from '../compact/scratch-directory.ts';
 import { deltaFacts, fullFacts, type Facts, type InfoOptions } from '../restore/run-info.ts';
 
 /** The repository of another tool in short, by names; or one object of it, which is read whole for that. */

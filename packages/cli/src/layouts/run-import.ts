@@ -15,8 +15,8 @@ import {
   type ImportReport,
   type ImportStep,
   type ObjectStore,
+  makeScratch,
 } from '@etcd-ops/core';
-import { makeScratch } from '../compact/scratch-directory.ts';
 import { packingOf, type PackingOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions, UploadOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';

@@ -9,8 +9,8 @@ import {
   readInventory,
   type MergedDelta,
   type MergeJob,
+  makeScratch,
 } from '@etcd-ops/core';
-import { makeScratch } from '../compact/scratch-directory.ts';
 import { identitiesOf, packingOf, type IdentityOptions, type PackingOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions, UploadOptions } from '../options/repository-options.ts';
 import { parseDuration } from '../options/values.ts';

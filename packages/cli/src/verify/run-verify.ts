@@ -15,11 +15,11 @@ import {
   type VerifyDepth,
   type VerifyReport,
   type VerifyScope,
+  makeScratch,
 } from '@etcd-ops/core';
 import { adoptRepository, type AdoptedRepository } from '../layouts/adopted-repository.ts';
 import { readLayout, type ReadLayout } from '../layouts/read-layout.ts';
 import type { LayoutOptions } from '../options/layout-options.ts';
-import { makeScratch } from '../compact/scratch-directory.ts';
 import type { EtcdOptions } from '../options/etcd-options.ts';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';

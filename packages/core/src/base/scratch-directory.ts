@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError } from './errors.ts';
 
 const NAME = /^compact-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const MARKER = 'etcd-ops-compact.json';
@@ -56,7 +56,7 @@ async function beat(path: string): Promise<void> {
   await utimes(join(path, MARKER), now, now).catch(() => undefined);
 }
 
-/** Nothing of it can fail the run that came to compact. */
+/** Nothing of it can fail the run that came to work. */
 async function removeLeftBehind(root: string, own: string): Promise<void> {
   for (const name of await readdir(root).catch(() => [])) {
     const path = join(root, name);
