@@ -3,6 +3,7 @@ import { isEtcdOpsError } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
 import { aroundEachRequest, type RequestName } from './each-request.ts';
 import type { DeleteFailure, RemoteBucket } from './remote-bucket.ts';
+import { readRange } from './remote-read.ts';
 import { StoreBusyError, storeFailure } from './store-failures.ts';
 
 export interface RetryPolicy {
@@ -70,12 +71,10 @@ async function holds(
   key: string,
   { body, signal }: { body: Uint8Array; signal: AbortSignal | undefined },
 ): Promise<boolean> {
-  const read = await bucket.read(key, { from: 0, to: body.length + 1 }, { signal });
-  if (read.end - read.start !== body.length) {
-    read.discard();
-    return false;
-  }
+  const cancel = signal === undefined ? {} : { signal };
   const chunks: Uint8Array[] = [];
-  for await (const chunk of read.body) chunks.push(chunk);
+  // One byte more: an object that is longer is another one.
+  for await (const chunk of readRange(bucket, key, { ...cancel, offset: 0, length: body.length + 1 }))
+    chunks.push(chunk);
   return Buffer.concat(chunks).equals(body);
 }
