@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
 import {
+  distinctEtcdVersions,
   etcdVersions,
   eventually,
   faultProxy,
@@ -22,7 +23,7 @@ async function drain(parts: AsyncIterator<Buffer>): Promise<number> {
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
-describe.each(etcdVersions({ withBuilt: true }))('a member of etcd %s', (version) => {
+describe.each(distinctEtcdVersions())('a member of etcd %s', (version) => {
   let etcd: TestEtcd;
   let member: EtcdMember;
 

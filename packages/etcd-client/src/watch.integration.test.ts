@@ -4,6 +4,7 @@ import { setTimeout as backoff } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { BoltFile, readStoreInfo, rowsAbove, type StoreInfo } from '@etcd-ops/core';
 import {
+  distinctEtcdVersions,
   etcdVersions,
   eventually,
   faultProxy,
@@ -50,7 +51,7 @@ async function reaches(watched: WatchRows, revision: number): Promise<void> {
   await eventually(() => watched.lastComplete >= revision, { timeoutMs: 30_000 });
 }
 
-describe.each(etcdVersions({ withBuilt: true }))('a watch on etcd %s', (version) => {
+describe.each(distinctEtcdVersions())('a watch on etcd %s', (version) => {
   test('its rows are the rows of the file, live, late, in fragments and cut', { timeout: 120_000 }, async () => {
     await using etcd = await startEtcd({ version, extraFlags: HARD_LOAD_FLAGS });
     await using proxy = await faultProxy(etcd.endpoint);

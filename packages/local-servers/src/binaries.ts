@@ -75,6 +75,11 @@ export function etcdVersions(options?: { withBuilt?: boolean }): string[] {
   return findBinaries('etcd', options).map((binary) => binary.version);
 }
 
+/** One version for each way in which etcd writes and answers: what is asked of 3.6 beyond restoring for it, 3.7 answers alike. */
+export function distinctEtcdVersions(): string[] {
+  return etcdVersions({ withBuilt: true }).filter((version) => !matchesVersion(version, '3.6'));
+}
+
 /** The reason to skip a test with. */
 export function missingBinary(name: BinaryName, version?: string): string {
   return `no ${name}${version === undefined ? '' : ` ${version}`} below ${toolsDirectory()} or on PATH`;

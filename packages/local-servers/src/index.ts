@@ -1,5 +1,6 @@
 export {
   compareVersions,
+  distinctEtcdVersions,
   etcdVersions,
   findBinaries,
   findBinary,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { EtcdCluster, EtcdMember, openEtcd3, type EtcdAuth } from '@etcd-ops/etcd-client';
 import {
+  distinctEtcdVersions,
   etcdVersions,
   eventually,
   HARD_LOAD_FLAGS,
@@ -27,7 +28,7 @@ test('there are etcds to compare with', (context) => {
   if (etcdVersions().length === 0) context.skip(missingBinary('etcd'));
 });
 
-describe.each(etcdVersions({ withBuilt: true }))(
+describe.each(distinctEtcdVersions())(
   'rows from the watch are those of the file, byte for byte, on etcd %s',
   (version) => {
     test('on a follower, with auth, fragments, cuts and compactions', { timeout: 90_000 }, async () => {

@@ -33,51 +33,52 @@ const TOKEN = 'restored';
 describe.for(['3.4', '3.5', '3.6', '3.7'])('a restore for etcd %s', (release) => {
   const version = etcdVersions({ withBuilt: true }).findLast((found) => found.startsWith(`${release}.`));
 
-  test.for([1, 3])('of a full and its deltas boots with %i members and equals its source', async (count, context) => {
-    if (version === undefined) return context.skip(missingBinary('etcd', release));
-    await using scratch = tempDir();
-    const { store, before } = await recordSource(version, scratch.file(''));
-    const plan = planRestore(await readInventory(store, CLUSTER), { kind: 'latest' });
-    expect(plan.deltas.length).toBeGreaterThan(2);
-    const members = await planMembers(count, scratch.file('restored'));
-    const report = await restore({
-      store,
-      plan,
-      dataDirs: members.map(({ name, dataDir }) => ({ member: name, dataDir })),
-      initialCluster: parseInitialCluster(initialClusterOf(members)),
-      token: TOKEN,
-      hashKv: true,
-    });
-    expect(report).toMatchObject({
-      revision: before.revision,
-      deltas: plan.deltas.length,
-      hashKv: { hash: before.hash },
-    });
-    for (const { dataDir } of members) {
-      const db = join(dataDir, 'member/snap/db');
-      const status = await runEtcdutl({ version }, 'snapshot', 'status', db, '--write-out=json');
-      expect(JSON.parse(status)).toMatchObject({ revision: before.revision });
-    }
+  // Three members of 3.6 differ from three of 3.7 in nothing that a restore writes.
+  test.for(release === '3.6' ? [1] : [1, 3])(
+    'of a full and its deltas boots with %i members and equals its source',
+    async (count, context) => {
+      if (version === undefined) return context.skip(missingBinary('etcd', release));
+      await using scratch = tempDir();
+      const { store, before } = await recordSource(version, scratch.file(''));
+      const plan = planRestore(await readInventory(store, CLUSTER), { kind: 'latest' });
+      expect(plan.deltas.length).toBeGreaterThan(2);
+      const members = await planMembers(count, scratch.file('restored'));
+      const report = await restore({
+        store,
+        plan,
+        dataDirs: members.map(({ name, dataDir }) => ({ member: name, dataDir })),
+        initialCluster: parseInitialCluster(initialClusterOf(members)),
+        token: TOKEN,
+        hashKv: true,
+      });
+      expect(report).toMatchObject({
+        revision: before.revision,
+        deltas: plan.deltas.length,
+        hashKv: { hash: before.hash },
+      });
+      for (const { dataDir } of members) {
+        const db = join(dataDir, 'member/snap/db');
+        const status = await runEtcdutl({ version }, 'snapshot', 'status', db, '--write-out=json');
+        expect(JSON.parse(status)).toMatchObject({ revision: before.revision });
+      }
 
-    await using etcd = await startEtcd({ version, members, token: TOKEN });
-    for (const endpoint of etcd.endpoints) {
-      const facts = await factsOf(etcd, endpoint);
-      expect(withoutLeases(facts)).toEqual(withoutLeases(before));
-      // A lease that only dead keys named is extra; each that the source had is there, with its TTL and its keys.
-      expect(facts.leases).toEqual(expect.arrayContaining(before.leases));
-    }
-    await useAndRestart(etcd);
-    if (count === 1 && release !== '3.4') await verifyAtStop(version, etcd.dataDir, etcd);
-  });
+      await using etcd = await startEtcd({ version, members, token: TOKEN });
+      for (const endpoint of etcd.endpoints) {
+        const facts = await factsOf(etcd, endpoint);
+        expect(withoutLeases(facts)).toEqual(withoutLeases(before));
+        // A lease that only dead keys named is extra; each that the source had is there, with its TTL and its keys.
+        expect(facts.leases).toEqual(expect.arrayContaining(before.leases));
+      }
+      await useAndRestart(etcd);
+      if (count === 1 && release !== '3.4') await verifyAtStop(version, etcd.dataDir, etcd);
+    },
+  );
 });
 
 test.for([
   { from: '3.4', target: '3.5', boots: '3.5' },
-  { from: '3.4', target: '3.6', boots: '3.6' },
-  { from: '3.5', target: '3.7', boots: '3.7' },
   { from: '3.5', target: '3.6', boots: '3.7' },
   { from: '3.7', target: '3.6', boots: '3.6' },
-  { from: '3.7', target: '3.5', boots: '3.5' },
   { from: '3.6', target: '3.4', boots: '3.4' },
 ] as const)(
   'a snapshot of etcd $from restored for $target boots in $boots',

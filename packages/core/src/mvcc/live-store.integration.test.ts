@@ -9,10 +9,10 @@ import { encodeRevisionKey } from './revision.ts';
 import { rowsAbove } from './rows-above.ts';
 import { digestOfRevision, readStoreInfo } from './store-info.ts';
 import { hardLoad } from './testing/hard-load.ts';
-import { etcdVersions, eventually, LiveStore, missingBinary } from './testing/live-store.ts';
+import { distinctEtcdVersions, eventually, LiveStore, missingBinary } from './testing/live-store.ts';
 import { Randomness } from './testing/randomness.ts';
 
-const versions = etcdVersions({ withBuilt: true });
+const versions = distinctEtcdVersions();
 
 test('an etcd can be found', (context) => {
   if (versions.length === 0) context.skip(missingBinary('etcd'));

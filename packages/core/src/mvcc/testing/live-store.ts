@@ -2,7 +2,7 @@ import { copyFile, open, stat } from 'node:fs/promises';
 import { runEtcdutl, startEtcd, tempDir, type TempDir, type LocalEtcd } from '@etcd-ops/local-servers';
 import type { HashKVResult } from '../hash-kv.ts';
 
-export { etcdVersions, eventually, missingBinary } from '@etcd-ops/local-servers';
+export { distinctEtcdVersions, eventually, missingBinary } from '@etcd-ops/local-servers';
 
 interface Header {
   header: { revision: string };
