@@ -5,11 +5,11 @@ import { checkBoltFile } from '../bolt/check.ts';
 import { hashKV } from '../mvcc/hash-kv.ts';
 import { readStoreInfo } from '../mvcc/store-info.ts';
 import { hardLoad } from '../mvcc/testing/hard-load.ts';
-import { etcdVersions, LiveStore, missingBinary } from '../mvcc/testing/live-store.ts';
+import { distinctEtcdVersions, LiveStore, missingBinary } from '../mvcc/testing/live-store.ts';
 import { Randomness } from '../mvcc/testing/randomness.ts';
 import { compactStore } from './compact-store.ts';
 
-const versions = etcdVersions({ withBuilt: true });
+const versions = distinctEtcdVersions();
 
 test('an etcd can be found', (context) => {
   if (versions.length === 0) context.skip(missingBinary('etcd'));
