@@ -25,7 +25,7 @@ const worlds: readonly World[] = [
     workersMax: '100%',
   },
   { name: 'integration', include: tests('.integration.test.ts'), timeoutMs: 240_000, workersMax: 2 },
-  { name: 'e2e', include: tests('.e2e.test.ts'), timeoutMs: 360_000, workersMax: 1 },
+  { name: 'e2e', include: tests('.e2e.test.ts'), timeoutMs: 360_000, workersMax: 2 },
   { name: 'chaos', include: tests('.chaos.test.ts'), timeoutMs: 240_000, workersMax: 1 },
 ];
 

@@ -43,7 +43,7 @@ export class CredentialFiles {
     } catch (error) {
       if (isEtcdOpsError(error)) throw error;
       throw new EtcdOpsError('STORE_CREDENTIALS', {
-        message: `The credentials of the store cannot be read from ${this.path}${codeOf(error)}`,
+        message: `The credentials of the store cannot be read from ${pathOf(error) ?? this.path}${codeOf(error)}`,
         remedy: 'Name an existing folder or file that this user may read.',
       });
     }
@@ -121,6 +121,11 @@ function parseJson(text: string): CredentialValues {
 
 function notUsable(code: string): Error {
   return Object.assign(new Error(code), { code });
+}
+
+/** The file itself, where the system names it: a folder may hold one that this user may not read. */
+function pathOf(error: unknown): string | undefined {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : undefined;
 }
 
 function codeOf(error: unknown): string {
