@@ -71,7 +71,15 @@ export { streamFacts, type StreamFacts } from './events/stream-facts.ts';
 export { trimEvents } from './events/trim-events.ts';
 
 export { attemptSchema, type Attempt } from './messages/attempt.ts';
-export { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from './messages/cluster-spec.ts';
+export {
+  checkClusterSpec,
+  clusterSpecFields,
+  clusterSpecSchema,
+  type ClusterSpec,
+  type ClusterSpecInput,
+} from './messages/cluster-spec.ts';
+export { type CopyTask } from './messages/copy-task.ts';
+export { type DestinationSpec } from './messages/destination-spec.ts';
 export { deadLetterSchema, type DeadLetter } from './messages/dead-letter.ts';
 export { defragTaskSchema, type DefragTask } from './messages/defrag-task.ts';
 export { deltaTaskSchema, type DeltaTask } from './messages/delta-task.ts';

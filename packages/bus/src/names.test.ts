@@ -18,13 +18,17 @@ test('the names of one cluster', () => {
   expect(names.eventsSubject('etcd.bak')).toBe('etcdops.events.etcd=2Ebak');
   expect(names.positionKey('etcd.bak')).toBe('position.etcd=2Ebak');
   expect(names.lastDoneKey('full', 'a b')).toBe('last.full.a=20b');
+  expect(names.lastDoneKey('copy', 'a b', 'off.site')).toBe('last.copy.a=20b.off=2Esite');
 });
 
-test('one task of a kind waits per cluster, but any number of restores', () => {
+test('one task of a kind waits per cluster, any number of restores, and one copy per destination', () => {
   const task = { id: 'r1', cluster: 'prod', pool: 'any' };
   expect(names.taskSubject({ ...task, kind: 'full' })).toBe('etcdops.task.full.any.prod');
   expect(names.taskSubject({ ...task, kind: 'restore' })).toBe('etcdops.task.restore.any.prod.r1');
   expect(names.attemptKey({ ...task, kind: 'restore' })).toBe('attempt.restore.prod.r1');
+  const copy = { ...task, kind: 'copy', destination: 'off-site' } as const;
+  expect(names.taskSubject(copy)).toBe('etcdops.task.copy.any.prod.off-site');
+  expect(names.attemptKey(copy)).toBe('attempt.copy.prod.off-site');
 });
 
 test('the filters of the work queue never overlap', () => {

@@ -6,7 +6,7 @@ export const TASK_KINDS = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 
 export type TaskKind = (typeof TASK_KINDS)[number];
 
 /** Of these, several may wait for one cluster: their subject ends in the task's id. */
-const KINDS_WITH_ID: readonly TaskKind[] = ['restore', 'verify', 'copy'];
+const KINDS_WITH_ID: readonly TaskKind[] = ['restore', 'verify'];
 
 /** The pool that every worker of a kind serves; other pools are labels of hosts. */
 export const ANY_POOL = 'any';
@@ -43,12 +43,19 @@ export interface TaskAddress {
   kind: TaskKind;
   pool: string;
   cluster: string;
+  /** Of a copy: one may wait for each destination of a cluster. */
+  destination?: string;
 }
 
-/** `etcdops.task.<kind>.<pool>.<cluster>[.<id>]`: the work queue holds one message per subject. */
+/** `etcdops.task.<kind>.<pool>.<cluster>[.<id>|.<destination>]`: the work queue holds one message per subject. */
 export function taskSubject(task: TaskAddress): string {
-  const subject = `etcdops.task.${task.kind}.${clusterToken(task.pool)}.${clusterToken(task.cluster)}`;
-  return KINDS_WITH_ID.includes(task.kind) ? `${subject}.${clusterToken(task.id)}` : subject;
+  return `etcdops.task.${task.kind}.${clusterToken(task.pool)}.${clusterToken(task.cluster)}${laneOf(task)}`;
+}
+
+/** What tells the tasks of one kind and cluster apart that may wait side by side. */
+function laneOf({ kind, id, destination }: Omit<TaskAddress, 'pool' | 'cluster'>): string {
+  if (destination !== undefined) return `.${clusterToken(destination)}`;
+  return KINDS_WITH_ID.includes(kind) ? `.${clusterToken(id)}` : '';
 }
 
 /** The cluster of a subject of the queue, of the history or of the dead letters. */
@@ -105,14 +112,15 @@ export function positionKey(cluster: string): string {
   return `position.${clusterToken(cluster)}`;
 }
 
-export function lastDoneKey(kind: TaskKind, cluster: string): string {
-  return `last.${kind}.${clusterToken(cluster)}`;
+/** Each destination of a cluster has copies, and ticks, of its own. */
+export function lastDoneKey(kind: TaskKind, cluster: string, destination?: string): string {
+  const key = `last.${kind}.${clusterToken(cluster)}`;
+  return destination === undefined ? key : `${key}.${clusterToken(destination)}`;
 }
 
-/** Kinds of which several may wait for one cluster count the attempts of each task. */
+/** Kinds of which several may wait for one cluster count the attempts of each task, or at each destination. */
 export function attemptKey(task: TaskAddress): string {
-  const key = `attempt.${task.kind}.${clusterToken(task.cluster)}`;
-  return KINDS_WITH_ID.includes(task.kind) ? `${key}.${clusterToken(task.id)}` : key;
+  return `attempt.${task.kind}.${clusterToken(task.cluster)}${laneOf(task)}`;
 }
 
 export function jobKey(id: string): string {

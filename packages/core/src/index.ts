@@ -166,6 +166,7 @@ export {
   PARTS_IN_FLIGHT_MAX_DEFAULT,
   resolveStorePaths,
   STORE_PROVIDERS,
+  storePlace,
   storeSpecSchema,
   type OssStoreSpec,
   type RemoteStoreSpec,

@@ -61,3 +61,4 @@ export {
 } from './retry.ts';
 export { etcdOpsVersion } from './version.ts';
 export { createTaskMetrics, createTaskService, type TaskServiceOptions } from './task-service.ts';
+export { joinServices } from './join-services.ts';

@@ -19,7 +19,7 @@ export interface TaskServiceOptions<K extends Task['kind']> extends Omit<
 const RESULTS = ['done', 'unchanged', 'already-done', 'failed', 'dead', 'released'] as const;
 type Result = (typeof RESULTS)[number];
 /** All kinds, since several services of one process share the metrics. */
-const KINDS = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore'] as const;
+const KINDS = ['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'restore', 'copy'] as const;
 const FAILURE_CODES = [...Object.keys(ERROR_CODES), 'INTERNAL'];
 
 /** What every service that works off tasks measures. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import {
+  attemptKey,
+  attempts,
   clusterKey,
   clusterSpecs,
   clusterSpecSchema,
@@ -173,4 +175,87 @@ it('marks, then removes what the spec no longer keeps, tells what it did and why
   const idle = await collect(bus, { dryRun: false, id: 'idle' });
   expect(idle.done.ok).toBe(true);
   expect((await (await bus.jsm()).streams.info(HISTORY_STREAM)).state.messages).toBe(2);
+});
+
+it('copies into each destination by itself and collects there; one that is away holds up no other, and catches up', async ({
+  skip,
+}) => {
+  skip(findBinary('nats-server') === undefined, missingBinary('nats-server'));
+  await using dir = tempDir();
+  await using nats = await startNats();
+  await using bus = await connectBus({ url: nats.url, name: 'test' });
+  await ensureTopology(bus);
+  const first = new LocalStore(dir.file('first'));
+  await fillRepository(first, 'my.prod', 5);
+  const destination = (name: string, maxBackups: number) => ({
+    ...{ name, store: { provider: 'Local' as const, bucket: dir.file(name) } },
+    retention: { maxBackups, graceMs: 0 },
+  });
+  const spec = clusterSpecSchema.parse({
+    ...{
+      version: 1,
+      name: 'my.prod',
+      endpoints: ['127.0.0.1:1'],
+      store: { provider: 'Local', bucket: dir.file('first') },
+    },
+    destinations: [destination('near', 2), destination('far', 4)],
+  });
+  await clusterSpecs(bus).put(clusterKey(spec.name), spec);
+  // A file where a folder should be.
+  writeFileSync(dir.file('far'), '');
+  const options = {
+    bus,
+    logger,
+    metrics: createMetrics('test'),
+    stateDir: dir.file('state'),
+    spoolDir: dir.file('spool'),
+  };
+  await using context = await createServiceContext(options);
+  const stop = new AbortController();
+  const service = createGarbageCollectorService(context);
+  const ended = runServices([service], { logger, signal: stop.signal, drainTimeoutMs: 5_000 });
+  ended.catch(() => undefined);
+  const ask = async (name: string, tick: string) =>
+    await dispatchTask(bus, {
+      ...{ version: 1, id: `copy-${name}-${tick}`, kind: 'copy', cluster: 'my.prod', cause: 'schedule', tick },
+      ...{ destination: name, createdAt: new Date().toISOString() },
+    });
+  const last = async (name: string) => (await lastDone(bus).get(lastDoneKey('copy', 'my.prod', name)))?.value;
+  const revisions = async (name: string): Promise<number[]> =>
+    (await readInventory(new LocalStore(dir.file(name)), 'my.prod')).timelines[0]!.fulls.map(
+      ({ revision }) => revision,
+    );
+
+  const tick = '2026-11-20T06:00:00.000Z';
+  expect(await ask('far', tick)).toBe('accepted');
+  const failing = { kind: 'copy', cluster: 'my.prod', id: '', pool: '', destination: 'far' } as const;
+  await eventually(async () => (await attempts(bus).get(attemptKey(failing)))?.value.failure !== undefined);
+  expect(await ask('near', tick)).toBe('accepted');
+  await eventually(async () => (await last('near'))?.ok === true);
+  expect(await revisions('near')).toEqual([400, 500]);
+  expect(await last('far')).toBeUndefined();
+  expect(await ask('far', '2026-11-20T06:05:00.000Z')).toBe('busy');
+
+  rmSync(dir.file('far'));
+  await eventually(async () => (await last('far'))?.ok === true, { timeoutMs: 60_000 });
+  expect(await revisions('far')).toEqual([200, 300, 400, 500]);
+  // Deltas of zeros are none, and stay behind.
+  expect(await last('far')).toMatchObject({ tick, summary: { destination: 'far', damaged: { count: 4 } } });
+
+  // A tighter retention takes away what is there, and only there.
+  await clusterSpecs(bus).put(clusterKey(spec.name), {
+    ...spec,
+    destinations: [
+      spec.destinations![0]!,
+      { ...spec.destinations![1]!, retention: { ...spec.retention, maxBackups: 1, graceMs: 0 } },
+    ],
+  });
+  await eventually(() => context.clusters.get('my.prod')?.destinations?.[1]?.retention.maxBackups === 1);
+  expect(await ask('far', '2026-11-20T06:10:00.000Z')).toBe('accepted');
+  await eventually(async () => (await last('far'))?.tick === '2026-11-20T06:10:00.000Z');
+  expect(await revisions('far')).toEqual([500]);
+  expect(await revisions('near')).toEqual([400, 500]);
+  expect(await revisions('first')).toHaveLength(5);
+  stop.abort();
+  await ended;
 });

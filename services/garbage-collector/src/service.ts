@@ -1,67 +1,131 @@
-import { EtcdOpsError } from '@etcd-ops/core';
-import { createTaskService, type Metrics, type Service, type ServiceContext } from '@etcd-ops/service-kit';
+import type { ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
+import {
+  createTaskService,
+  joinServices,
+  type Logger,
+  type Metrics,
+  type Service,
+  type ServiceContext,
+} from '@etcd-ops/service-kit';
 import { collectGarbage, type CollectReport } from './collect.ts';
+import { runCopyTask } from './copy-task.ts';
 import { AbandonedSweep } from './sweep-abandoned.ts';
 import { garbageCollectorSettings, type GarbageCollectorSettings } from './settings.ts';
 
 const NAME = 'garbage-collector';
+/** With their pauses a quarter of an hour: a store that is away for a moment is no news. */
+const COPY_ATTEMPTS_MAX = 20;
 const KINDS = ['full', 'delta', 'orphan', 'damaged'] as const;
 /** Why something goes; the codes of the core's decisions that remove. */
 const CAUSES = ['beyond-policy', 'unneeded', 'superseded', 'stranded', 'orphan'] as const;
 const STAGES = ['marked', 'waiting', 'held', 'refused'] as const;
 
-/** The only one that deletes from repositories: what the policy of a cluster no longer keeps. */
+/** The only one that deletes from repositories: what the policy of a cluster, or of one of its destinations, no longer keeps. */
 export function createGarbageCollectorService(
   context: ServiceContext,
   settings: GarbageCollectorSettings = garbageCollectorSettings.parse({}),
 ): Service {
-  const logger = context.logger.child({ service: NAME });
   const metrics = createGcMetrics(context.metrics);
-  const sweep = new AbandonedSweep(logger);
+  // Loops of their own, so that a collection never waits for a copy.
+  return joinServices(NAME, [
+    createCollectLoop(context, settings, metrics),
+    createCopyLoop(context, settings, metrics),
+  ]);
+}
+
+function createCollectLoop(context: ServiceContext, settings: GarbageCollectorSettings, metrics: GcMetrics): Service {
+  const collector = new Collector(context, settings, metrics);
   return createTaskService({
     name: NAME,
     context,
     kind: 'gc',
     concurrencyMax: settings.garbageCollectorConcurrency,
-    async handler(task, { signal }) {
-      const { cluster } = task;
-      const spec = context.clusters.get(cluster);
-      if (spec === undefined) {
-        throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
-      }
-      const store = await context.openStore(spec.store);
-      const report = await collectGarbage({
-        store,
-        spec,
-        orphanGraceMs: settings.garbageCollectorOrphanGraceMs,
-        dryRun: settings.garbageCollectorDryRun,
-        now: () => context.clock.now(),
-        signal,
-        sweep: async () => {
-          const { garbageCollectorOrphanGraceMs: olderThanMs } = settings;
-          return await sweep.run({ store, cluster, olderThanMs, nowMs: context.clock.now(), signal });
-        },
-        onRemoved: ({ kind, code, bytes, keys, reason }) => {
-          const cause = CAUSES.find((known) => known === code) ?? 'unneeded';
-          metrics.removed.add({ cluster, kind, cause });
-          metrics.removedBytes.add({ cluster, kind, cause }, bytes);
-          logger.info({ cluster, kind, keys, reason }, 'Removed by retention');
-        },
-      });
+    async handler({ cluster }, { signal }) {
+      const spec = specOf(context, cluster);
+      const report = await collector.run(spec, await context.openStore(spec.store), signal);
       observe(metrics, cluster, report);
-      const { changed, refused } = report;
-      if (refused.problems.length > 0) {
-        logger.warn(
-          { cluster, ...refused },
-          'The store would not delete what retention removes; it is asked again later',
-        );
-      }
-      if (report.dryRun && report.removed.count + report.marked.count > 0) {
-        logger.info({ cluster, marked: report.marked, removed: report.removed }, 'Would be removed by retention');
-      }
-      return { changed, summary: summaryOf(report) };
+      return { changed: report.changed, summary: summaryOf(report) };
     },
   });
+}
+
+function createCopyLoop(context: ServiceContext, settings: GarbageCollectorSettings, metrics: GcMetrics): Service {
+  const logger = context.logger.child({ service: NAME });
+  const collectors = new Map<string, Collector>();
+  return createTaskService({
+    name: `${NAME}-copy`,
+    context,
+    kind: 'copy',
+    concurrencyMax: settings.copyConcurrencyMax,
+    attemptsMax: COPY_ATTEMPTS_MAX,
+    async handler({ cluster, destination: name }, taskContext) {
+      const spec = specOf(context, cluster);
+      const destination = spec.destinations?.find((one) => one.name === name);
+      // It was taken out of the spec while its task waited.
+      if (destination === undefined) return { changed: false };
+      const [source, target] = [await context.openStore(spec.store), await context.openStore(destination.store)];
+      const collector = collectors.get(name) ?? new Collector(context, settings, metrics);
+      collectors.set(name, collector);
+      const { retention } = destination;
+      const collect = (): Promise<CollectReport> => collector.run({ ...spec, retention }, target, taskContext.signal);
+      const { clock } = context;
+      return await runCopyTask({ spec, destination, source, target, collect, clock, logger, context: taskContext });
+    },
+  });
+}
+
+/** Collects in one store of each cluster, and remembers when it last looked for what dead writers left there. */
+class Collector {
+  readonly #context: ServiceContext;
+  readonly #settings: GarbageCollectorSettings;
+  readonly #metrics: GcMetrics;
+  readonly #logger: Logger;
+  readonly #sweep: AbandonedSweep;
+
+  constructor(context: ServiceContext, settings: GarbageCollectorSettings, metrics: GcMetrics) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#metrics = metrics;
+    this.#logger = context.logger.child({ service: NAME });
+    this.#sweep = new AbandonedSweep(this.#logger);
+  }
+
+  async run(spec: ClusterSpec, store: ObjectStore, signal: AbortSignal): Promise<CollectReport> {
+    const { name: cluster } = spec;
+    const { garbageCollectorOrphanGraceMs: orphanGraceMs, garbageCollectorDryRun: dryRun } = this.#settings;
+    const now = (): number => this.#context.clock.now();
+    const at = { cluster, store: store.description };
+    const report = await collectGarbage({
+      ...{ store, spec, orphanGraceMs, dryRun, now, signal },
+      sweep: async () => await this.#sweep.run({ store, cluster, olderThanMs: orphanGraceMs, nowMs: now(), signal }),
+      onRemoved: ({ kind, code, bytes, keys, reason }) => {
+        const cause = CAUSES.find((known) => known === code) ?? 'unneeded';
+        this.#metrics.removed.add({ cluster, kind, cause });
+        this.#metrics.removedBytes.add({ cluster, kind, cause }, bytes);
+        this.#logger.info({ ...at, kind, keys, reason }, 'Removed by retention');
+      },
+    });
+    const { refused, marked, removed } = report;
+    if (refused.problems.length > 0) {
+      this.#logger.warn(
+        { ...at, ...refused },
+        'The store would not delete what retention removes; it is asked again later',
+      );
+    }
+    if (report.dryRun && removed.count + marked.count > 0) {
+      this.#logger.info({ ...at, marked, removed }, 'Would be removed by retention');
+    }
+    return report;
+  }
+}
+
+function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
+  const spec = clusters.get(cluster);
+  if (spec === undefined) {
+    throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
+  }
+  return spec;
 }
 
 /** Which things stay is for a preview, not for each line of the history. */

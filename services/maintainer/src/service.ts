@@ -1,6 +1,12 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
-import { createTaskService, type Metrics, type Service, type ServiceContext } from '@etcd-ops/service-kit';
+import {
+  createTaskService,
+  joinServices,
+  type Metrics,
+  type Service,
+  type ServiceContext,
+} from '@etcd-ops/service-kit';
 import { defragCluster, type DefragReport } from './defrag.ts';
 import { createWitnessMetrics, runWitnessTask } from './witness-task.ts';
 import { maintainerSettings, type MaintainerSettings } from './settings.ts';
@@ -15,19 +21,7 @@ export function createMaintainerService(
   context: ServiceContext,
   settings: MaintainerSettings = maintainerSettings.parse({}),
 ): Service {
-  const loops = [createDefragLoop(context, settings), createWitnessLoop(context, settings)];
-  return {
-    name: NAME,
-    run: async (signal) => await runTogether(loops, signal),
-    health() {
-      const healths = loops.map((loop) => loop.health());
-      return {
-        live: healths.every(({ live }) => live),
-        ready: healths.every(({ ready }) => ready),
-        detail: loops.map(({ name }, index) => `${name}: ${healths[index]!.detail}`).join('; '),
-      };
-    },
-  };
+  return joinServices(NAME, [createDefragLoop(context, settings), createWitnessLoop(context, settings)]);
 }
 
 function createWitnessLoop(context: ServiceContext, settings: MaintainerSettings): Service {
@@ -91,23 +85,6 @@ function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
     throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster ${cluster} is not under care` });
   }
   return spec;
-}
-
-/** Runs loops until all have ended; one that fails ends the others. */
-async function runTogether(loops: readonly Service[], stop: AbortSignal): Promise<void> {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([stop, failed.signal]);
-  const results = await Promise.allSettled(
-    loops.map(async (loop) => {
-      try {
-        await loop.run(signal);
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    }),
-  );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 /** The instruments of defragmentation. */

@@ -18,7 +18,8 @@ import {
   type StatusAnswer,
   type TaskKind,
 } from '@etcd-ops/bus';
-import { isEtcdOpsError } from '@etcd-ops/core';
+import { readDestinations } from './read-destinations.ts';
+import { readable } from './readable.ts';
 
 type ClusterStatus = StatusAnswer['clusters'][number];
 type Done = readonly (readonly [TaskKind, LastDone | undefined])[];
@@ -56,6 +57,8 @@ async function readOne({ bus, ops }: Buses, spec: ClusterSpec): Promise<ClusterS
     ),
     readAttempts(bus, cluster),
   ]);
+  const byKind = new Map(last);
+  const copies = await readDestinations(bus, spec, [byKind.get('full'), byKind.get('delta')]);
   return {
     cluster,
     ...(owner === undefined ? {} : { owner: owner.value }),
@@ -64,8 +67,9 @@ async function readOne({ bus, ops }: Buses, spec: ClusterSpec): Promise<ClusterS
       ? {}
       : { events: { messages: events.messages, bytes: events.bytes, lastSequence: events.lastSequence } }),
     last: Object.fromEntries(last.flatMap(([kind, done]) => (done === undefined ? [] : [[kind, done]]))),
+    ...(copies.destinations.length === 0 ? {} : { destinations: copies.destinations }),
     schedules: schedulesOf(spec),
-    failures: [...captureFailure(owner?.value), ...attempted, ...ended(last)].toSorted(
+    failures: [...captureFailure(owner?.value), ...attempted, ...copies.failures, ...ended(last)].toSorted(
       (left, right) => Date.parse(right.at) - Date.parse(left.at),
     ),
   };
@@ -107,14 +111,4 @@ function ended(last: Done): StandingFailure[] {
     const failure = failureSchema.safeParse(done.summary['failure']);
     return failure.success ? [{ of: kind, ...failure.data, at: done.finishedAt }] : [];
   });
-}
-
-/** No stream yet, or a document of another version: nothing that a status should fail for. */
-async function readable<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (isEtcdOpsError(error, 'BUS_FAILED') || isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) return undefined;
-    throw error;
-  }
 }

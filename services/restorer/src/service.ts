@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, Identities, makeScratch, readRecipients } from '@etcd-ops/core';
-import { createTaskService, etcdOpsVersion, type Service, type ServiceContext } from '@etcd-ops/service-kit';
+import {
+  createTaskService,
+  etcdOpsVersion,
+  joinServices,
+  type Service,
+  type ServiceContext,
+} from '@etcd-ops/service-kit';
 import { createApi } from './api.ts';
 import { FailedMerges } from './failed-merges.ts';
 import { runMergeTask } from './merge-task.ts';
@@ -15,11 +21,11 @@ import { runVerifyTask } from './verify-task.ts';
 export function createRestorerService(context: ServiceContext, settings: RestorerSettings): Service {
   const metrics = createProofMetrics(context.metrics);
   // Loops of their own, so that a restore never waits for a proof.
-  const loops = [
+  const loops = joinServices('restorer', [
     createRestoreLoop(context, settings),
     createVerifyLoop(context, settings, metrics),
     createMergeLoop(context, settings, metrics),
-  ];
+  ]);
   return {
     name: 'restorer',
     async run(signal) {
@@ -30,16 +36,9 @@ export function createRestorerService(context: ServiceContext, settings: Restore
         endpoints: createApi(context, settings.restoreRoots, memory, () => identitiesOf(settings)),
         onError: (endpoint, error) => context.logger.warn({ endpoint, error }, 'A request failed'),
       });
-      await runTogether(loops, signal);
+      await loops.run(signal);
     },
-    health() {
-      const healths = loops.map((loop) => loop.health());
-      return {
-        live: healths.every(({ live }) => live),
-        ready: healths.every(({ ready }) => ready),
-        detail: loops.map(({ name }, index) => `${name}: ${healths[index]!.detail}`).join('; '),
-      };
-    },
+    health: () => loops.health(),
   };
 }
 
@@ -118,21 +117,4 @@ function specOf({ clusters }: ServiceContext, cluster: string): ClusterSpec {
   const spec = clusters.get(cluster);
   if (spec === undefined) throw new EtcdOpsError('USAGE', { message: `The cluster ${cluster} is not under care` });
   return spec;
-}
-
-/** Runs loops until all have ended; one that fails ends the others. */
-async function runTogether(loops: readonly Service[], stop: AbortSignal): Promise<void> {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([stop, failed.signal]);
-  const results = await Promise.allSettled(
-    loops.map(async (loop) => {
-      try {
-        await loop.run(signal);
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    }),
-  );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

@@ -21,7 +21,7 @@ const START = Date.parse('2026-11-20T09:03:00Z');
 type Section = 'snapshots' | 'retention' | 'defrag' | 'proof' | 'merging';
 
 /** Without what each test would have to heed: proofs and merges have tests of their own. */
-function makeSpec(changes: Partial<Record<Section, object>> = {}): ClusterSpec {
+function makeSpec(changes: Partial<Record<Section, object>> & { destinations?: object[] } = {}): ClusterSpec {
   return clusterSpecSchema.parse({
     version: 1,
     name: 'prod',
@@ -45,19 +45,21 @@ class FakePort implements SchedulerPort {
 
   dispatch(task: TaskInput, messageId: string): Promise<DispatchOutcome> {
     if (this.broken) return Promise.reject(new EtcdOpsError('BUS_UNREACHABLE', { message: 'away' }));
-    if (this.busy.has(task.kind)) return Promise.resolve('busy');
+    const lane = task.kind === 'copy' ? `${task.kind} ${task.destination}` : task.kind;
+    if (this.busy.has(lane)) return Promise.resolve('busy');
     if (this.#ids.has(messageId)) return Promise.resolve('duplicate');
     this.#ids.add(messageId);
     const at = task.tick === undefined ? '' : ` ${task.tick.slice(11, 19)}`;
     const cut = task.kind === 'delta' ? ` to ${task.cutSequence}` : '';
-    this.accepted.push(`${task.kind} ${'cause' in task ? task.cause : ''}${at}${cut}`);
+    this.accepted.push(`${lane} ${'cause' in task ? task.cause : ''}${at}${cut}`);
     return Promise.resolve('accepted');
   }
 
-  lastDone(kind: string): Promise<LastDone | undefined> {
+  lastDone(kind: string, _cluster: string, destination?: string): Promise<LastDone | undefined> {
+    const lane = destination === undefined ? kind : `${kind} ${destination}`;
     return this.broken
       ? Promise.reject(new EtcdOpsError('BUS_UNREACHABLE', { message: 'away' }))
-      : Promise.resolve(this.done.get(kind));
+      : Promise.resolve(this.done.get(lane));
   }
 
   streamState(): Promise<StreamState> {
@@ -344,5 +346,37 @@ describe('proofs, merges and witnesses', () => {
     await first.clock.advance(60_000);
     expect(first.port.accepted).toEqual([]);
     await first.end();
+  });
+});
+
+describe('copies', () => {
+  const destinations = [
+    { name: 'near', store: { provider: 'Local', bucket: '/near' }, periodMs: 600_000 },
+    { name: 'far', store: { provider: 'S3', bucket: 'far' }, periodMs: 600_000 },
+  ];
+
+  it('go into each destination by itself, when something is new: one that waits or failed holds up no other', async () => {
+    const port = new FakePort();
+    const { clock, end } = start({ port, spec: makeSpec({ destinations, snapshots: { schedule: '0 0 1 1 *' } }) });
+    const copies = (): string[] => port.accepted.splice(0).filter((said) => said.startsWith('copy'));
+    await clock.advance(8 * 60_000);
+    expect(copies()).toEqual([]);
+
+    port.finish('full', '2026-11-20T09:12:00.000Z');
+    port.busy.add('copy far');
+    await clock.advance(10 * 60_000);
+    expect(copies()).toEqual(['copy near schedule 09:20:00']);
+
+    port.finish('copy near', '2026-11-20T09:20:10.000Z', { tick: '2026-11-20T09:20:00.000Z' });
+    port.finish('copy far', '2026-11-20T09:29:00.000Z', { ok: false });
+    port.busy.clear();
+    await clock.advance(10 * 60_000);
+    expect(copies()).toEqual(['copy far schedule 09:30:00']);
+
+    port.finish('copy far', '2026-11-20T09:31:00.000Z', { tick: '2026-11-20T09:30:00.000Z' });
+    port.finish('delta', '2026-11-20T09:35:00.000Z');
+    await clock.advance(10 * 60_000);
+    expect(copies().toSorted()).toEqual(['copy far schedule 09:40:00', 'copy near schedule 09:40:00']);
+    await end();
   });
 });

@@ -1,8 +1,8 @@
-import type { ClusterSpec, LastDone } from '@etcd-ops/bus';
+import type { ClusterSpec, DestinationSpec, LastDone } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
 import { DISPATCHED_KINDS, type DispatchedKind } from './dispatched-kinds.ts';
-import { decideAtStart, decideDelta, gcIsDue, leavesWork } from './decisions.ts';
+import { copyIsDue, decideAtStart, decideDelta, gcIsDue, leavesWork } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 import { parseSchedule } from './parse-schedule.ts';
 import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
@@ -43,19 +43,21 @@ export async function runClusterSchedule(options: ClusterScheduleOptions): Promi
   if (options.signal.aborted) onAbort();
   // What an earlier spec had scheduled may not be any more.
   for (const kind of DISPATCHED_KINDS) options.gauges.nextTick.set({ cluster: options.spec.name, kind }, 0);
-  const loops = [fulls, deltas, garbageCollections, defragmentations, proofs, merges, witnesses].map(async (loop) => {
-    try {
-      await loop({ ...options, signal: stop.signal });
-    } catch (error) {
-      if (stop.signal.aborted && isEtcdOpsError(error, 'CANCELLED')) return;
-      // One wrong schedule must not stop the others; it is right again with the next spec.
-      if (isEtcdOpsError(error, 'CONFIG_INVALID')) {
-        return options.logger.error({ error }, 'A schedule cannot be followed');
+  const loops = [fulls, deltas, garbageCollections, defragmentations, proofs, merges, witnesses, copies].map(
+    async (loop) => {
+      try {
+        await loop({ ...options, signal: stop.signal });
+      } catch (error) {
+        if (stop.signal.aborted && isEtcdOpsError(error, 'CANCELLED')) return;
+        // One wrong schedule must not stop the others; it is right again with the next spec.
+        if (isEtcdOpsError(error, 'CONFIG_INVALID')) {
+          return options.logger.error({ error }, 'A schedule cannot be followed');
+        }
+        stop.abort(error);
+        throw error;
       }
-      stop.abort(error);
-      throw error;
-    }
-  });
+    },
+  );
   try {
     await Promise.all(loops);
     // Without any schedule there is still a spec to hold.
@@ -224,6 +226,38 @@ async function witnesses(options: ClusterScheduleOptions): Promise<void> {
   }
 }
 
+/** Each destination by itself: one that is away holds up no other. */
+async function copies(options: ClusterScheduleOptions): Promise<void> {
+  const { destinations = [] } = options.spec;
+  await Promise.all(destinations.map(async (destination) => await copiesInto(destination, options)));
+}
+
+async function copiesInto(destination: DestinationSpec, options: ClusterScheduleOptions): Promise<void> {
+  const { spec, settings, port, clock, logger } = options;
+  const schedule = periodSchedule(destination.periodMs);
+  for await (const tickMs of kindTicks('copy', schedule, clock.now(), options)) {
+    try {
+      const [full, delta, merge, lastCopy] = await Promise.all([
+        ...(['full', 'delta', 'merge'] as const).map((kind) => port.lastDone(kind, spec.name)),
+        port.lastDone('copy', spec.name, destination.name),
+      ]);
+      const state = { lastFullMs: settledMs(full), lastDeltaMs: endOf(delta), lastMergeMs: endOf(merge), lastCopy };
+      const leftAgainMs = Math.max(GC_AGAIN_MS_MIN, destination.retention.graceMs);
+      const periods = { restsEveryMs: settings.schedulerGcRestsEveryMs, leftAgainMs };
+      if (!copyIsDue(state, { nowMs: clock.now(), ...periods })) continue;
+    } catch (error) {
+      logger.warn({ error, destination: destination.name }, 'Cannot learn whether a copy is due');
+      continue;
+    }
+    await dispatchTick('copy', 'schedule', tickMs, schedule, options, destination.name);
+  }
+}
+
+/** When a task last ended well and had something to do. */
+function endOf(done: LastDone | undefined): number | undefined {
+  return done?.ok === true && done.summary['merged'] !== 0 ? Date.parse(done.finishedAt) : undefined;
+}
+
 /** The ticks of one kind; the one that comes next is shown. */
 async function* kindTicks(
   kind: DispatchedKind,
@@ -241,15 +275,16 @@ async function* kindTicks(
 }
 
 async function dispatchTick(
-  kind: 'full' | 'gc' | 'defrag' | 'verify' | 'merge' | 'witness',
+  kind: 'full' | 'gc' | 'defrag' | 'verify' | 'merge' | 'witness' | 'copy',
   cause: 'schedule',
   tickMs: number,
   schedule: Schedule,
   { spec, dispatcher, clock, signal }: ClusterScheduleOptions,
+  destination?: string,
 ): Promise<void> {
   const untilNextMs = (schedule.next(tickMs) ?? Infinity) - clock.now();
   const deadlineMs = Math.max(0, Math.min(untilNextMs, DISPATCH_DEADLINE_MS_MAX));
-  await dispatcher.dispatch({ kind, cluster: spec.name, cause, tickMs, deadlineMs }, signal);
+  await dispatcher.dispatch({ kind, cluster: spec.name, cause, tickMs, deadlineMs, destination }, signal);
 }
 
 function jitterOf(schedule: Schedule, { spec, settings, clock, fleetSize }: ClusterScheduleOptions): () => number {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chainIsTooLong, decideAtStart, decideDelta, gcIsDue, leavesWork, wantsThirdWitness } from './decisions.ts';
+import {
+  chainIsTooLong,
+  copyIsDue,
+  decideAtStart,
+  decideDelta,
+  gcIsDue,
+  leavesWork,
+  wantsThirdWitness,
+} from './decisions.ts';
 import { jitterMs } from './jitter.ts';
 
 const sequence = fc.integer({ min: 0, max: 1_000 });
@@ -127,5 +135,45 @@ describe('wantsThirdWitness', () => {
     expect(wantsThirdWitness(full('failed', { cause: 'proof' }))).toBe(false);
     expect(wantsThirdWitness(full('failed', { kind: 'delta' }))).toBe(false);
     for (const verdict of ['ok', 'open', undefined]) expect(wantsThirdWitness(full(verdict))).toBe(false);
+  });
+});
+
+describe('copyIsDue', () => {
+  const MINUTE = 60_000;
+  const at = (minute: number): string => new Date(minute * MINUTE).toISOString();
+  const copy = (minute: number, changes: object = {}) => ({
+    ...{ version: 1 as const, taskId: 'x', tick: at(minute), finishedAt: at(minute), ok: true, summary: {} },
+    ...changes,
+  });
+  const none = { lastFullMs: undefined, lastDeltaMs: undefined, lastMergeMs: undefined, lastCopy: undefined };
+  const due = (state: object, nowMinute: number): boolean =>
+    copyIsDue(
+      { ...none, ...state },
+      { nowMs: nowMinute * MINUTE, restsEveryMs: 360 * MINUTE, leftAgainMs: 15 * MINUTE },
+    );
+
+  it('waits for a first full, and then copies at once', () => {
+    expect(due({}, 100)).toBe(false);
+    expect(due({ lastFullMs: MINUTE }, 100)).toBe(true);
+  });
+
+  it('asks when anything came since the last good copy was scheduled, allowing for clocks that are apart', () => {
+    const lastFullMs = 10 * MINUTE;
+    expect(due({ lastFullMs, lastCopy: copy(11) }, 12)).toBe(false);
+    expect(due({ lastFullMs, lastDeltaMs: 12 * MINUTE, lastCopy: copy(11) }, 13)).toBe(true);
+    expect(due({ lastFullMs, lastMergeMs: 12 * MINUTE, lastCopy: copy(11) }, 13)).toBe(true);
+    expect(due({ lastFullMs, lastDeltaMs: 11 * MINUTE - 10_000, lastCopy: copy(11) }, 13)).toBe(true);
+  });
+
+  it('asks again after a failure, however old what it lacks is', () => {
+    expect(due({ lastFullMs: MINUTE, lastCopy: copy(50, { ok: false }) }, 51)).toBe(true);
+  });
+
+  it('comes back for what its retention had to leave, and now and then for nothing', () => {
+    const marked = copy(11, { summary: { retention: { marked: { count: 2 }, waiting: 0, held: 0 } } });
+    expect(due({ lastFullMs: MINUTE, lastCopy: marked }, 20)).toBe(false);
+    expect(due({ lastFullMs: MINUTE, lastCopy: marked }, 26)).toBe(true);
+    expect(due({ lastFullMs: MINUTE, lastCopy: copy(11) }, 26)).toBe(false);
+    expect(due({ lastFullMs: MINUTE, lastCopy: copy(11) }, 371)).toBe(true);
   });
 });

@@ -92,6 +92,35 @@ export function gcIsDue(
   return options.nowMs - state.lastGcMs >= againMs;
 }
 
+export interface CopyState {
+  lastFullMs: number | undefined;
+  lastDeltaMs: number | undefined;
+  lastMergeMs: number | undefined;
+  /** Of this destination. */
+  lastCopy: LastDone | undefined;
+}
+
+/** How far the clocks of hosts may be apart: what came so shortly before a copy may have come behind its listing. */
+const CLOCKS_APART_MS = 30_000;
+
+/**
+ * A destination is copied into when the cluster's store has become newer than what the last good copy saw, and again after a failure,
+ * however long that lasts: this is how one that was away catches up. What its retention had to leave is taken up again as in `gcIsDue`.
+ */
+export function copyIsDue(
+  { lastFullMs, lastDeltaMs = 0, lastMergeMs = 0, lastCopy }: CopyState,
+  options: { nowMs: number; restsEveryMs: number; leftAgainMs: number },
+): boolean {
+  if (lastFullMs === undefined) return false;
+  if (lastCopy?.tick === undefined || !lastCopy.ok) return true;
+  const seenMs = Date.parse(lastCopy.tick) - CLOCKS_APART_MS;
+  if (Math.max(lastFullMs, lastDeltaMs, lastMergeMs) > seenMs) return true;
+  const { retention } = lastCopy.summary;
+  const leftWork = typeof retention === 'object' && leavesWork({ summary: { ...retention } });
+  const againMs = leftWork ? Math.min(options.leftAgainMs, options.restsEveryMs) : options.restsEveryMs;
+  return options.nowMs - Date.parse(lastCopy.finishedAt) >= againMs;
+}
+
 /** Whether a collection found what is to go and could not take it yet: it was marked only now, is in its grace, or is being read. */
 export function leavesWork({ summary }: Pick<LastDone, 'summary'>): boolean {
   const { dryRun, marked, waiting, held } = summary;

@@ -31,6 +31,11 @@ export function createSchedulerMetrics(metrics: Metrics) {
       help: 'Tasks in the queue, waiting or being worked on.',
       labels: { kind: TASK_KINDS },
     }),
+    destinationLag: metrics.gauge({
+      name: 'destination_lag_seconds',
+      help: 'From what the destination furthest behind has been brought to the newest object in the store of the cluster; 0 when every destination has all.',
+      labels,
+    }),
     ...historyMetrics(metrics),
     ...chainMetrics(metrics),
     notifications: metrics.counter({

@@ -18,7 +18,7 @@ import type { SchedulerMetrics } from './metrics.ts';
 export interface SchedulerPort {
   /** @throws EtcdOpsError of the bus. */
   dispatch(task: TaskInput, messageId: string): Promise<DispatchOutcome>;
-  lastDone(kind: TaskKind, cluster: string): Promise<LastDone | undefined>;
+  lastDone(kind: TaskKind, cluster: string, destination?: string): Promise<LastDone | undefined>;
   streamState(cluster: string): Promise<StreamState>;
 }
 
@@ -29,7 +29,7 @@ export function busPort(bus: Bus): SchedulerPort {
   const calmAt = new Map<string, { sequence: number; storedAt: string; revision: number }>();
   return {
     dispatch: (task, messageId) => dispatchTask(bus, task, { messageId }),
-    lastDone: async (kind, cluster) => (await done.get(lastDoneKey(kind, cluster)))?.value,
+    lastDone: async (kind, cluster, destination) => (await done.get(lastDoneKey(kind, cluster, destination)))?.value,
     async streamState(cluster) {
       const facts = await streamFacts(bus, cluster);
       const headSequence = facts.messages === 0 ? 0 : facts.lastSequence;

@@ -3,6 +3,7 @@ import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { ChainGrowths } from './chain-growth.ts';
 import { runClusterSchedule } from './cluster-schedule.ts';
+import { DestinationLags } from './destination-lags.ts';
 import { chainIsTooLong, wantsThirdWitness } from './decisions.ts';
 import { followHistory } from './history-follower.ts';
 import { noteResult } from './history-metrics.ts';
@@ -125,6 +126,7 @@ class SchedulerService implements Service {
     const { bus, clock, clusters, metrics } = this.#context;
     const logger = this.#context.logger.child({ service: NAME });
     const growths = new ChainGrowths();
+    const lags = new DestinationLags();
     const gauges = createSchedulerMetrics(metrics);
     const limits = {
       deltaBytesMin: this.#settings.schedulerChainBytesMin,
@@ -149,14 +151,22 @@ class SchedulerService implements Service {
         if (!isEtcdOpsError(error, 'CANCELLED')) logger.error({ error, cluster }, 'Could not ask for a full');
       });
     };
+    const stopShowing = metrics.onScrape(() => {
+      for (const { name: cluster, destinations = [] } of clusters.all()) {
+        const names = destinations.map(({ name }) => name);
+        gauges.destinationLag.set({ cluster }, lags.seconds(cluster, names));
+      }
+    });
     let isCaughtUp = false;
     const onRestart = (): void => {
       growths.clear();
+      lags.clear();
       isCaughtUp = false;
     };
     // What is only read again is not judged line by line: an old chain that was too long has had its full.
     const onResult = (result: TaskResult, isNewest: boolean): void => {
       growths.note(result);
+      lags.note(result);
       if (clusters.get(result.cluster) !== undefined) noteResult(gauges, result);
       if (isCaughtUp || isNewest) this.#judgeEdge(result, dispatcher, signal);
       if (isCaughtUp) judge(result.cluster);
@@ -172,8 +182,10 @@ class SchedulerService implements Service {
       clock,
       shouldRetry: () => true,
       onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The history is followed anew'),
-    }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
+    })
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      })
+      .finally(stopShowing);
   }
 }

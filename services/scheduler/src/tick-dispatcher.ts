@@ -16,6 +16,8 @@ export interface TaskWish<K extends DispatchedKind> {
   tickMs?: number | undefined;
   /** Together with kind and cluster it makes the message id: the same occasion seen by two schedulers is one task. */
   occasion?: string;
+  /** Of a copy. */
+  destination?: string | undefined;
   /** Of a delta. */
   cutSequence?: number;
   /** A bus that fails is asked again for so long; a later tick makes this one superfluous. */
@@ -44,24 +46,33 @@ export class TickDispatcher {
     wish: TaskWish<K>,
     signal: AbortSignal,
   ): Promise<DispatchOutcome | 'failed'> {
-    const { kind, cluster, cause } = wish;
+    const { kind, cluster, cause, destination } = wish;
+    const what = destination === undefined ? kind : `${kind}-${destination}`;
     const tick = wish.tickMs === undefined ? undefined : new Date(wish.tickMs).toISOString();
     const occasion = tick ?? wish.occasion ?? randomUUID();
     const task = {
       version: 1,
-      id: tick === undefined ? `${kind}-${randomUUID()}` : `${kind}-${tick}`,
+      id: tick === undefined ? `${what}-${randomUUID()}` : `${what}-${tick}`,
       kind,
       cluster,
       cause,
       createdAt: new Date(this.#clock.now()).toISOString(),
       ...(tick === undefined ? {} : { tick }),
+      ...(destination === undefined ? {} : { destination }),
       ...(wish.cutSequence === undefined ? {} : { cutSequence: wish.cutSequence }),
       ...(kind === 'verify' ? SCHEDULED_PROOF : {}),
       // The shape follows from `kind`, which the compiler cannot see through the parameter; the bus checks it.
     } as TaskInput;
-    const facts = { cluster, kind, cause, ...(tick === undefined ? {} : { tick }) };
+    const place = destination === undefined ? cluster : `${cluster}/${destination}`;
+    const facts = {
+      cluster,
+      kind,
+      cause,
+      ...(destination === undefined ? {} : { destination }),
+      ...(tick === undefined ? {} : { tick }),
+    };
     try {
-      const outcome = await retry(() => this.#port.dispatch(task, `${kind}/${cluster}/${occasion}`), {
+      const outcome = await retry(() => this.#port.dispatch(task, `${kind}/${place}/${occasion}`), {
         signal,
         clock: this.#clock,
         deadlineMs: wish.deadlineMs,

@@ -74,7 +74,10 @@ test.for([
   const bucket = scratch.file('backups');
   const root = scratch.file('restored');
   mkdirSync(root);
-  const spec = { name: 'prod', endpoints: [etcd.endpoint], snapshots: { deltaPeriodMs: 500, schedule: '* * * * *' } };
+  const spec = {
+    ...{ name: 'prod', endpoints: [etcd.endpoint], snapshots: { deltaPeriodMs: 500, schedule: '* * * * *' } },
+    destinations: [{ name: 'far', store: { provider: 'Local', bucket: scratch.file('far') }, periodMs: 500 }],
+  };
   const file = scratch.file('clusters.yaml');
   writeFileSync(file, JSON.stringify({ defaults: { store: { provider: 'Local', bucket } }, clusters: [spec] }));
   const flags = (prefix: string, role: string): string[] =>
@@ -112,6 +115,11 @@ test.for([
   });
   await etcd.etcdctl('put', 'key', 'second');
   await eventually(async () => (await stored())?.deltas.at(-1)?.last === 3, WAIT);
+  const far = new LocalStore(scratch.file('far'));
+  await eventually(
+    async () => (await readInventory(far, 'prod')).timelines[0]?.deltas.some(({ last }) => last === 3),
+    WAIT,
+  );
 
   await using operator = await connectBus({
     url: nats.url,

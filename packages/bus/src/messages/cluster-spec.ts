@@ -1,7 +1,9 @@
-import { DELTA_RETENTIONS, keepRulesOf, LEVEL_MAX, POLICY_NAMES, storeSpecSchema } from '@etcd-ops/core';
+import { LEVEL_MAX, storePlace, storeSpecSchema } from '@etcd-ops/core';
 import { z } from 'zod';
+import { destinationsSchema } from './destination-spec.ts';
 import { encryptionSpecSchema } from './encryption-spec.ts';
-import { nameSchema } from './task-base.ts';
+import { retentionSchema } from './retention-spec.ts';
+import { nameSchema, periodMsSchema } from './task-base.ts';
 
 const pathSchema = z.string().min(1).max(4096);
 /** Its shape; the scheduler decides about the rest, see its `parseSchedule`. */
@@ -12,11 +14,6 @@ const cronSchema = z
     /^\s*((CRON_)?TZ=\S+\s+)?(@\w+(\s+\w+)?|[^@\s]\S*(\s+\S+){4,5})\s*$/,
     'five or six cron fields, @hourly, @daily, ... or @every 20m',
   );
-const periodMsSchema = z
-  .number()
-  .int()
-  .min(100)
-  .max(31 * 86_400_000);
 const bytesSchema = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 const endpointSchema = z
@@ -44,47 +41,6 @@ const snapshotsSchema = snapshotsFields.refine(
   ({ codec, compressionLevel = 1 }) => compressionLevel <= LEVEL_MAX[codec],
   { path: ['compressionLevel'], message: 'gzip and zlib have levels 1 to 9, zstd 1 to 19, none has no level but 1' },
 );
-
-const keepCountSchema = z.number().int().min(0).max(1_000_000).exactOptional();
-const keepDurationMsSchema = z
-  .number()
-  .int()
-  .min(0)
-  .max(100 * 366 * 86_400_000)
-  .exactOptional();
-
-/** What is kept, as `retentionPolicyOf` of the core reads it. Hours to years are counted in the spec's `timezone`. */
-const retentionSchema = z
-  .strictObject({
-    /** Absent: KeepRules when a `keep...` is given, else LimitBased. */
-    policy: z.enum(POLICY_NAMES).exactOptional(),
-    /** Fulls that LimitBased keeps. */
-    maxBackups: z.number().int().min(1).max(1_000_000).default(240),
-    keepLast: keepCountSchema,
-    keepHourly: keepCountSchema,
-    keepDaily: keepCountSchema,
-    keepWeekly: keepCountSchema,
-    keepMonthly: keepCountSchema,
-    keepYearly: keepCountSchema,
-    keepWithinMs: keepDurationMsSchema,
-    /** Every revision younger than this stays restorable. */
-    pointInTimeWindowMs: keepDurationMsSchema,
-    /** Absent: newest-chain when there is a window, else with-base. */
-    deltaRetention: z.enum(DELTA_RETENTIONS).exactOptional(),
-    gcPeriodMs: periodMsSchema.default(60_000),
-    /** From marking an object for removal to removing it: readers that cannot write a hold have so long. */
-    graceMs: z
-      .number()
-      .int()
-      .min(0)
-      .max(31 * 86_400_000)
-      .default(900_000),
-  })
-  .refine((retention) => retention.policy !== 'KeepRules' || keepRulesOf(retention).length > 0, {
-    path: ['policy'],
-    message:
-      'KeepRules needs a rule: keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly or keepWithinMs',
-  });
 
 const defragSchema = z.strictObject({
   schedule: cronSchema.default('0 0 */3 * *'),
@@ -146,11 +102,8 @@ const labelKeySchema = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, 'letters, digits, dots, dashes, underscores and slashes');
 
-/**
- * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
- * Credentials are only referred to: a password is a file on the hosts that need it.
- */
-export const clusterSpecSchema = z.strictObject({
+/** The fields of a cluster's spec, for who takes some of them away; what joins them is checked by `checkClusterSpec`. */
+export const clusterSpecFields = z.strictObject({
   version: z.literal(1),
   name: nameSchema,
   endpoints: z.array(endpointSchema).min(1).max(128),
@@ -171,6 +124,8 @@ export const clusterSpecSchema = z.strictObject({
   /** Absent: backups are stored in clear. */
   encryption: encryptionSpecSchema.exactOptional(),
   retention: retentionSchema.prefault({}),
+  /** Further stores, each with its own retention. */
+  destinations: destinationsSchema.exactOptional(),
   defrag: defragSchema.prefault({}),
   proof: proofSchema.prefault({}),
   merging: mergingSchema.prefault({}),
@@ -184,5 +139,28 @@ export const clusterSpecSchema = z.strictObject({
   /** Registered one at a time: a file that is applied and does not name it leaves it alone. Absent: by a file. */
   managedBy: z.literal('operator').exactOptional(),
 });
+
+/** A destination in the cluster's own store would be collected by two policies. */
+export function checkClusterSpec(context: {
+  value: Pick<z.infer<typeof clusterSpecFields>, 'store' | 'destinations'>;
+  issues: z.core.$ZodRawIssue[];
+}): void {
+  const { store, destinations = [] } = context.value;
+  for (const [index, destination] of destinations.entries()) {
+    if (storePlace(destination.store) !== storePlace(store)) continue;
+    context.issues.push({
+      code: 'custom',
+      path: ['destinations', index, 'store'],
+      message: "the same place as the cluster's own store",
+      input: destination.store,
+    });
+  }
+}
+
+/**
+ * What etcd-ops knows of a cluster under care. Configuration: an unknown field is an error, never ignored.
+ * Credentials are only referred to: a password is a file on the hosts that need it.
+ */
+export const clusterSpecSchema = clusterSpecFields.check(checkClusterSpec);
 export type ClusterSpec = z.infer<typeof clusterSpecSchema>;
 export type ClusterSpecInput = z.input<typeof clusterSpecSchema>;

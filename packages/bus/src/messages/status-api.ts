@@ -41,6 +41,19 @@ export const statusAnswerSchema = z.object({
         .exactOptional(),
       /** By kind of task. */
       last: z.record(z.string(), lastDoneSchema),
+      /** Further stores, as the spec has them. */
+      destinations: z
+        .array(
+          z.object({
+            name: nameSchema,
+            store: z.string().max(2048),
+            /** The last copy; its tick is that of the last good one: what was stored before it is there. */
+            last: lastDoneSchema.exactOptional(),
+            /** From that tick to the newest object in the store of the cluster; absent before the first good copy. */
+            behindMs: z.number().min(0).exactOptional(),
+          }),
+        )
+        .exactOptional(),
       schedules: schedulesSchema.exactOptional(),
       /** Newest first. */
       failures: z.array(standingFailureSchema).exactOptional(),

@@ -12,6 +12,12 @@ export const digestSchema = z
   .nullable();
 export const isoTimeSchema = z.iso.datetime();
 
+export const periodMsSchema = z
+  .number()
+  .int()
+  .min(100)
+  .max(31 * 86_400_000);
+
 /** What every task carries. Version 1 of all of them. */
 export const taskBaseShape = {
   version: z.literal(1),

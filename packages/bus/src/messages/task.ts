@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { copyTaskSchema } from './copy-task.ts';
 import { defragTaskSchema } from './defrag-task.ts';
 import { deltaTaskSchema } from './delta-task.ts';
 import { fullTaskSchema } from './full-task.ts';
@@ -8,7 +9,6 @@ import { restoreTaskSchema } from './restore-task.ts';
 import { verifyTaskSchema } from './verify-task.ts';
 import { witnessTaskSchema } from './witness-task.ts';
 
-/** The schemas that exist; `copy` has its name (names.ts) and comes with its worker. */
 export const taskSchema = z.discriminatedUnion('kind', [
   fullTaskSchema,
   deltaTaskSchema,
@@ -18,6 +18,7 @@ export const taskSchema = z.discriminatedUnion('kind', [
   verifyTaskSchema,
   mergeTaskSchema,
   witnessTaskSchema,
+  copyTaskSchema,
 ]);
 export type Task = z.infer<typeof taskSchema>;
 export type TaskInput = z.input<typeof taskSchema>;

@@ -27,7 +27,7 @@ import { verifyAnswerSchema, verifyRequestSchema } from './verify-api.ts';
  */
 const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   attempt: { schema: attemptSchema, hash: '2c6f35ec74a7b916' },
-  'cluster-spec': { schema: clusterSpecSchema, hash: '1f3ba152630d8949' },
+  'cluster-spec': { schema: clusterSpecSchema, hash: '21a56dbb6b2e2ef7' },
   'dead-letter': { schema: deadLetterSchema, hash: 'fa8e0e6179a7577f' },
   job: { schema: jobSchema, hash: '9f0fd62f4652c315' },
   'job-answer': { schema: jobAnswerSchema, hash: 'f47ab16167eaf5ab' },
@@ -45,9 +45,9 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'restore-request': { schema: restoreRequestSchema, hash: 'c69f490e1f8767a1' },
   'snapshot-answer': { schema: snapshotAnswerSchema, hash: '87d23fd2dad9d89b' },
   'snapshot-request': { schema: snapshotRequestSchema, hash: '872600648b006088' },
-  'status-answer': { schema: statusAnswerSchema, hash: 'c472d8ba89956564' },
+  'status-answer': { schema: statusAnswerSchema, hash: '525efa55adbf489e' },
   'status-request': { schema: statusRequestSchema, hash: '818f7d7c05e8a5ff' },
-  task: { schema: taskSchema, hash: '8fcc987b3c4b0b27' },
+  task: { schema: taskSchema, hash: '3fd73dac016fe07c' },
   'task-result': { schema: taskResultSchema, hash: '1f44124ba2d68f89' },
   'verify-answer': { schema: verifyAnswerSchema, hash: '9bd1771c372cd57a' },
   'verify-request': { schema: verifyRequestSchema, hash: '08c62b534336170c' },

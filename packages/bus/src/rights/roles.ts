@@ -60,7 +60,7 @@ export const ROLES: readonly Role[] = [
     account: 'CORE',
     does: 'asks for tasks, follows the history, tells people of what failed',
     publish: [
-      ...(['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag'] as const).map(asksFor),
+      ...(['full', 'delta', 'gc', 'merge', 'verify', 'witness', 'defrag', 'copy'] as const).map(asksFor),
       LOOKS_AT_STREAMS,
       ...READS_HISTORY,
       ...NOTIFIES,
@@ -102,7 +102,7 @@ export const ROLES: readonly Role[] = [
     publishDeny: keepsOffSharedStreams(['full', 'delta']),
     subscribe: [own('uploader')],
   },
-  worker('garbage-collector', ['gc'], 'works off garbage collections'),
+  worker('garbage-collector', ['gc', 'copy'], 'works off garbage collections, copies into destinations'),
   worker('maintainer', ['defrag', 'witness'], 'works off defragmentations, asks members for witnesses'),
   {
     name: 'restorer',

@@ -38,7 +38,9 @@ export async function dispatchTask(
 }
 
 function defaultMessageId(task: Task): string {
-  return task.tick === undefined ? task.id : `${task.kind}/${task.cluster}/${task.tick}`;
+  if (task.tick === undefined) return task.id;
+  const destination = task.kind === 'copy' ? `/${task.destination}` : '';
+  return `${task.kind}/${task.cluster}${destination}/${task.tick}`;
 }
 
 /** The same code tells that the whole queue is full: then nothing is known of this cluster's task. */

@@ -47,12 +47,12 @@ export class TaskRecords {
   }
 
   async lastDoneOf(task: Task): Promise<LastDone | undefined> {
-    return (await readable(this.#lastDone.get(lastDoneKey(task.kind, task.cluster))))?.value;
+    return (await readable(this.#lastDone.get(lastDoneKeyOf(task))))?.value;
   }
 
   /** Ticks only move forward: a late repetition must not make an older tick the newest. */
   async recordLastDone(task: Task, done: LastDone): Promise<void> {
-    const key = lastDoneKey(task.kind, task.cluster);
+    const key = lastDoneKeyOf(task);
     for (let attempt = 1; attempt <= CAS_TRIES_MAX; attempt++) {
       const found = await readable(this.#lastDone.get(key));
       const tick = newest(found?.value.tick, done.ok ? done.tick : undefined);
@@ -90,6 +90,10 @@ export class TaskRecords {
       throw toBusError(error, `Recording to ${subject}`);
     }
   }
+}
+
+function lastDoneKeyOf(task: Task): string {
+  return lastDoneKey(task.kind, task.cluster, task.kind === 'copy' ? task.destination : undefined);
 }
 
 function newest(left: string | undefined, right: string | undefined): string | undefined {

@@ -3,6 +3,7 @@ import {
   EtcdOpsError,
   openStore,
   retentionPolicyOf,
+  storePlace,
   type CopyReport,
   type CopyScope,
   type RetentionPolicy,
@@ -77,7 +78,7 @@ function specsOf(options: CopyOptions): { source: StoreSpec; target: StoreSpec }
   const { minChunkSize: _, maxParallelChunkUploads: __, storeSse: ___, storeSseKmsKeyId: ____, ...read } = options;
   const to = { ...repositoryOf(options, { clusterName, bucket: toBucket }), ...partsOf(options) };
   const specs = { source: storeSpec(read), target: storeSpec(to, 'to-') };
-  if (placeOf(specs.source) === placeOf(specs.target)) {
+  if (storePlace(specs.source) === storePlace(specs.target)) {
     throw new EtcdOpsError('USAGE', {
       message: 'Source and target are the same place',
       remedy: 'Give another --to-bucket.',
@@ -94,13 +95,6 @@ function partsOf(options: CopyOptions): Partial<UploadOptions> {
     ...(storeSse === undefined ? {} : { storeSse }),
     ...(storeSseKmsKeyId === undefined ? {} : { storeSseKmsKeyId }),
   };
-}
-
-/** What tells one place from another, as far as configuration does. */
-function placeOf(spec: StoreSpec): string {
-  if (spec.provider === 'Local') return `Local ${spec.bucket}`;
-  const { provider, bucket, prefix = '', endpoint = '' } = spec;
-  return [provider, bucket, prefix.replace(/\/$/, ''), endpoint.replace(/\/$/, '')].join(' ');
 }
 
 /** As `gc` reads the same flags. */

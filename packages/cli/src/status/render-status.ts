@@ -31,10 +31,19 @@ function liveRows(cluster: ClusterStatus, nowMs: number): Row[] {
     ...Object.entries(last)
       .filter(([kind]) => kind !== 'full' && kind !== 'delta')
       .map(([kind, done]): Row => [`last ${kind}`, saidOf(done, nowMs)]),
+    ...destinationRows(cluster, nowMs),
     ...Object.entries(next ?? {}).map(([kind, time]): Row => [`next ${kind}`, ahead(time, nowMs)]),
     ...failureRows(failures, nowMs),
     ...repositoryRows(cluster, nowMs),
   ];
+}
+
+function destinationRows({ destinations = [] }: ClusterStatus, nowMs: number): Row[] {
+  return destinations.map(({ name, store, last, behindMs }): Row => {
+    const copy = last === undefined ? 'nothing copied yet' : `copy ${saidOf(last, nowMs)}`;
+    const behind = behindMs === undefined || behindMs === 0 ? '' : `; ${formatDuration(behindMs)} behind the store`;
+    return [`destination ${name}`, `${copy}${behind}; ${store}`];
+  });
 }
 
 function storedRows(cluster: ClusterStatus, nowMs: number): Row[] {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
+import { checkClusterSpec, clusterSpecFields, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, resolveStorePaths } from '@etcd-ops/core';
 import { scheduleProblems } from '@etcd-ops/scheduler';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
@@ -11,7 +11,7 @@ import { resolveSettings } from './resolve-settings.ts';
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Who registered a cluster is no setting. */
-const fileSpecSchema = clusterSpecSchema.omit({ managedBy: true });
+const fileSpecSchema = clusterSpecFields.omit({ managedBy: true }).check(checkClusterSpec);
 
 /**
  * What suits many clusters. The scheduler takes a full as soon as the deltas make a restore long, so a schedule need only bound the age of
@@ -250,7 +250,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 /** The daemon may run anywhere: relative paths are meant from the file. */
 export function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
   const at = (path: string): string => resolve(directory, path);
-  const { tls, auth, maintenanceAuth, encryption, store } = spec;
+  const { tls, auth, maintenanceAuth, encryption, store, destinations } = spec;
   return {
     ...spec,
     ...(tls === undefined
@@ -271,5 +271,8 @@ export function resolveSpec(spec: ClusterSpec, directory: string): ClusterSpec {
       ? {}
       : { encryption: { ...encryption, recipientsFile: at(encryption.recipientsFile) } }),
     store: resolveStorePaths(store, directory),
+    ...(destinations === undefined
+      ? {}
+      : { destinations: destinations.map((one) => ({ ...one, store: resolveStorePaths(one.store, directory) })) }),
   };
 }

@@ -126,6 +126,13 @@ export function resolveStorePaths(spec: StoreSpec, directory: string): StoreSpec
   };
 }
 
+/** What tells one place from another, as far as configuration does. */
+export function storePlace(spec: StoreSpec): string {
+  if (spec.provider === 'Local') return `Local ${spec.bucket.replace(/(?<=.)\/+$/, '')}`;
+  const { provider, bucket, prefix = '', endpoint = '' } = spec;
+  return [provider, bucket, prefix.replace(/\/$/, ''), endpoint.replace(/\/$/, '')].join(' ');
+}
+
 /** For people, in lists and reports: `S3 backups/etcd`. */
 export function describeStoreSpec(spec: StoreSpec): string {
   const prefix = spec.provider === 'Local' || spec.prefix === undefined ? '' : `/${spec.prefix.replace(/\/$/, '')}`;
