@@ -87,7 +87,10 @@ test('two destinations, each with its retention: one that is away holds up nobod
     const { stdout } = await runEtcdOps('status', '--nats', nats.url, '-o', 'json');
     return JSON.parse(stdout || '{"clusters":[]}') as Told;
   };
-  await eventually(async () => (await status()).clusters[0]?.failures.some(({ of }) => of === 'copy far'), WAIT);
+  await eventually(
+    async () => (await status()).clusters[0]?.failures.some(({ of }) => of === 'copy far') === true,
+    WAIT,
+  );
   const told = await status();
   expect(undescribedPaths('status', told)).toEqual([]);
   expect(told.clusters[0]!.destinations).toMatchObject([{ name: 'near', last: { ok: true } }, { name: 'far' }]);

@@ -117,7 +117,7 @@ test.for([
   await eventually(async () => (await stored())?.deltas.at(-1)?.last === 3, WAIT);
   const far = new LocalStore(scratch.file('far'));
   await eventually(
-    async () => (await readInventory(far, 'prod')).timelines[0]?.deltas.some(({ last }) => last === 3),
+    async () => (await readInventory(far, 'prod')).timelines[0]?.deltas.some(({ last }) => last === 3) === true,
     WAIT,
   );
 
