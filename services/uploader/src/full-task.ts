@@ -116,14 +116,14 @@ async function takeFull(
     codec: manifest.codec,
     ...encryptionOfPacking(packing),
   });
-  // How a timeline began, only the delta behind its `start` knows; without a watcher nobody else will say it.
   const facts = { cluster, clusterId, atMs: spooled.beganMs };
-  if (forkedFrom !== undefined) {
-    const { timeline: from, revision } = forkedFrom;
-    const previous = { timeline: from, revision };
-    await recordTimeline(store, { ...facts, timeline, revision: manifest.revision, previous });
-  } else if (now === undefined) await recordTimeline(store, { ...facts, timeline, revision: manifest.revision });
-  else await recordCluster(store, facts);
+  await recordBeginning(store, {
+    facts,
+    timeline,
+    revision: manifest.revision,
+    forkedFrom,
+    isFirst: now === undefined,
+  });
   // Before the full exists, so that whoever sees it knows that the history up to it is whole.
   const caughtUp = await catchUp(task, { spooled, checked, timeline, clusterId }, options);
   const onProgress = (bytesDone: number): void => progress({ phase: 'store', bytesDone, bytesTotal: stored.bytes });
@@ -155,6 +155,28 @@ async function takeFull(
       ...(caughtUp === undefined ? {} : { caughtUpFrom: task.after, deltas: caughtUp.keys.length }),
     },
   };
+}
+
+/** How a timeline began, only the delta behind its `start` knows; without a watcher nobody else will say it. */
+async function recordBeginning(
+  store: ObjectStore,
+  beginning: {
+    facts: { cluster: string; clusterId: bigint; atMs: number };
+    timeline: number;
+    revision: number;
+    forkedFrom: HistoryAnchor | undefined;
+    isFirst: boolean;
+  },
+): Promise<void> {
+  const { facts, timeline, revision, forkedFrom, isFirst } = beginning;
+  if (forkedFrom !== undefined) {
+    const previous = { timeline: forkedFrom.timeline, revision: forkedFrom.revision };
+    await recordTimeline(store, { ...facts, timeline, revision, previous });
+  } else if (isFirst) {
+    await recordTimeline(store, { ...facts, timeline, revision });
+  } else {
+    await recordCluster(store, facts);
+  }
 }
 
 function summaryOf({ key, manifest }: FullOfTask): Record<string, unknown> {

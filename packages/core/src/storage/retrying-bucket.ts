@@ -74,7 +74,8 @@ async function holds(
   const cancel = signal === undefined ? {} : { signal };
   const chunks: Uint8Array[] = [];
   // One byte more: an object that is longer is another one.
-  for await (const chunk of readRange(bucket, key, { ...cancel, offset: 0, length: body.length + 1 }))
+  for await (const chunk of readRange(bucket, key, { ...cancel, offset: 0, length: body.length + 1 })) {
     chunks.push(chunk);
+  }
   return Buffer.concat(chunks).equals(body);
 }
