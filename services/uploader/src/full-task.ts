@@ -140,12 +140,7 @@ async function takeFull(
     { cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared },
     'A full snapshot was stored',
   );
-  try {
-    await recordSpec(store, spec, { atMs: clock.now(), signal });
-  } catch (error) {
-    // The backup is stored. A store that lets nothing be replaced (WORM) keeps the record of the beginning.
-    logger.warn({ cluster, error }, 'The configuration of the cluster could not be kept beside its backups');
-  }
+  await keepSpec(options);
   const edge = proved === undefined ? undefined : await proveEdgeOfFull({ key, manifest, file: proved }, options);
   return {
     summary: {
@@ -176,6 +171,16 @@ async function recordBeginning(
     await recordTimeline(store, { ...facts, timeline, revision });
   } else {
     await recordCluster(store, facts);
+  }
+}
+
+/** The configuration beside the backups, from which a fleet that lost its NATS is rebuilt. */
+async function keepSpec({ spec, store, clock, logger, context: { signal } }: FullTaskOptions): Promise<void> {
+  try {
+    await recordSpec(store, spec, { atMs: clock.now(), signal });
+  } catch (error) {
+    // The backup is stored. A store that lets nothing be replaced (WORM) keeps the record of the beginning.
+    logger.warn({ cluster: spec.name, error }, 'The configuration of the cluster could not be kept beside its backups');
   }
 }
 
