@@ -1,10 +1,8 @@
 import type { Decrypter } from 'age-encryption';
-import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { EtcdOpsError } from '../base/errors.ts';
+import { invalidKeys, readKeyFile } from './key-file.ts';
 import { fingerprintOf } from './recipients.ts';
 
-const FILE_BYTES_MAX = 256 * 1024;
 const IDENTITIES_MAX = 100;
 
 /** What unwrapping a header gave: the file key, or that none of the identities fits. */
@@ -35,17 +33,17 @@ export class Identities {
     const fingerprints: string[] = [];
     for (const path of paths) {
       const before = secrets.length;
-      const lines = (await readText(path)).split('\n');
+      const lines = (await readKeyFile(path, 'identity file')).split('\n');
       for (const [index, line] of lines.entries()) {
         const text = line.trim();
         if (text === '' || text.startsWith('#')) continue;
         fingerprints.push(await fingerprintOfSecret(text, `${path}, line ${index + 1}`));
         secrets.push(text);
       }
-      if (secrets.length === before) throw invalid(`${path} holds no identity`);
+      if (secrets.length === before) throw invalidKeys(`${path} holds no identity`);
     }
     if (secrets.length > IDENTITIES_MAX) {
-      throw invalid(`${secrets.length} identities are more than ${IDENTITIES_MAX}`);
+      throw invalidKeys(`${secrets.length} identities are more than ${IDENTITIES_MAX}`);
     }
     return new Identities(secrets, fingerprints);
   }
@@ -97,35 +95,21 @@ export class Identities {
 
 async function fingerprintOfSecret(text: string, where: string): Promise<string> {
   if (text.startsWith('-----BEGIN AGE ENCRYPTED FILE') || text.startsWith('age-encryption.org/')) {
-    throw invalid(
+    throw invalidKeys(
       `${where}: the identity file is itself encrypted`,
       'Decrypt it to a place in memory first: `age --decrypt key.age > /dev/shm/key.txt`.',
     );
   }
   if (/^-----BEGIN|^ssh-/.test(text)) {
-    throw invalid(`${where} is an SSH key, which etcd-ops does not decrypt with`, 'Use a key of `age-keygen`.');
+    throw invalidKeys(`${where} is an SSH key, which etcd-ops does not decrypt with`, 'Use a key of `age-keygen`.');
   }
-  if (text.startsWith('AGE-PLUGIN-')) throw invalid(`${where} needs an age plugin, and etcd-ops runs none`);
+  if (text.startsWith('AGE-PLUGIN-')) throw invalidKeys(`${where} needs an age plugin, and etcd-ops runs none`);
   const { Decrypter, identityToRecipient } = await import('age-encryption');
   try {
     new Decrypter().addIdentity(text);
     return fingerprintOf(await identityToRecipient(text));
   } catch {
     // The library's message might repeat what it was given.
-    throw invalid(`${where} is no age identity`, 'A line of a key file looks like AGE-SECRET-KEY-1...');
+    throw invalidKeys(`${where} is no age identity`, 'A line of a key file looks like AGE-SECRET-KEY-1...');
   }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
-    return bytes.toString('utf8');
-  } catch (cause) {
-    throw invalid(`The identity file ${path} cannot be read`, 'Check the path, and who may read it.', cause);
-  }
-}
-
-function invalid(message: string, remedy?: string, cause?: unknown): EtcdOpsError {
-  return new EtcdOpsError('CONFIG_INVALID', { message, cause, ...(remedy === undefined ? {} : { remedy }) });
 }

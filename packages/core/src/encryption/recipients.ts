@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { EtcdOpsError } from '../base/errors.ts';
+import { invalidKeys, readKeyFile } from './key-file.ts';
 
 /** Whom objects are encrypted to. Public keys: no secret. */
 export interface Recipients {
@@ -16,7 +15,6 @@ export interface RecipientsSpec {
 
 export const RECIPIENTS_MAX = 20;
 const FINGERPRINT_LETTERS = 20;
-const FILE_BYTES_MAX = 256 * 1024;
 /** A recipient's first 20 letters: enough to tell keys apart, and to find the key file, which holds the recipient in its comment. */
 export const FINGERPRINT = /^age1[0-9a-z]{16}$/;
 
@@ -36,12 +34,12 @@ export async function readRecipients({ recipients = [], recipientsFile }: Recipi
 /** @throws EtcdOpsError CONFIG_INVALID */
 export async function checkRecipients(given: readonly string[]): Promise<Recipients> {
   const texts = [...new Set(given.map((text) => text.trim()))];
-  if (texts.length === 0) throw invalid('Encryption is asked for, and there is no recipient');
-  if (texts.length > RECIPIENTS_MAX) throw invalid(`${texts.length} recipients are more than ${RECIPIENTS_MAX}`);
+  if (texts.length === 0) throw invalidKeys('Encryption is asked for, and there is no recipient');
+  if (texts.length > RECIPIENTS_MAX) throw invalidKeys(`${texts.length} recipients are more than ${RECIPIENTS_MAX}`);
   for (const text of texts) await checkOne(text);
   const hybrids = texts.filter(isHybrid).length;
   if (hybrids > 0 && hybrids < texts.length) {
-    throw invalid(
+    throw invalidKeys(
       'Post-quantum recipients (age1pq1...) and others are mixed: the others would undo what the first are for',
     );
   }
@@ -51,19 +49,19 @@ export async function checkRecipients(given: readonly string[]): Promise<Recipie
 async function checkOne(text: string): Promise<void> {
   const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 36)}...` : text);
   if (/^AGE-SECRET-KEY-/i.test(text)) {
-    throw invalid(
+    throw invalidKeys(
       'A recipient is a secret key',
       'Remove it from the configuration and treat it as exposed; the recipient is the line "# public key: age1..." of its key file.',
     );
   }
   if (/^(?:ssh-|ecdsa-)/.test(text)) {
-    throw invalid(
+    throw invalidKeys(
       `${shown} is an SSH key, which etcd-ops does not encrypt to`,
       'Make a key of its own: `age-keygen -o key.txt`.',
     );
   }
   if (/^age1(?:tag|tagpq)1/.test(text) || (/^age1[a-z0-9-]+1/.test(text) && !isHybrid(text) && text.length !== 62)) {
-    throw invalid(
+    throw invalidKeys(
       `${shown} needs an age plugin to be decrypted, and etcd-ops runs none`,
       'Make a key of its own: `age-keygen -o key.txt`.',
     );
@@ -72,7 +70,7 @@ async function checkOne(text: string): Promise<void> {
   try {
     new Encrypter().addRecipient(text);
   } catch (cause) {
-    throw invalid(
+    throw invalidKeys(
       `${shown} is no age recipient`,
       'A recipient looks like age1ql3z7h... and ends in a checksum: copy the whole of it.',
       cause,
@@ -85,23 +83,9 @@ function isHybrid(text: string): boolean {
 }
 
 async function readList(path: string): Promise<string[]> {
-  const text = await readText(path);
+  const text = await readKeyFile(path, 'recipients file');
   return text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
-    return bytes.toString('utf8');
-  } catch (cause) {
-    throw invalid(`The recipients file ${path} cannot be read`, 'Check the path, and who may read it.', cause);
-  }
-}
-
-function invalid(message: string, remedy?: string, cause?: unknown): EtcdOpsError {
-  return new EtcdOpsError('CONFIG_INVALID', { message, cause, ...(remedy === undefined ? {} : { remedy }) });
 }
