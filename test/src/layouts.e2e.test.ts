@@ -29,7 +29,7 @@ const version = etcdVersions().findLast((found) => found.startsWith('3.5.'));
 /** What a replay through an etcd cannot repeat: one key twice in a transaction, and more than it takes in one. */
 const NOT_REPLAYABLE: readonly HardLoadOperation[] = ['txnOverlappingDeletes', 'txnNested', 'txnRangeDelete', 'txnBig'];
 
-/** gardener's program, which bin/build-etcdbrctl.sh builds where it is asked to. */
+/** gardener's program, which bin/build-with-go.sh builds where it is asked to. */
 function findEtcdbrctl(): string | undefined {
   const built = join(toolsDirectory(), 'built');
   const found = (existsSync(built) ? readdirSync(built) : [])
