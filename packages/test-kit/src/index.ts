@@ -36,6 +36,7 @@ export {
 } from '@etcd-ops/local-servers';
 export { createAuthority, missingOpenssl, type Authority, type CertificateFiles } from './certificates.ts';
 export { cutTail } from './cut-tail.ts';
+export { EtcdStandIn, type EtcdStandInOptions } from './etcd-stand-in/etcd-stand-in.ts';
 export { faultProxy, type FaultProxy, type Faults } from './fault-proxy.ts';
 export { faultyStore, type FaultyStore, type StoreCall, type StoreFault } from './faulty-store.ts';
 export { HARD_LOAD_FLAGS, hardLoad, type HardLoadOptions, type HardLoadReport } from './hard-load.ts';

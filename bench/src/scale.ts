@@ -1,0 +1,132 @@
+/**
+ * A fleet of many clusters on one machine: start, steady state, traffic, and the loss of one watcher of three.
+ *
+ *     node bench/src/scale.ts [--clusters 1000] [--real 3] [--minutes 2] [--traffic-seconds 45] [--replicas 3]
+ *
+ * All services are processes of their own, as in docker-compose.yml; NATS keeps its store in files; the store is an S3 server that counts;
+ * the clusters are a stand-in in one process, and some real etcds. Needs Linux. Appends to bench/results/scale-<date>.txt. docs/SCALING.md.
+ */
+import { appendFile, mkdir } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { describeWindow, measureFor, sample } from './scale/measure.ts';
+import { sum, until } from './scale/process-facts.ts';
+import { ScaleStage } from './scale/stage.ts';
+import { killOneWatcher, notCaptured } from './scale/takeover.ts';
+
+const { values } = parseArgs({
+  options: {
+    clusters: { type: 'string', default: '1000' },
+    real: { type: 'string', default: '3' },
+    minutes: { type: 'string', default: '2' },
+    'traffic-seconds': { type: 'string', default: '45' },
+    replicas: { type: 'string', default: '1' },
+    /** Of the services. */
+    'node-flags': { type: 'string', default: '--single-threaded-gc --max-semi-space-size=2' },
+  },
+});
+
+/** For all to be watched, and for all first fulls. */
+const START_MS_MAX = 5 * 60_000;
+const SETTLE_MS = 15_000;
+const CAPTURED_MS_MAX = 30_000;
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+}
+const date = new Date().toISOString().slice(0, 10);
+const out = join(import.meta.dirname, '..', 'results', `scale-${date}.txt`);
+await mkdir(join(out, '..'), { recursive: true });
+try {
+  await run();
+} catch (error) {
+  await say(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
+async function run(): Promise<void> {
+  const { signal } = stop;
+  const nodeFlags = values['node-flags'].split(' ').filter((flag) => flag !== '');
+  const [clusters, real, replicas] = [Number(values.clusters), Number(values.real), Number(values.replicas)];
+  await using stage = await ScaleStage.open({ clusters, real, replicas, nodeFlags, signal });
+  const { services, standIn, s3, nats } = stage;
+  await say(
+    `${new Date().toISOString()}: ${clusters} clusters of the stand-in, ${real} real ones; NATS ${nats.version} x ${replicas}; ` +
+      `${cpus().length} cores, node ${process.version} ${nodeFlags.join(' ')}, load average ${loadavg()[0]!.toFixed(1)}`,
+  );
+  await delay(3_000, undefined, { signal });
+  const empty = services.readings();
+  await say(
+    `without clusters: rss ${sum(empty.map(({ rssMb }) => rssMb)).toFixed(0)} MB, pss ${sum(empty.map(({ pssMb }) => pssMb)).toFixed(0)} MB`,
+  );
+  await start(stage);
+  await delay(SETTLE_MS, undefined, { signal });
+  const seconds = Number(values.minutes) * 60;
+  if (seconds > 0) {
+    await say(`idle, ${seconds} s, load average ${loadavg()[0]!.toFixed(1)}:`);
+    await sayAll(describeWindow(await measureFor(stage, seconds), stage.clusters));
+  }
+  const trafficSeconds = Number(values['traffic-seconds']);
+  if (trafficSeconds > 0) {
+    await standIn.ask({ writesPerSecond: clusters });
+    await delay(SETTLE_MS, undefined, { signal });
+    await say(`one write a second to each cluster of the stand-in, ${trafficSeconds} s:`);
+    await sayAll(describeWindow(await measureFor(stage, trafficSeconds), stage.clusters));
+  }
+  await standIn.ask({ writesPerSecond: clusters });
+  const { clusters: orphans, capturedMs, lost } = await killOneWatcher(stage);
+  const at = (share: number): string =>
+    ((capturedMs[Math.min(capturedMs.length - 1, Math.floor(capturedMs.length * share))] ?? NaN) / 1_000).toFixed(1);
+  await say(
+    `one watcher of three killed, it captured ${orphans} clusters: captured again after p50 ${at(0.5)} s, p99 ${at(0.99)} s, ` +
+      `the last after ${at(1)} s; never: ${lost.length}`,
+  );
+  const missing = await notCaptured(stage, CAPTURED_MS_MAX);
+  await say(
+    `clusters whose last revision was not captured ${CAPTURED_MS_MAX / 1_000} s after the last write: ${missing.length}`,
+  );
+  const unhappy = await services.stop();
+  await say(`ended by SIGTERM: ${unhappy.length === 0 ? 'all well' : unhappy.join(', ')}`);
+  const { refused } = await s3.ask({});
+  await say(`store requests refused: ${JSON.stringify(refused)}`);
+  for (const [said, times] of await services.complaints()) await say(`${times} times: ${said}`);
+}
+
+async function start(stage: ScaleStage): Promise<void> {
+  const { standIn, s3, services, clusters, signal } = stage;
+  services.forgetPeaks();
+  const before = await sample(stage);
+  const begun = performance.now();
+  const since = (): string => `${((performance.now() - begun) / 1_000).toFixed(1)} s`;
+  await stage.register();
+  await say(`registered after ${since()}`);
+  const standIns = clusters - stage.etcds.length;
+  await until(async () => (await standIn.ask({})).watched >= standIns, {
+    timeoutMs: START_MS_MAX,
+    message: () => 'not all clusters are watched',
+    signal,
+  });
+  await say(`all are watched after ${since()}`);
+  let found = 0;
+  await until(async () => (found = (await s3.ask({ suffix: '.json' })).found) >= clusters, {
+    timeoutMs: START_MS_MAX,
+    message: () => `only ${found} of ${clusters} have their first full`,
+    signal,
+  });
+  await say(`all have their first full after ${since()}`);
+  const after = await sample(stage);
+  await say('since the registration:');
+  await sayAll(describeWindow({ from: before, to: after, seconds: (performance.now() - begun) / 1_000 }, clusters));
+}
+
+async function sayAll(lines: readonly string[]): Promise<void> {
+  for (const line of lines) await say(line);
+}
+
+async function say(line: string): Promise<void> {
+  process.stdout.write(`${line}\n`);
+  await appendFile(out, `${line}\n`);
+}

@@ -1,0 +1,169 @@
+import { freePorts, spawnGuarded, toolsDirectory, type GuardedProcess } from '@etcd-ops/local-servers';
+import { mkdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cpuSecondsOf, forgetPeak, memoryOf, until, type MemoryFacts } from './process-facts.ts';
+
+/** As docker-compose.yml has them, with its --scale watcher=3 --scale uploader=2. */
+export const SERVICE_COUNTS = {
+  scheduler: 1,
+  watcher: 3,
+  uploader: 2,
+  'garbage-collector': 1,
+  restorer: 1,
+  maintainer: 1,
+} as const;
+export type ServiceName = keyof typeof SERVICE_COUNTS;
+
+/** As bin/etcd-ops sets it. */
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+const MAIN = join(import.meta.dirname, '..', '..', '..', 'packages', 'cli', 'src', 'main.ts');
+const READY_MS_MAX = 60_000;
+
+export interface ServiceReading extends MemoryFacts {
+  name: ServiceName;
+  pid: number;
+  cpuSeconds: number;
+}
+
+interface StartOptions {
+  natsUrls: readonly string[];
+  dir: string;
+  nodeFlags: readonly string[];
+  signal: AbortSignal;
+}
+
+interface Running {
+  name: ServiceName;
+  process: GuardedProcess;
+  url: string;
+  log: string;
+}
+
+/** A line of pino's. */
+interface LogLine {
+  level: string;
+  msg: string;
+}
+const QUIET = ['info', 'debug', 'trace'];
+
+/** All services of a fleet, each as a process of its own. */
+export class ServiceGroup implements AsyncDisposable {
+  readonly #running: Running[] = [];
+
+  static async start(options: StartOptions): Promise<ServiceGroup> {
+    const group = new ServiceGroup();
+    try {
+      const starts = Object.entries(SERVICE_COUNTS).flatMap(([name, count]) =>
+        Array.from({ length: count }, async (_, index) => await group.#spawn(name as ServiceName, index, options)),
+      );
+      await Promise.all(starts);
+      await until(
+        async () => (await Promise.all(group.#running.map(async ({ url }) => await isReady(url)))).every(Boolean),
+        { timeoutMs: READY_MS_MAX, message: () => 'The services are not ready', signal: options.signal },
+      );
+      return group;
+    } catch (error) {
+      await group[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  readings(): ServiceReading[] {
+    return this.#running
+      .filter(({ process }) => process.running)
+      .map(({ name, process: { pid } }) => ({
+        name,
+        pid,
+        cpuSeconds: cpuSecondsOf(pid),
+        ...memoryOf(pid),
+      }));
+  }
+
+  forgetPeaks(): void {
+    for (const { process } of this.#running) if (process.running) forgetPeak(process.pid);
+  }
+
+  /** The clusters that each watcher owns, by its own word, most first. */
+  async owned(): Promise<{ pid: number; clusters: string[] }[]> {
+    const watchers = this.#running.filter(({ name, process }) => name === 'watcher' && process.running);
+    const owners = watchers.map(async ({ process: { pid }, url }) => ({ pid, clusters: await ownedAt(url) }));
+    return (await Promise.all(owners)).toSorted((left, right) => right.clusters.length - left.clusters.length);
+  }
+
+  async kill(pid: number): Promise<void> {
+    await this.#running.find(({ process }) => process.pid === pid)?.process.kill();
+  }
+
+  /** Ends them as an operator does; answers which did not end well. */
+  async stop(): Promise<string[]> {
+    const alive = this.#running.filter(({ process }) => process.running);
+    const ends = alive.map(async ({ name, process }) => {
+      await process.stop(40_000);
+      const { code, signal } = await process.exited;
+      return code === 0 ? [] : [`${name} ended with ${code ?? signal}`];
+    });
+    return (await Promise.all(ends)).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#running.map(async ({ process }) => await process.kill()));
+  }
+
+  /** How often each warning and error was said, by service and text. */
+  async complaints(): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (const { name, log } of this.#running) {
+      for (const line of (await readFile(log, 'utf8')).split('\n')) {
+        const parsed = parse(line);
+        if (parsed === undefined || QUIET.includes(parsed.level)) continue;
+        const said = `${name}: ${parsed.msg}`;
+        counts.set(said, (counts.get(said) ?? 0) + 1);
+      }
+    }
+    return counts;
+  }
+
+  async #spawn(name: ServiceName, index: number, { natsUrls, dir, nodeFlags }: StartOptions): Promise<void> {
+    const [port] = await freePorts(1);
+    const own = join(dir, `${name}-${index}`);
+    await mkdir(own, { recursive: true });
+    const log = join(own, 'log');
+    const command = [process.execPath, ...nodeFlags, MAIN, 'service', name];
+    const child = await spawnGuarded('/bin/sh', ['-c', 'exec "$@" > "$0" 2>&1', log, ...command], {
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(toolsDirectory() ?? tmpdir(), 'compile-cache'),
+        ...MALLOC,
+        ETCD_OPS_NATS_URL: natsUrls.join(','),
+        ETCD_OPS_STATE_DIR: join(own, 'state'),
+        ETCD_OPS_SPOOL_DIR: join(own, 'spool'),
+        ETCD_OPS_HTTP_HOST: '127.0.0.1',
+        ETCD_OPS_HTTP_PORT: String(port),
+      },
+    });
+    this.#running.push({ name, process: child, url: `http://127.0.0.1:${port}`, log });
+  }
+}
+
+function parse(line: string): LogLine | undefined {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return await fetch(`${url}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+async function ownedAt(url: string): Promise<string[]> {
+  const text = await fetch(`${url}/metrics`).then(async (answer) => await answer.text());
+  return [...text.matchAll(/^etcdops_watcher_owned\{cluster="(?<cluster>[^"]+)"\} 1$/gm)].map(
+    ({ groups }) => groups?.['cluster'] ?? '',
+  );
+}
