@@ -15,12 +15,22 @@ export interface MetricOptions<L extends Labels> {
   name: string;
   help: string;
   labels: L;
+  /**
+   * Which series exist before they have a value. `all`, the default of counters and gauges: every one of every cluster. `expected`, and
+   * that of histograms: those that were asked for with `expect`. A thousand clusters times all of a metric's values fill a memory.
+   */
+  zeros?: 'all' | 'expected';
 }
 
-export interface CounterMetric<L extends Labels> {
+interface Expecting<L extends Labels> {
+  /** The series with these values begin at zero: of one cluster, or without `cluster` of each that is and will be under care. */
+  expect(labels: Partial<LabelsOf<L>>): void;
+}
+
+export interface CounterMetric<L extends Labels> extends Expecting<L> {
   add(labels: LabelsOf<L>, value?: number): void;
 }
-export interface GaugeMetric<L extends Labels> {
+export interface GaugeMetric<L extends Labels> extends Expecting<L> {
   set(labels: LabelsOf<L>, value: number): void;
 }
 export interface HistogramMetric<L extends Labels> {
@@ -42,14 +52,16 @@ interface Registered {
   help: string;
   labels: Labels;
   series: { zero(labels: Record<string, string>): void; remove(labels: Record<string, string>): void };
+  /** Those with these values exist for every cluster. */
+  expected: Record<string, string>[];
   /** What `counter`, `gauge` or `histogram` answered, for the next service that asks for the same one. */
   facade: unknown;
   kind: 'counter' | 'gauge' | 'histogram';
 }
 
 /**
- * The metrics of one process, however many services share it. Every label is bounded: all series of a metric exist, at zero,
- * from the moment when metric and cluster are known (so that rates and absence alerts work), and a removed cluster's series go away.
+ * The metrics of one process, however many services share it. Every label is bounded: what alerts and rates need exists, at zero, from
+ * the moment when metric and cluster are known, and a removed cluster's series go away.
  */
 export class Metrics {
   readonly registry: Registry;
@@ -64,11 +76,12 @@ export class Metrics {
   }
 
   counter<const L extends Labels>(options: MetricOptions<L>): CounterMetric<L> {
-    return this.#register('counter', options, (base) => {
+    return this.#register('counter', options, (base, expect) => {
       const counter = new Counter(base);
       return {
         series: { zero: (labels) => counter.inc(labels, 0), remove: (labels) => counter.remove(labels) },
         facade: {
+          expect,
           add: (labels: LabelsOf<L>, value = 1) => counter.inc(checked(base.name, options.labels, labels), value),
         },
       };
@@ -76,11 +89,13 @@ export class Metrics {
   }
 
   gauge<const L extends Labels>(options: MetricOptions<L>): GaugeMetric<L> {
-    return this.#register('gauge', options, (base) => {
+    return this.#register('gauge', options, (base, expect) => {
       const gauge = new Gauge(base);
       return {
-        series: { zero: (labels) => gauge.set(labels, 0), remove: (labels) => gauge.remove(labels) },
+        // One that was expected again keeps its value.
+        series: { zero: (labels) => gauge.inc(labels, 0), remove: (labels) => gauge.remove(labels) },
         facade: {
+          expect,
           set: (labels: LabelsOf<L>, value: number) => gauge.set(checked(base.name, options.labels, labels), value),
         },
       };
@@ -104,8 +119,9 @@ export class Metrics {
   addCluster(cluster: string): void {
     if (this.#clusters.has(cluster)) return;
     this.#clusters.add(cluster);
-    for (const { labels, series } of this.#metrics.values()) {
-      if (hasCluster(labels)) for (const values of combinations(labels, [cluster])) series.zero(values);
+    for (const { labels, series, expected } of this.#metrics.values()) {
+      if (!hasCluster(labels)) continue;
+      for (const wanted of expected) for (const values of combinations(labels, [cluster], wanted)) series.zero(values);
     }
   }
 
@@ -144,10 +160,10 @@ export class Metrics {
   #register<Facade>(
     kind: Registered['kind'],
     options: MetricOptions<Labels>,
-    create: (base: { name: string; help: string; labelNames: string[]; registers: Registry[] }) => {
-      series: Registered['series'];
-      facade: Facade;
-    },
+    create: (
+      base: { name: string; help: string; labelNames: string[]; registers: Registry[] },
+      expect: (labels: Partial<Record<string, string>>) => void,
+    ) => { series: Registered['series']; facade: Facade },
   ): Facade {
     const name = METRICS_PREFIX + options.name;
     const known = this.#metrics.get(name);
@@ -157,15 +173,20 @@ export class Metrics {
       }
       return known.facade as Facade;
     }
-    const { series, facade } = create({
-      name,
-      help: options.help,
-      labelNames: Object.keys(options.labels),
-      registers: [this.registry],
-    });
-    this.#metrics.set(name, { kind, help: options.help, labels: options.labels, series, facade });
-    for (const values of combinations(options.labels, [...this.#clusters])) series.zero(values);
+    const { help, labels, zeros = kind === 'histogram' && hasCluster(labels) ? 'expected' : 'all' } = options;
+    const base = { name, help, labelNames: Object.keys(labels), registers: [this.registry] };
+    const { series, facade } = create(base, (wanted) => this.#expect(name, wanted));
+    this.#metrics.set(name, { kind, help, labels, series, expected: [], facade });
+    if (zeros === 'all') this.#expect(name, {});
     return facade;
+  }
+
+  #expect(name: string, wanted: Partial<Record<string, string>>): void {
+    const { labels, series, expected } = this.#metrics.get(name)!;
+    const { cluster, ...rest } = wanted as Record<string, string>;
+    if (cluster === undefined) expected.push(rest);
+    const clusters = cluster === undefined ? [...this.#clusters] : [cluster];
+    for (const values of combinations(labels, clusters, rest)) series.zero(values);
   }
 }
 
@@ -195,10 +216,16 @@ function hasCluster(labels: Labels): boolean {
   return Object.values(labels).includes('cluster');
 }
 
-function combinations(labels: Labels, clusters: readonly string[]): Record<string, string>[] {
+/** Of those that `wanted` names a value of, that one only. */
+function combinations(
+  labels: Labels,
+  clusters: readonly string[],
+  wanted: Readonly<Record<string, string>> = {},
+): Record<string, string>[] {
   let rows: Record<string, string>[] = [{}];
   for (const [name, values] of Object.entries(labels)) {
-    const choices = values === 'cluster' ? clusters : values;
+    const only = wanted[name];
+    const choices = only === undefined ? (values === 'cluster' ? clusters : values) : [only];
     rows = rows.flatMap((row) => choices.map((value) => ({ ...row, [name]: value })));
   }
   return rows;

@@ -29,6 +29,8 @@ export function createTaskMetrics(metrics: Metrics) {
       name: 'tasks_total',
       help: 'Tasks by how they ended: failed ones are tried again, dead ones were given up, released ones were handed back by a worker that stops.',
       labels: { kind: KINDS, result: RESULTS, cluster: 'cluster' },
+      // Those of the kinds that this process works off.
+      zeros: 'expected',
     }),
     seconds: metrics.histogram({
       name: 'task_duration_seconds',
@@ -90,6 +92,7 @@ class TaskWatch {
     this.#logger = logger;
     this.#kind = kind;
     this.#metrics = createTaskMetrics(metrics);
+    this.#metrics.total.expect({ kind });
   }
 
   note(event: TaskEvent): void {

@@ -20,6 +20,7 @@ export function createSchedulerMetrics(metrics: Metrics) {
       name: 'scheduler_tasks_total',
       help: 'Tasks asked for, by what became of it: busy means that the one before still waits or runs, duplicate that another scheduler was first.',
       labels: { ...labels, kind: DISPATCHED_KINDS, outcome: ['accepted', 'busy', 'duplicate', 'failed'] },
+      zeros: 'expected',
     }),
     nextTick: metrics.gauge({
       name: 'next_tick_timestamp_seconds',
@@ -63,6 +64,7 @@ function historyMetrics(metrics: Metrics) {
       name: 'last_duration_seconds',
       help: 'What the last task of a kind took that ended well.',
       labels: { ...labels, kind: DISPATCHED_KINDS },
+      zeros: 'expected',
     }),
     bytes: metrics.gauge({
       name: 'last_bytes',

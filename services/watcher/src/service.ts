@@ -6,7 +6,7 @@ import { wantFirstFull } from './first-full.ts';
 import { FairShare } from './fair-share.ts';
 import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
-import { createCaptureMetrics, type CaptureMetrics } from './metrics.ts';
+import { createCaptureMetrics, expectCapture, type CaptureMetrics } from './metrics.ts';
 import { createOwnerKey } from './owner-key.ts';
 import { holdOwnership } from './ownership.ts';
 
@@ -62,6 +62,7 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
             async whileOwned(ownedSignal) {
               const capture = new ClusterCapture({ spec, context, settings, metrics });
               captures.set(spec.name, capture);
+              expectCapture(metrics, spec.name);
               metrics.owned.set({ cluster: spec.name }, 1);
               try {
                 await capture.run(ownedSignal);

@@ -12,8 +12,8 @@ const HEAD = `# Metrics
 \`ETCD_OPS_HTTP_PORT\` say. Beside what stands here there are \`process_*\` and \`nodejs_*\` of the process.
 
 - Durations are seconds, sizes bytes, moments seconds since 1970. Counters end in \`_total\`.
-- Labels are bounded: \`cluster\` has the clusters under care, each other one the values below. All series exist from the start, at zero, so that rates and sums are right from
-  the first event on; those of a removed cluster go away.
+- Labels are bounded: \`cluster\` has the clusters under care, each other one the values below. What alerts and rates need exists from the start, at zero;
+  what is of a cluster that a process does not capture, of tasks that it does not work off, and histograms of clusters begin with their first value. Series of a removed cluster go away.
 - A moment of 0 is "never".
 - Replicas: what the scheduler tells of tasks comes out of the history on NATS, so that all schedulers say the same, also after a restart: take \`max by (cluster, kind)\`. What others
   count, they count for themselves: take \`sum by (cluster)\`.
