@@ -1,2 +1,3 @@
 #!/bin/sh
-exec node /app/packages/cli/src/main.ts "$@"
+# The flags of bin/etcd-ops for what runs for months (docs/OPERATIONS.md, Memory).
+exec node --single-threaded-gc --max-semi-space-size=2 --expose-gc /app/packages/cli/src/main.ts "$@"

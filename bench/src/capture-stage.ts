@@ -17,15 +17,15 @@ import {
   findBinary,
   freePorts,
   missingBinary,
+  SERVICE_NODE_FLAGS,
+  serviceEnvironment,
   spawnGuarded,
   startEtcd,
   tempDir,
-  toolsDirectory,
   type GuardedProcess,
   type LocalEtcd,
 } from '@etcd-ops/local-servers';
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,10 +33,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const CLUSTER = 'bench';
 const TICKS_PER_SECOND = 100;
 const POLL_MS = 20;
-const compileCache = process.env['NODE_COMPILE_CACHE'] ?? join(toolsDirectory() ?? tmpdir(), 'compile-cache');
 
-/** glibc keeps large freed buffers in its arenas by default; so they go back to the system. docs/OPERATIONS.md says so, too. */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+/** Other flags for an experiment: CAPTURE_NODE_FLAGS. */
+export const SERVICE_FLAGS: readonly string[] = process.env['CAPTURE_NODE_FLAGS']?.split(' ') ?? SERVICE_NODE_FLAGS;
 
 /** An etcd, a NATS and services as their own processes, as they run in production. */
 export class CaptureStage implements AsyncDisposable {
@@ -100,13 +99,10 @@ export class CaptureStage implements AsyncDisposable {
   async spawn(name: 'watcher' | 'uploader', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const [port] = await freePorts(1);
     const main = join(import.meta.dirname, '..', '..', 'services', name, 'src', 'main.ts');
-    const execArguments = process.env['CAPTURE_NODE_FLAGS']?.split(' ') ?? [];
-    const child = await spawnGuarded(process.execPath, [...execArguments, main], {
+    const child = await spawnGuarded(process.execPath, [...SERVICE_FLAGS, main], {
       env: {
         ...process.env,
-        // As bin/etcd-ops and the image do: without it, the compiler of the types stays in memory.
-        NODE_COMPILE_CACHE: compileCache,
-        ...MALLOC,
+        ...serviceEnvironment(),
         ETCD_OPS_NATS_URL: this.nats.url,
         ETCD_OPS_NATS_TOKEN_FILE: this.#tokenFile,
         ETCD_OPS_STATE_DIR: join(this.#dir, `${name}-state`),

@@ -8,6 +8,8 @@ export interface PullOptions {
   consumer: string;
   /** Messages wanted at most. */
   batch: number;
+  /** Bytes wanted at most, with subjects and headers. A message that is larger alone never comes. */
+  bytesMax?: number;
   /** How long the server keeps the request; 0: it answers with what there is, at once. */
   expiresMs: number;
   signal?: AbortSignal;
@@ -16,7 +18,7 @@ export interface PullOptions {
 export interface Pulled {
   messages: Msg[];
   /**
-   * full: as many as wanted. empty: the server has no more for now. gone: the consumer does not exist or was deleted.
+   * full: as many, or as many bytes, as wanted. empty: the server has no more for now. gone: the consumer does not exist or was deleted.
    * lost: the connection broke or the server kept silent. cancelled: the signal was aborted.
    */
   end: 'full' | 'empty' | 'gone' | 'lost' | 'cancelled';
@@ -31,7 +33,7 @@ const SILENCE_MS = 2_000;
  * acknowledge or hand back each.
  */
 export async function pull(bus: Bus, options: PullOptions): Promise<Pulled> {
-  const { signal, batch, expiresMs } = options;
+  const { signal, batch, bytesMax, expiresMs } = options;
   const messages: Msg[] = [];
   if (signal?.aborted === true) return { messages, end: 'cancelled' };
   const { promise: ended, resolve: end } = Promise.withResolvers<Pulled['end']>();
@@ -53,7 +55,11 @@ export async function pull(bus: Bus, options: PullOptions): Promise<Pulled> {
     if (status.type === 'disconnected' || status.type === 'closed') end('lost');
   });
   try {
-    const request = expiresMs === 0 ? { batch, no_wait: true } : { batch, expires: nanos(expiresMs) };
+    const request = {
+      batch,
+      ...(bytesMax === undefined ? {} : { max_bytes: bytesMax }),
+      ...(expiresMs === 0 ? { no_wait: true } : { expires: nanos(expiresMs) }),
+    };
     bus.nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`, JSON.stringify(request), {
       reply: inbox,
     });
@@ -71,9 +77,10 @@ export async function pull(bus: Bus, options: PullOptions): Promise<Pulled> {
   }
 }
 
-/** 404 no messages, 408 expired, 409 deleted / shutdown / leadership change / limits, 503 nobody listens. */
+/** 404 no messages, 408 expired, 409 as many bytes as wanted / deleted / shutdown / leadership change / limits, 503 nobody listens. */
 function endOf(status: number, description: string): Pulled['end'] {
   if (status === 503) return 'gone';
+  if (status === 409 && /max ?bytes|batch completed/i.test(description)) return 'full';
   if (status === 409) return /deleted/i.test(description) ? 'gone' : 'lost';
   return status === 404 || status === 408 ? 'empty' : 'lost';
 }

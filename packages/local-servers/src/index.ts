@@ -27,6 +27,7 @@ export { S3Server, type S3Seen, type S3ServerOptions } from './s3-server.ts';
 export { type S3Bucket, type S3LifecycleRule, type S3Object, type S3Upload } from './s3-state.ts';
 export { type ServerFault, type ServerFaultEffect } from './server-faults.ts';
 export { spawnGuarded, type GuardedProcess, type SpawnGuardedOptions } from './guarded-process.ts';
+export { SERVICE_NODE_FLAGS, serviceEnvironment } from './service-runtime.ts';
 export { initialClusterOf, planMembers, startEtcd, type LocalEtcd, type StartEtcdOptions } from './start-etcd.ts';
 export { findVersitygw, startVersitygw, type LocalS3Gateway } from './start-versitygw.ts';
 export { tempDir, type TempDir } from './temp-dir.ts';

@@ -1,4 +1,5 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
+import { startBufferCollector } from './buffer-collector.ts';
 import type { Logger } from './logger.ts';
 import type { Service } from './service.ts';
 
@@ -25,6 +26,7 @@ interface Running {
  */
 export async function runServices(services: readonly Service[], options: RunServicesOptions): Promise<void> {
   const { logger, signal } = options;
+  using _collector = startBufferCollector();
   const running: Running[] = [];
   const failures: unknown[] = [];
   const { promise: firstEnd, resolve: onFirstEnd } = Promise.withResolvers<void>();

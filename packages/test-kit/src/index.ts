@@ -15,6 +15,8 @@ export {
   runEtcdctl,
   runEtcdutl,
   S3Server,
+  SERVICE_NODE_FLAGS,
+  serviceEnvironment,
   spawnGuarded,
   startEtcd,
   tempDir,

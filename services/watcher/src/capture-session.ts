@@ -115,16 +115,17 @@ async function capture(
 ): Promise<{ end: PublishEnd; revision: number }> {
   const { context, spec, settings, voice, member, leases, writer, memory } = tools;
   const { watch } = open;
+  const { clock } = context;
   const trigger = new DeltaTrigger({
     bus: context.bus,
     voice,
-    clock: context.clock,
+    clock,
     deltaBytesMax: spec.snapshots.deltaBytesMax,
   });
   const guardBacklogs = backlogNeedsGuard(await versionOf(member));
-  const { leaseRecordsPerFrameMax } = settings;
+  const { leaseRecordsPerFrameMax, lingerMs } = settings;
   const publisher = new FramePublisher(
-    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, clock: context.clock, signal: flush },
+    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, lingerMs, clock, signal: flush },
     open.point,
   );
   const gauge = new WatchGauge({
@@ -132,7 +133,7 @@ async function capture(
     publisher,
     leases,
     voice,
-    clock: context.clock,
+    clock,
     memory,
     // Segments begin far behind by themselves.
     revisionsBehindMax: 2 * (open.inSegments === true ? settings.segmentsRevisionsMax : settings.plainRevisionsMax),

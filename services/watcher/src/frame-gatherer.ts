@@ -24,8 +24,8 @@ export interface FrameLimits {
 }
 
 /**
- * Gathers whole revisions while the message before them awaits its acknowledgement, so that the linger adapts itself to
- * the broker: one row travels at once when nothing is in flight, hundreds of kilobytes together when much is.
+ * Gathers whole revisions while the message before them awaits its acknowledgement: one row travels alone when nothing is in flight,
+ * hundreds of kilobytes together when much is.
  */
 export class FrameGatherer implements RevisionTarget {
   readonly #limits: FrameLimits;
@@ -56,6 +56,11 @@ export class FrameGatherer implements RevisionTarget {
 
   get readable(): boolean {
     return this.#closed.length > 0 || (this.#last !== 0 && this.#partRow < 0);
+  }
+
+  /** A frame is as large as it should be. */
+  get full(): boolean {
+    return this.#closed.length > 0;
   }
 
   /** When the oldest revision that waits here was observed; undefined when none waits. */

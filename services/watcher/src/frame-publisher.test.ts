@@ -1,7 +1,7 @@
 import { EtcdOpsError, RowBlock } from '@etcd-ops/core';
 import type { EventMessage, EventWriter } from '@etcd-ops/bus';
 import type { EtcdMember, WatchEnd, WatchOptions, WatchSink } from '@etcd-ops/etcd-client';
-import { createLogger, createMetrics, systemClock } from '@etcd-ops/service-kit';
+import { createLogger, createMetrics, systemClock, type Clock } from '@etcd-ops/service-kit';
 import { eventually } from '@etcd-ops/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CaptureWatch } from './capture-watch.ts';
@@ -11,7 +11,9 @@ import { LeaseTracker } from './lease-tracker.ts';
 import { createCaptureMetrics } from './metrics.ts';
 
 /** A capture from revision 5 on, with a member and a writer that the test moves by hand. */
-function world(options: { compacted?: number; guardBacklogs?: boolean; holdAcks?: boolean } = {}) {
+function world(
+  options: { compacted?: number; guardBacklogs?: boolean; holdAcks?: boolean; lingerMs?: number; clock?: Clock } = {},
+) {
   const closed = Promise.withResolvers<WatchEnd>();
   const asked: number[] = [];
   let sink!: WatchSink;
@@ -73,8 +75,9 @@ function world(options: { compacted?: number; guardBacklogs?: boolean; holdAcks?
   };
   const trigger = { published: () => undefined } as unknown as DeltaTrigger;
   const guardBacklogs = options.guardBacklogs ?? true;
+  const { lingerMs = 0, clock = systemClock } = options;
   const publisher = new FramePublisher(
-    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax: 10, clock: systemClock, signal },
+    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax: 10, lingerMs, clock, signal },
     { timeline: 1, clusterId: 7n, revision: 5, digest: null, digestRows: 0 },
   );
   const done = publisher.run(watch);
@@ -102,6 +105,29 @@ describe('FramePublisher', () => {
     acks[1]!();
     closed.resolve({ kind: 'aborted' });
     expect(await done).toEqual({ kind: 'watch', end: { kind: 'aborted' } });
+  });
+
+  it('sends a row after a pause at once, and lets those of a steady flow travel together', async () => {
+    const sleeps: (() => void)[] = [];
+    const clock: Clock = { now: Date.now, sleep: () => new Promise((resolve) => sleeps.push(resolve)) };
+    const { batch, published, done, closed } = world({ lingerMs: 60_000, clock });
+    batch([5], 5);
+    batch([6], 6);
+    await eventually(() => published.length === 1);
+    expect(sleeps).toHaveLength(0);
+    batch([7], 7);
+    await eventually(() => sleeps.length === 1);
+    batch([8], 8);
+    expect(published).toHaveLength(1);
+    sleeps[0]!();
+    await eventually(() => published.length === 2);
+    expect(published.map(span)).toEqual([
+      [6, 6],
+      [7, 8],
+    ]);
+    closed.resolve({ kind: 'aborted' });
+    await done;
+    expect(sleeps).toHaveLength(1);
   });
 
   it('publishes everything whole that came before the watch ended', async () => {

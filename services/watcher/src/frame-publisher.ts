@@ -24,6 +24,8 @@ export interface PublisherOptions {
   leases: LeaseTracker;
   trigger: DeltaTrigger;
   leaseRecordsPerFrameMax: number;
+  /** At most one frame in this time, unless more than a frame waits. */
+  lingerMs: number;
   guardBacklogs: boolean;
   clock: Clock;
   /** Ends the waiting for a full stream. */
@@ -39,10 +41,14 @@ export interface PublishedPoint {
   digestRows: number;
 }
 
-/** Sends frames, one in flight: what comes meanwhile is gathered into the next. */
+/**
+ * Sends frames, one in flight: what comes meanwhile is gathered into the next. A row after a pause travels at once; in a steady flow each
+ * frame waits a moment for company, since a message costs both ends as much as a hundred rows.
+ */
 export class FramePublisher {
   readonly #options: PublisherOptions;
   #point: PublishedPoint;
+  #takenAtMs = -Infinity;
 
   constructor(options: PublisherOptions, point: PublishedPoint) {
     this.#options = options;
@@ -60,9 +66,11 @@ export class FramePublisher {
       while (!watch.gatherer.readable && leases.recordCount === 0 && watch.end === undefined) {
         await watch.gatherer.wait();
       }
+      await this.#linger(watch);
       const overtaken = await this.#guard(watch);
       if (overtaken !== undefined) return { kind: 'overtaken', first: overtaken };
       const frame = watch.gatherer.take();
+      this.#takenAtMs = performance.now();
       const records = leases.take(leaseRecordsPerFrameMax);
       if (frame !== undefined || records.length > 0) {
         await this.#publish(frame ?? this.#frameWithoutRows(), records);
@@ -73,6 +81,11 @@ export class FramePublisher {
         return { kind: 'watch', end: watch.end };
       }
     }
+  }
+
+  async #linger(watch: CaptureWatch): Promise<void> {
+    const leftMs = this.#takenAtMs + this.#options.lingerMs - performance.now();
+    if (leftMs > 0 && !watch.gatherer.full && watch.end === undefined) await this.#options.clock.sleep(leftMs);
   }
 
   /** Until no batch is unproven: while one is asked about, the next may come. */

@@ -8,6 +8,8 @@ const MIB = 1024 * KIB;
 export const watcherSettings = z.object({
   /** A frame is closed at the first revision border at or above this. */
   frameBytesTarget: integerSetting({ min: 1, max: 64 * MIB, default: 384 * KIB }),
+  /** In a steady flow, one frame in this time: what comes meanwhile travels together. */
+  lingerMs: integerSetting({ min: 0, max: 1_000, default: 5 }),
   /** Rows gathered in memory before the watch is paused. */
   gatheredBytesMax: integerSetting({ min: KIB, max: 1024 * MIB, default: 8 * MIB }),
   /** Above this mean size of a row, etcd is asked to split its responses (`fragment`). */

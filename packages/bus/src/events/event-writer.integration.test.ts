@@ -1,6 +1,6 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { eventually, NATS_VERSIONS, natsOrSkip } from '@etcd-ops/test-kit';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Bus } from '../connection.ts';
 import { apiErrorCode } from '../bus-error.ts';
 import { eventsSubject } from '../names.ts';
@@ -117,6 +117,24 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     const first = other.publish(rowsEvent(1, 1));
     await expect(other.publish(rowsEvent(2, 2))).rejects.toThrow(/one message at a time/);
     await first;
+  });
+
+  test('large messages behind many small ones are read within the bytes of a pull, each once', async (context) => {
+    const { bus } = await setUp(context);
+    const { writer } = await EventWriter.open(bus, CLUSTER);
+    await writer.publish(startEvent(0));
+    for (let revision = 1; revision <= 40; revision++) await writer.publish(rowsEvent(revision, revision));
+    for (let revision = 41; revision <= 52; revision++) {
+      await writer.publish(rowsEvent(revision, revision, { bytes: 0.9 * MIB }));
+    }
+    const subscribe = vi.spyOn(bus.nc, 'subscribe');
+    const addConsumer = vi.spyOn((await bus.jsm()).consumers, 'add');
+    const { events, skipped } = await readAll(bus);
+    expect(checkContiguous(events)).toEqual({ first: 1, last: 52 });
+    expect(skipped).toEqual([]);
+    // Two of the large ones at a time, and no consumer had to be made anew.
+    expect(subscribe.mock.calls.length).toBeGreaterThanOrEqual(6);
+    expect(addConsumer).toHaveBeenCalledTimes(1);
   });
 
   test('a message above the limit of the server goes in parts and comes back whole', async (context) => {

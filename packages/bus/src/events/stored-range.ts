@@ -9,9 +9,11 @@ import { streamFacts } from './stream-facts.ts';
 
 /** Up to this many messages, asking for each is faster than making a consumer. */
 const DIRECT_MESSAGES_MAX = 16;
-const DIRECT_IN_FLIGHT = 8;
-/** What one pull may bring; the sizes of the stream's messages so far decide about the count. */
-const BATCH_BYTES = 8 * 1024 * 1024;
+const DIRECT_IN_FLIGHT = 4;
+/** What one pull may bring; a single message may always come. All of it is held at a time, each twice while it arrives. */
+const BATCH_BYTES = 2 * 1024 * 1024;
+/** Of a message, what the server counts beside the payload. */
+const ENVELOPE_BYTES_MAX = 64 * 1024;
 const BATCH_MESSAGES_MAX = 512;
 const CONSUMER_IDLE_MS = 60_000;
 const FRUITLESS_CONSUMERS_MAX = 10;
@@ -41,9 +43,7 @@ export async function* storedMessages(
     yield* messagesOneByOne(bus, cluster, { ...options, from, to });
     return;
   }
-  const meanBytes = options.headersOnly === true ? 1024 : Math.max(1, facts.bytes / Math.max(1, facts.messages));
-  const batch = Math.max(1, Math.min(BATCH_MESSAGES_MAX, Math.floor(BATCH_BYTES / meanBytes)));
-  yield* messagesByConsumer(bus, cluster, { ...options, from, to, batch });
+  yield* messagesByConsumer(bus, cluster, { ...options, from, to });
 }
 
 async function* messagesOneByOne(
@@ -74,7 +74,7 @@ async function messageAt(bus: Bus, cluster: string, sequence: number): Promise<S
 async function* messagesByConsumer(
   bus: Bus,
   cluster: string,
-  range: RangeOptions & { batch: number },
+  range: RangeOptions,
 ): AsyncGenerator<StoredEvent | Skipped> {
   let next = range.from;
   for (let fruitless = 0; next <= range.to; fruitless++) {
@@ -102,19 +102,18 @@ async function* messagesByConsumer(
 }
 
 /** What one consumer delivers from `from` on, in order, until it has no more or a pull is lost. */
-async function* consume(
-  bus: Bus,
-  cluster: string,
-  range: RangeOptions & { batch: number },
-): AsyncGenerator<StoredEvent> {
+async function* consume(bus: Bus, cluster: string, range: RangeOptions): AsyncGenerator<StoredEvent> {
   const stream = eventsStream(cluster);
   const signal = range.signal === undefined ? {} : { signal: range.signal };
+  const bytesMax = Math.max(BATCH_BYTES, bus.maxPayloadBytes + ENVELOPE_BYTES_MAX);
   const consumer = await createConsumer(bus, cluster, range);
   try {
     for (let wanted = range.to - range.from + 1; wanted > 0;) {
-      const batch = Math.min(range.batch, wanted);
-      const { messages, end } = await pull(bus, { stream, consumer, batch, expiresMs: 0, ...signal });
-      for (const message of messages) {
+      const batch = Math.min(BATCH_MESSAGES_MAX, wanted);
+      const { messages, end } = await pull(bus, { stream, consumer, batch, bytesMax, expiresMs: 0, ...signal });
+      const isFruitless = messages.length === 0;
+      // What was handed on is not kept.
+      for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
         const sequence = sequenceOf(message);
         if (sequence > range.to) return;
         yield {
@@ -125,7 +124,7 @@ async function* consume(
         wanted = range.to - sequence;
       }
       if (end === 'cancelled') throw cancelled('Reading events', range.signal);
-      if (end !== 'full') return;
+      if (end !== 'full' || isFruitless) return;
     }
   } finally {
     deleteConsumer(bus, stream, consumer);

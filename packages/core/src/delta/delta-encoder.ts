@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { EtcdOpsError } from '../base/errors.ts';
+import { joinAndFree } from '../base/join-and-free.ts';
 import { LEVEL_DEFAULT } from '../codec/compression-level.ts';
 import { encodeLeaseRecords, LEASE_RECORD_BYTES, type LeaseRecord } from '../mvcc/lease-record.ts';
 import type { RowBlock } from '../mvcc/row-block.ts';
@@ -144,7 +145,7 @@ export class DeltaEncoder {
     const sha256 = this.#hash.digest();
     this.#sink(sha256);
     const facts = deltaFacts({ ...footer, sha256: sha256.toString('hex') });
-    return { bytes: Buffer.concat(this.#parts), facts, contentSha256: this.#content!.hex() };
+    return { bytes: joinAndFree(this.#parts), facts, contentSha256: this.#content!.hex() };
   }
 
   #begin(): void {

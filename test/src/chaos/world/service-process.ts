@@ -1,4 +1,11 @@
-import { faultProxy, spawnGuarded, toolsDirectory, type FaultProxy, type GuardedProcess } from '@etcd-ops/test-kit';
+import {
+  faultProxy,
+  SERVICE_NODE_FLAGS,
+  serviceEnvironment,
+  spawnGuarded,
+  type FaultProxy,
+  type GuardedProcess,
+} from '@etcd-ops/test-kit';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FAULTS_VARIABLE, plainEnvironment, WORLD_VARIABLE } from './chaos-env.ts';
@@ -36,13 +43,6 @@ export interface ProcessUse {
   /** The most that it ever held. */
   rssBytesPeak: number;
 }
-
-/** As bin/etcd-ops starts what runs for months. */
-const MEMORY_GIVEN_BACK = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '131072',
-  MALLOC_TRIM_THRESHOLD_: '131072',
-};
 
 /** One service as its own process, as in its image, behind a proxy of its own to NATS. Kept alive by its world, as by a supervisor. */
 export class ServiceProcess implements AsyncDisposable {
@@ -105,8 +105,7 @@ export class ServiceProcess implements AsyncDisposable {
       ...plainEnvironment(),
       TMPDIR: this.tempDirectory,
       NODE_OPTIONS: `--import=${HOOK}`,
-      ...MEMORY_GIVEN_BACK,
-      NODE_COMPILE_CACHE: join(toolsDirectory(), 'compile-cache'),
+      ...serviceEnvironment(),
       [WORLD_VARIABLE]: worldId,
       [FAULTS_VARIABLE]: this.#faultsPath,
       ETCD_OPS_NATS_URL: `nats://127.0.0.1:${this.nats.port}`,
@@ -115,7 +114,8 @@ export class ServiceProcess implements AsyncDisposable {
       ETCD_OPS_HTTP_HOST: '127.0.0.1',
       ...settings,
     };
-    this.#process = await spawnGuarded(process.execPath, [join(ROOT, 'services', name, 'src', 'main.ts')], { env });
+    const main = join(ROOT, 'services', name, 'src', 'main.ts');
+    this.#process = await spawnGuarded(process.execPath, [...SERVICE_NODE_FLAGS, main], { env });
     this.starts++;
   }
 

@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { startBufferCollector } from './buffer-collector.ts';
+
+const MIB = 1024 * 1024;
+const LOOK_MS = 50;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Buffers of which `live` are in use; a collection takes `collectMs` and leaves those. */
+function memory({ collectMs = 0 } = {}) {
+  const state = { bytes: 40 * MIB, live: 40 * MIB, nowMs: 0, collections: 0 };
+  const collector = startBufferCollector({
+    collect: () => {
+      state.collections++;
+      state.bytes = state.live;
+      state.nowMs += collectMs;
+    },
+    bufferBytes: () => state.bytes,
+    growthBytesMax: 16 * MIB,
+    lookMs: LOOK_MS,
+    now: () => state.nowMs,
+  });
+  const look = (times = 1): void => {
+    for (let time = 0; time < times; time++) {
+      state.nowMs += LOOK_MS;
+      vi.advanceTimersByTime(LOOK_MS);
+    }
+  };
+  return { state, collector, look };
+}
+
+test('collects when buffers grew by the limit, and not for what stays', () => {
+  const { state, look } = memory();
+  state.bytes += 15 * MIB;
+  look(10);
+  expect(state.collections).toBe(0);
+  state.bytes += MIB;
+  state.live = state.bytes;
+  look(10);
+  expect(state.collections).toBe(1);
+  state.bytes += 16 * MIB;
+  look();
+  expect(state.collections).toBe(2);
+});
+
+test('counts from the least since then: what V8 collected itself is no growth', () => {
+  const { state, look } = memory();
+  state.bytes = 10 * MIB;
+  look();
+  state.bytes = 26 * MIB;
+  look();
+  expect(state.collections).toBe(1);
+});
+
+test('takes at most a fifth of the time', () => {
+  const { state, look } = memory({ collectMs: 100 });
+  state.bytes += 16 * MIB;
+  look();
+  state.bytes += 100 * MIB;
+  look(7);
+  expect(state.collections).toBe(1);
+  look();
+  expect(state.collections).toBe(2);
+});
+
+test('ends with its disposal', () => {
+  const { state, collector, look } = memory();
+  collector[Symbol.dispose]();
+  state.bytes += 100 * MIB;
+  look(10);
+  expect(state.collections).toBe(0);
+});
