@@ -115,7 +115,7 @@ export class EtcdMember implements Disposable {
     }
   }
 
-  /** The database file and its trailing SHA-256, in the chunks that etcd cuts: see `snapshotStream`. */
+  /** The database file and its trailing SHA-256, in blocks of any size: see `snapshotStream`. */
   snapshot(options: SnapshotOptions = {}): AsyncIterable<Buffer> {
     return snapshotStream(this.#connection, options);
   }

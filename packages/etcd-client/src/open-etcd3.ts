@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Etcd3, type IOptions } from 'etcd3';
+import type { Etcd3, IOptions } from 'etcd3';
 import { parseEndpoint, type EtcdAccess } from './access.ts';
 import { readPassword } from './grpc/login.ts';
 
@@ -22,5 +22,7 @@ export async function openEtcd3(access: EtcdAccess): Promise<Etcd3> {
       ...(tls.certFile !== undefined && { certChain: readFileSync(tls.certFile) }),
     };
   }
-  return new Etcd3(options);
+  // It takes long to load, and few commands need it.
+  const client = await import('etcd3');
+  return new client.Etcd3(options);
 }

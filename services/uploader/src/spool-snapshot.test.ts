@@ -27,7 +27,8 @@ describe('spoolSnapshot', () => {
   it.each([
     [1_000, 32_768],
     [3_000_000, 32_768],
-    [1_100_000, 7],
+    [10_000, 7],
+    [1_100_000, 1_000],
     [1_048_576, 1_048_576],
     [1_048_576, 1_048_608],
   ])('writes %i bytes that come in blobs of %i', async (bytes, blobBytes) => {

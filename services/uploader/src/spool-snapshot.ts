@@ -1,12 +1,10 @@
 import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { open, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** etcd ends a snapshot with the SHA-256 of everything before. Source: etcd server/etcdserver/api/v3rpc/maintenance.go. */
 const TRAILER_BYTES = 32;
-/** Messages of 32 KiB are gathered into writes of this size. */
-const WRITE_BYTES = 1024 * 1024;
 
 export interface SpooledSnapshot {
   path: string;
@@ -29,7 +27,7 @@ export interface SpoolOptions {
 }
 
 /**
- * Writes a snapshot to a file and checks its trailing hash.
+ * Writes a snapshot to a file and checks its trailing hash. A blob is not looked at again when the next one was asked for.
  * @throws EtcdOpsError SNAPSHOT_INCOMPLETE (take it again), LIMIT_EXCEEDED, DISK_FAILED, and those of the stream.
  */
 export async function spoolSnapshot(blobs: AsyncIterable<Buffer>, options: SpoolOptions): Promise<SpooledSnapshot> {
@@ -54,42 +52,43 @@ async function copyAndHash(
   const content = createHash('sha256');
   let beganMs = 0;
   let bytes = 0;
-  let pending: Buffer[] = [];
-  let pendingBytes = 0;
-  const write = async (out: Buffer): Promise<void> => {
-    await file.writeFile(out).catch((cause: unknown) => {
-      throw diskFailed(path, cause);
-    });
-    onProgress(bytes);
-  };
-  const flushContent = async (): Promise<void> => {
-    const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
-    const out = all.subarray(0, all.length - TRAILER_BYTES);
-    content.update(out);
-    await write(out);
-    pending = [all.subarray(out.length)];
-    pendingBytes = TRAILER_BYTES;
-  };
+  let held: Buffer = Buffer.alloc(0);
   for await (const blob of blobs) {
     if (signal.aborted) {
       throw new EtcdOpsError('CANCELLED', { message: 'The snapshot was cancelled', cause: signal.reason });
     }
     if (bytes === 0) beganMs = now();
+    if (bytes + blob.length > bytesMax) throw tooLarge(path, bytes + blob.length, bytesMax);
+    // The disk and the hash work at the same time.
+    const written = writeAll(file, blob, bytes).catch((cause: unknown) => {
+      throw diskFailed(path, cause);
+    });
+    held = hashBehind(content, held, blob);
     bytes += blob.length;
-    if (bytes > bytesMax) throw tooLarge(path, bytes, bytesMax);
-    pending.push(blob);
-    pendingBytes += blob.length;
-    // The last 32 bytes are not part of what they vouch for: they are held back until the end is known.
-    if (pendingBytes >= WRITE_BYTES + TRAILER_BYTES) await flushContent();
+    await written;
+    onProgress(bytes);
   }
-  if (pendingBytes < TRAILER_BYTES) throw damaged(`it ended after ${bytes} bytes`);
-  await flushContent();
-  const trailer = Buffer.concat(pending);
-  const whole = content.copy().update(trailer);
-  if (!content.digest().equals(trailer)) throw damaged('its trailing SHA-256 does not fit its bytes');
-  await write(trailer);
+  if (held.length < TRAILER_BYTES) throw damaged(`it ended after ${bytes} bytes`);
+  const whole = content.copy().update(held);
+  if (!content.digest().equals(held)) throw damaged('its trailing SHA-256 does not fit its bytes');
   await file.sync();
   return { path, bytes, sha256: whole.digest('hex'), beganMs };
+}
+
+/** The last 32 bytes are not part of what they vouch for: they are held back until the end is known. */
+function hashBehind(content: Hash, held: Buffer, blob: Buffer): Buffer {
+  const ready = held.length + blob.length - TRAILER_BYTES;
+  if (ready <= 0) return Buffer.concat([held, blob]);
+  const ofHeld = Math.min(ready, held.length);
+  content.update(held.subarray(0, ofHeld)).update(blob.subarray(0, ready - ofHeld));
+  return Buffer.concat([held.subarray(ofHeld), blob.subarray(ready - ofHeld)]);
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
 }
 
 async function assertRoom(path: string, bytes: number): Promise<void> {

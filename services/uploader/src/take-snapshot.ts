@@ -48,7 +48,7 @@ export async function takeSnapshot(
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(spec.timeouts.snapshotMs)]);
   try {
-    const spooled = await spoolSnapshot(member.snapshot({ signal: limited }), {
+    const spooled = await spoolSnapshot(member.snapshot({ signal: limited, recycle: true }), {
       path,
       expectedBytes: dbBytes,
       bytesMax: spoolBytesMax,

@@ -7,8 +7,8 @@ export const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 /** The largest message accepted. A watch response beyond it ends in LIMIT_EXCEEDED: watch again with `fragment`. */
 export const RECEIVE_MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** etcd refuses pings more often than every 5 s (--grpc-keepalive-min-time). */
-const KEEPALIVE_TIME_MS = 10_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+export const KEEPALIVE_TIME_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 10_000;
 const RECONNECT_BACKOFF_MIN_MS = 100;
 const RECONNECT_BACKOFF_MAX_MS = 2_000;
 

@@ -1,8 +1,16 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { describeError, type EtcdOpsError } from '@etcd-ops/core';
-import { parseEndpoint, REQUEST_TIMEOUT_DEFAULT_MS, type EtcdAccess, type EtcdAuth } from '../access.ts';
+import {
+  CONNECT_TIMEOUT_DEFAULT_MS,
+  parseEndpoint,
+  REQUEST_TIMEOUT_DEFAULT_MS,
+  type EtcdAccess,
+  type EtcdAddress,
+  type EtcdAuth,
+} from '../access.ts';
 import { encodeAuthenticate } from '../wire/requests.ts';
 import { decodeToken } from '../wire/responses.ts';
+import { ByteCall, type ByteCallOptions } from './byte-call.ts';
 import { credentialFor, credentialsOf, rightNeeded, type CredentialName } from './call-rights.ts';
 import { cancelled, etcdFailure, isTokenFailure, type CallPlace, type CallStatus } from './etcd-failure.ts';
 import { isPasswordMissing, Login, readPassword } from './login.ts';
@@ -33,10 +41,7 @@ interface UnaryOptions extends CallOptions {
   requireLeader?: boolean;
 }
 
-type StreamOptions = Pick<RawCallOptions, 'onMessage' | 'onEnd'> & {
-  requireLeader?: boolean;
-  signal?: AbortSignal | undefined;
-};
+type StreamOptions = Pick<RawCallOptions, 'onMessage' | 'onEnd'> & { requireLeader?: boolean };
 
 type Outcome = { ok: true; message: Buffer } | { ok: false; failure: CallStatus };
 
@@ -62,6 +67,7 @@ export class EtcdConnection implements Disposable {
   readonly endpoint: string;
   readonly requestTimeoutMs: number;
   readonly #channel: SecureChannel;
+  readonly #address: EtcdAddress;
   readonly #access: EtcdAccess;
   /** By credential: one that serves every call logs in once. */
   readonly #logins = new Map<EtcdAuth, Login>();
@@ -74,6 +80,7 @@ export class EtcdConnection implements Disposable {
     const address = parseEndpoint(endpoint, access.tls);
     this.endpoint = endpoint;
     this.requestTimeoutMs = access.requestTimeoutMs ?? REQUEST_TIMEOUT_DEFAULT_MS;
+    this.#address = address;
     this.#access = access;
     this.#channel = new SecureChannel({
       address,
@@ -93,19 +100,36 @@ export class EtcdConnection implements Disposable {
     const token = await this.token(options.signal, method);
     const first = await this.#attempt(method, request, token, options);
     if (first.ok) return first.message;
-    if (!this.needsLogin(first.failure, token)) throw await this.#explained(method, first.failure, options.signal);
+    if (!this.needsLogin(first.failure, token)) throw await this.explained(method, first.failure, options.signal);
     const fresh = await this.token(options.signal, method);
     const second = await this.#attempt(method, request, fresh, options);
     if (second.ok) return second.message;
-    throw await this.#explained(method, second.failure, options.signal);
+    throw await this.explained(method, second.failure, options.signal);
   }
 
   /** Opens a stream with a token got before (`token`). */
   stream(method: RpcMethod, token: CallToken, options: StreamOptions): RawCall {
-    const { onMessage, onEnd, signal } = options;
+    const { onMessage, onEnd } = options;
     const metadata = makeMetadata(token.value, options.requireLeader);
     const { channel } = this.#channel;
-    return new RawCall({ channel, path: pathOf(method), metadata, signal, onMessage, onEnd });
+    return new RawCall({ channel, path: pathOf(method), metadata, onMessage, onEnd });
+  }
+
+  /** Makes a call whose answer is large, with a token got before (`token`), on a connection beside the channel. */
+  byteCall(
+    method: RpcMethod,
+    { value: token }: CallToken,
+    options: Pick<ByteCallOptions, 'request' | 'onData' | 'onEnd'>,
+  ): ByteCall {
+    const { tls, connectTimeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.#access;
+    return new ByteCall({
+      ...options,
+      address: this.#address,
+      tls: { material: this.#channel.material, verify: tls?.insecureSkipVerify !== true },
+      connectTimeoutMs,
+      path: pathOf(method),
+      token,
+    });
   }
 
   /**
@@ -151,8 +175,8 @@ export class EtcdConnection implements Disposable {
     return signal?.aborted === true ? cancelled(place, signal.reason) : etcdFailure(place, outcome);
   }
 
-  /** With the reason for a connection that cannot be made, where TLS is the reason. */
-  async #explained(method: RpcMethod, outcome: CallStatus, signal?: AbortSignal): Promise<EtcdOpsError> {
+  /** `failure` with the reason for a connection that cannot be made, where TLS is the reason. */
+  async explained(method: RpcMethod, outcome: CallStatus, signal?: AbortSignal): Promise<EtcdOpsError> {
     const error = this.failure(method, outcome, signal);
     const isUnknown =
       error.code === 'ETCD_TLS' || (error.code === 'ETCD_UNREACHABLE' && !NETWORK_TEXT.test(outcome.details));
@@ -175,7 +199,7 @@ export class EtcdConnection implements Disposable {
     if (answer.ok) return decodeToken(answer.message);
     // Credentials for a cluster whose auth is off (yet) are no failure.
     if (answer.failure.details.includes('authentication is not enabled')) return undefined;
-    if (answer.failure.code === status.UNAVAILABLE) throw await this.#explained(AUTHENTICATE, answer.failure);
+    if (answer.failure.code === status.UNAVAILABLE) throw await this.explained(AUTHENTICATE, answer.failure);
     throw etcdFailure({ ...this.#place(AUTHENTICATE), user: auth.username }, answer.failure);
   }
 

@@ -53,6 +53,12 @@ export class SecureChannel implements Disposable {
     return this.#channel;
   }
 
+  /** For the next connection beside the channel. */
+  get material(): TlsMaterial | undefined {
+    this.#follow();
+    return this.#material;
+  }
+
   /** Why no connection can be made, if TLS is the reason: the library drops what the server says behind the handshake. */
   async diagnose(): Promise<EtcdOpsError | undefined> {
     if (performance.now() - this.#diagnosedMs > DIAGNOSIS_PERIOD_MS || this.#diagnosis === undefined) {

@@ -52,10 +52,6 @@ test('answers are read by hand-made vectors', () => {
   expect(responses.decodeMemberList(hex('120d 0801 12016d 1a0175 220163 2801'))).toEqual([
     { id: 1n, name: 'm', peerUrls: ['u'], clientUrls: ['c'], isLearner: true },
   ]);
-  expect(responses.decodeSnapshotPart(hex('1003 1a0461626364'))).toEqual({
-    remainingBytes: 3,
-    blob: Buffer.from('abcd'),
-  });
   expect(responses.decodeAuthStatus(hex('1001 1815'))).toEqual({ enabled: true, authRevision: 21 });
 });
 

@@ -131,22 +131,6 @@ export function decodeHashKv(bytes: Buffer): HashKvAnswer {
   return answer;
 }
 
-export interface SnapshotPart {
-  remainingBytes: number;
-  /** A view of the message. */
-  blob: Buffer;
-}
-
-export function decodeSnapshotPart(bytes: Buffer): SnapshotPart {
-  const part: SnapshotPart = { remainingBytes: 0, blob: Buffer.alloc(0) };
-  forEachField(bytes, (field, reader, tag) => {
-    if (field === 2) part.remainingBytes = reader.number();
-    else if (field === 3) part.blob = reader.view();
-    else reader.skip(tag);
-  });
-  return part;
-}
-
 export interface LeaseTimeToLiveAnswer {
   header: ResponseHeader;
   id: bigint;
