@@ -59,6 +59,11 @@ export class Documents<T> {
     return done !== undefined;
   }
 
+  /** What an entry lives; 0: for ever. */
+  async ttlMs(): Promise<number> {
+    return (await this.#try('Asking for its settings', (kv) => kv.status())).ttl;
+  }
+
   /** All keys below `prefix` (`position.`); without it, all. */
   async keys(prefix = ''): Promise<string[]> {
     const keys: string[] = [];

@@ -44,6 +44,7 @@ export {
   ensureEventStream,
   ensureTopology,
   OWNER_TTL_MS,
+  WATCHER_SILENCE_MS,
   removeEventStream,
   type EventStreamOptions,
   type TopologyOptions,

@@ -46,8 +46,10 @@ const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 /** A second scheduler's clock may be this much off and its tick is still recognised. */
 const DUPLICATE_WINDOW_MS = 120_000;
-/** An owner renews at 1.5 s; whoever vanished is replaced within 10 s (bus.md part 4). */
-export const OWNER_TTL_MS = 5_000;
+/** A watcher that has said nothing for so long is gone: it says each 1.5 s that it lives. Whoever vanished is replaced within 10 s. */
+export const WATCHER_SILENCE_MS = 4_000;
+/** What an owner's key lives without being renewed; where the fleet is large, an owner renews the more seldom the more it owns. */
+export const OWNER_TTL_MS = 20_000;
 /** How long `etcdops.job` knows of what was asked for. */
 const JOBS_AGE_MS = 7 * DAY_MS;
 const TRIES_MAX = 5;

@@ -1,13 +1,16 @@
 export interface FairShareOptions {
   clusters: () => number;
   watchers: () => number;
-  /** At most one cluster is given up in so long: its next owner is counted by then. */
+  /** At most one cluster is given up in so long: its next owner is counted by then. Shorter where many are to be given up. */
   yieldPauseMs: number;
   /** A cluster that nobody took for so long is taken by whoever sees it. */
   patienceMs: number;
   /** Never goes back, in milliseconds. */
   monotonicMs?: () => number;
 }
+
+/** However many are to be given up: all of them within about so long. */
+const YIELD_ALL_MS = 60_000;
 
 /**
  * How many clusters one watcher should own: as many as any other, rounded up. Whoever has fewer takes, whoever has more gives one
@@ -17,6 +20,8 @@ export class FairShare {
   readonly #options: FairShareOptions;
   readonly #monotonicMs: () => number;
   readonly #owned = new Set<string>();
+  /** Asked for, without an answer yet. */
+  readonly #wanted = new Set<string>();
   readonly #refrainedSinceMs = new Map<string, number>();
   #yieldedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -25,10 +30,16 @@ export class FairShare {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
   }
 
-  /** Asked before each try to take a cluster; a try of one that has an owner harms nobody. */
+  /** How many this one has. */
+  get owned(): number {
+    return this.#owned.size;
+  }
+
+  /** Asked before each try to take a cluster that seems free; after true, `took` or `missed` MUST tell what came of it. */
   mayTake(cluster: string): boolean {
-    if (this.#owned.size < this.#limit()) {
+    if (this.#owned.size + this.#wanted.size < this.#limit()) {
       this.#refrainedSinceMs.delete(cluster);
+      this.#wanted.add(cluster);
       return true;
     }
     const now = this.#monotonicMs();
@@ -38,7 +49,17 @@ export class FairShare {
     return !isPatient;
   }
 
+  missed(cluster: string): void {
+    this.#wanted.delete(cluster);
+  }
+
+  /** Somebody has it. */
+  seenHeld(cluster: string): void {
+    this.#refrainedSinceMs.delete(cluster);
+  }
+
   took(cluster: string): void {
+    this.#wanted.delete(cluster);
     this.#owned.add(cluster);
     this.#refrainedSinceMs.delete(cluster);
   }
@@ -50,7 +71,10 @@ export class FairShare {
   /** Asked by an owner now and then; after true it MUST give the cluster up. */
   mustYield(): boolean {
     const now = this.#monotonicMs();
-    if (this.#owned.size <= this.#limit() || now - this.#yieldedAtMs < this.#options.yieldPauseMs) return false;
+    const surplus = this.#owned.size - this.#limit();
+    if (surplus <= 0 || now - this.#yieldedAtMs < Math.min(this.#options.yieldPauseMs, YIELD_ALL_MS / surplus)) {
+      return false;
+    }
     this.#yieldedAtMs = now;
     return true;
   }

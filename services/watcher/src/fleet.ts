@@ -1,6 +1,15 @@
-import { owners, OWNER_TTL_MS, watcherKey, WATCHERS_PREFIX, type Bus } from '@etcd-ops/bus';
+import {
+  clusterKey,
+  owners,
+  watcherKey,
+  WATCHER_SILENCE_MS,
+  WATCHERS_PREFIX,
+  type Bus,
+  type Owner,
+} from '@etcd-ops/bus';
 import { describeError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
+import { FleetNews, type Holding } from './fleet-news.ts';
 
 export interface FleetOptions {
   bus: Bus;
@@ -14,38 +23,73 @@ export interface FleetOptions {
   monotonicMs?: () => number;
 }
 
+/** An owner of no more renews each as often as it is told to. */
+const OWNERS_AT_FULL_RATE = 100;
+/** How often it is looked whether another one has fallen silent. */
+const LOOK_MS = 250;
+/** A key that expired is not told of: an owner's that was not renewed for so much longer than it lives is gone. */
+const EXPIRY_SLACK_MS = 2_000;
+
 /**
- * The watchers that live, as they tell each other in the bucket of owners: how many share the clusters, and at once when one
- * says that it goes. Like ownership itself it only spreads the work: what it tells may be old.
+ * What the watchers tell each other in the bucket of owners: which of them live and share the clusters, and who holds which. So nobody
+ * asks for a cluster that has an owner, and one that goes, or falls silent, is followed at once. Like ownership itself it only spreads
+ * the work: what it tells may be old.
  */
 export class Fleet {
   readonly #options: FleetOptions;
+  readonly #news: FleetNews;
   readonly #monotonicMs: () => number;
-  /** When each other one was heard of last. Expiry is not told to who watches a bucket. */
-  readonly #heardMs = new Map<string, number>();
-  readonly #listeners = new Set<() => void>();
+  /** How long a key lives that is not renewed. */
+  #ttlMs = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
+    this.#news = new FleetNews({ own: watcherKey(options.watcher), silenceMs: WATCHER_SILENCE_MS });
   }
 
   /** This one included. */
   get size(): number {
-    const oldest = this.#monotonicMs() - OWNER_TTL_MS;
-    for (const [watcher, heard] of this.#heardMs) if (heard < oldest) this.#heardMs.delete(watcher);
-    return this.#heardMs.size + 1;
+    return this.#news.others + 1;
   }
 
-  /** Calls `listener` when a watcher has said that it goes; returns how to stop that. */
-  onDeparture(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** False while nothing is known: then whoever wants a cluster has to ask for it again and again. */
+  get isFollowed(): boolean {
+    return this.#ttlMs > 0;
+  }
+
+  /** How often an owner renews, who has so many: each by itself as often as is told of a small fleet, all together no more than so. */
+  renewMs(owned: number): number {
+    const { renewMs } = this.#options;
+    const often = Math.max(renewMs, (owned * renewMs) / OWNERS_AT_FULL_RATE);
+    return Math.max(renewMs, Math.min(often, this.#ttlMs / 4));
+  }
+
+  /** Whether it may be worth to ask for a cluster. */
+  isFree(cluster: string): boolean {
+    if (!this.isFollowed) return true;
+    const silentMs = this.#ttlMs + EXPIRY_SLACK_MS;
+    return this.#news.isFree(clusterKey(cluster), { nowMs: this.#monotonicMs(), silentMs });
+  }
+
+  /** What a watcher holds that is gone: whoever comes first may replace it. */
+  abandoned(cluster: string): Holding | undefined {
+    return this.isFollowed ? this.#news.abandoned(clusterKey(cluster)) : undefined;
+  }
+
+  /** Calls `listener` when the cluster, or many of them, may have become free; returns how to stop that. */
+  onFree(cluster: string, listener: () => void): () => void {
+    return this.#news.onFree(clusterKey(cluster), listener);
   }
 
   /** Until the signal is aborted; `depart` comes behind it, when all clusters were given back. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#tell(signal), this.#listen(signal)]);
+    const looking = setInterval(() => this.#news.look(this.#monotonicMs()), LOOK_MS);
+    try {
+      await Promise.all([this.#tell(signal), this.#listen(signal)]);
+    } finally {
+      clearInterval(looking);
+    }
   }
 
   async depart(): Promise<void> {
@@ -57,7 +101,7 @@ export class Fleet {
 
   async #tell(signal: AbortSignal): Promise<void> {
     const { bus, watcher, renewMs, clock, logger } = this.#options;
-    const value = { version: 1, watcher, since: new Date(clock.now()).toISOString() } as const;
+    const value: Owner = { version: 1, watcher, since: new Date(clock.now()).toISOString() };
     while (!signal.aborted) {
       await owners(bus)
         .put(watcherKey(watcher), value)
@@ -69,18 +113,8 @@ export class Fleet {
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
-    const { bus, watcher, clock, logger } = this.#options;
-    const own = watcherKey(watcher);
-    const follow = async (): Promise<void> => {
-      for await (const change of owners(bus).watch({ prefix: WATCHERS_PREFIX, signal })) {
-        const key = change.kind === 'put' ? change.entry.key : change.key;
-        if (key === own) continue;
-        if (change.kind === 'put') this.#heardMs.set(key, this.#monotonicMs());
-        else if (this.#heardMs.delete(key)) for (const listener of this.#listeners) listener();
-      }
-      if (!signal.aborted) throw new Error('The watch of the bucket ended');
-    };
-    await retry(follow, {
+    const { clock, logger } = this.#options;
+    await retry(async () => await this.#follow(signal), {
       signal,
       clock,
       shouldRetry: () => true,
@@ -88,5 +122,40 @@ export class Fleet {
     }).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { bus } = this.#options;
+    // A watch that lives through a restart of the server notices only after some 15 s that it has to begin anew.
+    const reconnected = new AbortController();
+    const stopListening = bus.onStatus(({ type }) => {
+      if (type === 'reconnected') reconnected.abort();
+    });
+    try {
+      await this.#read(AbortSignal.any([signal, reconnected.signal]));
+    } finally {
+      stopListening();
+      this.#ttlMs = 0;
+    }
+    if (!signal.aborted) throw new Error('The watch of the bucket ended');
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const bucket = owners(this.#options.bus);
+    const ttlMs = await bucket.ttlMs();
+    this.#news.begin();
+    const onInitialized = (): void => {
+      this.#news.settle(this.#monotonicMs());
+      this.#ttlMs = ttlMs;
+    };
+    for await (const change of bucket.watch({ signal, onInitialized })) {
+      const nowMs = this.#monotonicMs();
+      if (change.kind === 'deleted') this.#news.gone(change.key);
+      else if (change.kind === 'put') {
+        const { key, value, revision } = change.entry;
+        if (key.startsWith(WATCHERS_PREFIX)) this.#news.heard(key, nowMs);
+        else this.#news.holds(key, { watcher: watcherKey(value.watcher), revision, heardMs: nowMs });
+      }
+    }
   }
 }

@@ -9,8 +9,10 @@ export function createOwnerKey(options: {
   now: () => number;
   /** What each renewal tells of the capture. */
   facts?: () => CaptureFacts | undefined;
+  /** The key of somebody who is gone, which is replaced as long as it stands so. */
+  abandoned?: () => { revision: number } | undefined;
 }): OwnerKey {
-  const { bus, watcher, now, facts = () => undefined } = options;
+  const { bus, watcher, now, facts = () => undefined, abandoned = () => undefined } = options;
   const bucket = owners(bus);
   const key = clusterKey(options.cluster);
   const value: Owner = { version: 1, watcher, since: new Date(now()).toISOString() };
@@ -20,6 +22,9 @@ export function createOwnerKey(options: {
   };
   return {
     async create() {
+      const left = abandoned();
+      const taken = left === undefined ? undefined : await bucket.update(key, value, left.revision);
+      if (taken !== undefined) return taken;
       const created = await bucket.create(key, value);
       if (created !== undefined) return created;
       // A renewal whose answer was lost: the key is ours at a revision that we do not know.

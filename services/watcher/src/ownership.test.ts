@@ -31,7 +31,7 @@ function contender(key: OwnerKey) {
   const log: string[] = [];
   const done = holdOwnership({
     key,
-    renewMs: 5,
+    renewMs: () => 5,
     contendMs: 5,
     clock: systemClock,
     logger: createLogger({ level: 'silent', name: 'test' }),

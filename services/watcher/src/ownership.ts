@@ -14,7 +14,8 @@ export interface OwnershipOptions {
   key: OwnerKey;
   /** Runs while the key is ours; it is aborted and awaited when somebody else has taken it. */
   whileOwned: (signal: AbortSignal) => Promise<void>;
-  renewMs: number;
+  renewMs: () => number;
+  /** Between two tries, where nobody tells when one is worth it. */
   contendMs: number;
   clock: Clock;
   logger: Logger;
@@ -25,15 +26,23 @@ export interface OwnershipOptions {
 }
 
 export interface Spread {
-  /** Whether this watcher should try to get the cluster now. */
+  /** Whether this watcher should try to get the cluster now; each true is followed by `took` or `missed`. */
   mayTake: () => boolean;
   took: () => void;
+  missed: () => void;
   gave: () => void;
   /** Whether an owner should give the cluster back, since others have fewer. */
   mustYield: () => boolean;
-  /** Calls `listener` when another watcher goes: its clusters are free. Returns how to stop that. */
-  onDeparture: (listener: () => void) => () => void;
+  /** Whether `onFree` can be relied on now. */
+  isTold: () => boolean;
+  /** Calls `listener` when the cluster may have become free. Returns how to stop that. */
+  onFree: (listener: () => void) => () => void;
 }
+
+/** Who is told when a cluster becomes free looks for itself so seldom. */
+const TOLD_REST_MS = 4_000;
+/** All hear of it at once, and come one after the other. */
+const WAKE_SPREAD_MS = 200;
 
 /**
  * Spreads clusters over watchers, and no more than that: two that believe to be owners at once are told apart by the stream's
@@ -42,18 +51,20 @@ export interface Spread {
 export async function holdOwnership(options: OwnershipOptions): Promise<void> {
   const { key, clock, contendMs, signal, spread, random = Math.random } = options;
   // Expiry is invisible to watchers of the bucket, so contenders try; the random part keeps them from trying together.
-  const rest = async (): Promise<void> => {
+  const rest = async ({ wake }: { wake: boolean }): Promise<void> => {
     const woken = new AbortController();
-    const forget = spread?.onDeparture(() => woken.abort());
-    const pause = contendMs * (0.8 + 0.4 * random());
+    const forget = wake ? spread?.onFree(() => woken.abort()) : undefined;
+    const pause = (spread?.isTold() === true ? TOLD_REST_MS : contendMs) * (0.8 + 0.4 * random());
     await clock.sleep(pause, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
     forget?.();
+    if (woken.signal.aborted) await clock.sleep(WAKE_SPREAD_MS * random(), signal).catch(() => undefined);
   };
   while (!signal.aborted) {
     const isWanted = spread?.mayTake() ?? true;
     const revision = isWanted ? await tryCreate(options, key) : undefined;
     if (revision === undefined) {
-      await rest();
+      if (isWanted) spread?.missed();
+      await rest({ wake: true });
       continue;
     }
     spread?.took();
@@ -63,7 +74,7 @@ export async function holdOwnership(options: OwnershipOptions): Promise<void> {
       spread?.gave();
     }
     // Given back to whoever has fewer: not taken again in the same moment.
-    if (!signal.aborted && spread !== undefined) await rest();
+    if (!signal.aborted && spread !== undefined) await rest({ wake: false });
   }
 }
 
@@ -88,7 +99,7 @@ async function own(firstRevision: number, options: OwnershipOptions): Promise<vo
   let revision: number | undefined = firstRevision;
   const ending = AbortSignal.any([stop, ended.signal]);
   while (!ending.aborted) {
-    await clock.sleep(renewMs, ending).catch(() => undefined);
+    await clock.sleep(renewMs(), ending).catch(() => undefined);
     if (ending.aborted) break;
     if (options.spread?.mustYield() === true) {
       options.logger.info({}, 'Given back, for another watcher has fewer clusters');

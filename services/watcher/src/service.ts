@@ -8,7 +8,7 @@ import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
 import { createCaptureMetrics, expectCapture, type CaptureMetrics } from './metrics.ts';
 import { createOwnerKey } from './owner-key.ts';
-import { holdOwnership } from './ownership.ts';
+import { holdOwnership, type Spread } from './ownership.ts';
 
 /** One cluster given back after the other, so that those who have too few are counted in between. */
 const YIELD_PAUSE_MS = 2_000;
@@ -46,19 +46,14 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
               watcher,
               now: () => context.clock.now(),
               facts: () => captures.get(spec.name)?.facts(),
+              abandoned: () => fleet.abandoned(spec.name),
             }),
-            renewMs: settings.ownerRenewMs,
+            renewMs: () => fleet.renewMs(share.owned),
             contendMs: settings.ownerContendMs,
             clock: context.clock,
             logger: context.logger.child({ cluster: spec.name }),
             signal: jobSignal,
-            spread: {
-              mayTake: () => share.mayTake(spec.name),
-              took: () => share.took(spec.name),
-              gave: () => share.gave(spec.name),
-              mustYield: () => share.mustYield(),
-              onDeparture: (listener) => fleet.onDeparture(listener),
-            },
+            spread: spreadOf(spec.name, fleet, share),
             async whileOwned(ownedSignal) {
               const capture = new ClusterCapture({ spec, context, settings, metrics });
               captures.set(spec.name, capture);
@@ -79,6 +74,23 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
       await living;
     },
     health: () => healthOf(captures),
+  };
+}
+
+/** Whoever has too few takes what is free, and whoever has too many gives it back. */
+function spreadOf(cluster: string, fleet: Fleet, share: FairShare): Spread {
+  return {
+    mayTake: () => {
+      if (fleet.isFree(cluster)) return share.mayTake(cluster);
+      share.seenHeld(cluster);
+      return false;
+    },
+    took: () => share.took(cluster),
+    missed: () => share.missed(cluster),
+    gave: () => share.gave(cluster),
+    mustYield: () => share.mustYield(),
+    isTold: () => fleet.isFollowed,
+    onFree: (listener) => fleet.onFree(cluster, listener),
   };
 }
 

@@ -1,4 +1,4 @@
-import { clusterKey, OWNER_TTL_MS, owners } from '@etcd-ops/bus';
+import { clusterKey, owners, WATCHER_SILENCE_MS } from '@etcd-ops/bus';
 import { eventually, findBinary, missingBinary } from '@etcd-ops/test-kit';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, type TestContext } from 'vitest';
@@ -14,7 +14,7 @@ const REPLICAS = { scheduler: 1, watcher: 2, uploader: 1, 'garbage-collector': 0
 const WAIT_MS = 30_000;
 /** The budgets hold on a machine of its own (the long form). Elsewhere: an owner that stops hands over, and is not waited for until it runs out. */
 const SLACK = isLongForm() ? 1 : 2;
-const STOPPED_MS_MAX = isLongForm() ? 1_000 : OWNER_TTL_MS * 0.8;
+const STOPPED_MS_MAX = isLongForm() ? 1_000 : WATCHER_SILENCE_MS * 0.8;
 const seed = chaosSeed();
 
 async function worldOrSkip(context: TestContext, options: WorldOptions = {}): Promise<ChaosWorld> {
