@@ -27,8 +27,16 @@ export function encodeClusterName(name: string): string {
   return encoded;
 }
 
+/** The last name that was decoded: a listing holds one cluster's name a hundred thousand times. */
+let decoded: { encoded: string; name: string | undefined } = { encoded: '', name: undefined };
+
 /** The name that `encodeClusterName` turns into exactly `encoded`, or undefined when there is none. */
 export function decodeClusterName(encoded: string): string | undefined {
+  if (decoded.encoded !== encoded) decoded = { encoded, name: decode(encoded) };
+  return decoded.name;
+}
+
+function decode(encoded: string): string | undefined {
   if (encoded.length > ENCODED_BYTES_MAX || !ENCODED.test(encoded)) return undefined;
   const bytes = encoded.replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),

@@ -88,10 +88,12 @@ const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta((?:\
 
 /** What a key names; undefined when etcd-ops would never write it (then it is a foreign file and left alone). */
 export function parseObjectKey(key: string): ParsedKey | undefined {
-  const isManifest = key.endsWith(MANIFEST_SUFFIX) && key.includes('/full/');
-  const parsed = isManifest ? parseManifestKey(key) : (parseFullKey(key) ?? parseDeltaKey(key) ?? parseRecordKey(key));
-  if (parsed === undefined) return parseEvidenceKey(key) ?? parseRetentionKey(key);
-  return buildKey(parsed) === key ? parsed : undefined;
+  // Listings of 100,000 names come through here: each form is told by its end before it is looked at.
+  if (key.endsWith('.json')) {
+    const parsed = key.includes('/full/') ? parseManifestKey(key) : parseRecordKey(key);
+    return parsed ?? parseEvidenceKey(key) ?? parseRetentionKey(key);
+  }
+  return key.includes('/delta/') ? parseDeltaKey(key) : parseFullKey(key);
 }
 
 function parseManifestKey(key: string): RepositoryKey | undefined {
@@ -101,15 +103,16 @@ function parseManifestKey(key: string): RepositoryKey | undefined {
 }
 
 function parseFullKey(key: string): ({ kind: 'full' } & FullKeyFacts) | undefined {
-  const [, name, timeline, revision, createdAtMs, suffix, encrypted] = FULL.exec(key) ?? [];
+  const [, name, line, last, createdAtMs, suffix, encrypted] = FULL.exec(key) ?? [];
   const cluster = decodeClusterName(name ?? '');
   const codec = codecOfSuffix(suffix ?? '');
-  if (cluster === undefined || codec === undefined) return undefined;
+  const [timeline, revision] = [Number(line), Number(last)];
+  if (cluster === undefined || codec === undefined || timeline === 0 || !isRevision(revision)) return undefined;
   return {
     kind: 'full',
     cluster,
-    timeline: Number(timeline),
-    revision: Number(revision),
+    timeline,
+    revision,
     createdAtMs: Number(createdAtMs),
     codec,
     ...encryptionOf(encrypted),
@@ -117,25 +120,32 @@ function parseFullKey(key: string): ({ kind: 'full' } & FullKeyFacts) | undefine
 }
 
 function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undefined {
-  const [, name, timeline, first, last, lastObservedMs, encrypted] = DELTA.exec(key) ?? [];
-  const cluster = decodeClusterName(name ?? '');
-  if (cluster === undefined) return undefined;
+  const found = DELTA.exec(key);
+  if (found === null) return undefined;
+  const cluster = decodeClusterName(found[1]!);
+  const [timeline, first, last] = [Number(found[2]), Number(found[3]), Number(found[4])];
+  const isSound = timeline > 0 && isRevision(first) && isRevision(last) && first <= last;
+  if (cluster === undefined || !isSound) return undefined;
   return {
     kind: 'delta',
     cluster,
-    timeline: Number(timeline),
-    first: Number(first),
-    last: Number(last),
-    lastObservedMs: Number(lastObservedMs),
-    ...encryptionOf(encrypted),
+    timeline,
+    first,
+    last,
+    lastObservedMs: Number(found[5]),
+    ...encryptionOf(found[6]),
   };
+}
+
+function isRevision(revision: number): boolean {
+  return revision > 0 && revision <= Number.MAX_SAFE_INTEGER;
 }
 
 function parseRecordKey(key: string): RepositoryKey | undefined {
   const [, name] = RECORD.exec(key) ?? [];
   const [, timelineName, timeline] = TIMELINE.exec(key) ?? [];
   const cluster = decodeClusterName(name ?? timelineName ?? '');
-  if (cluster === undefined) return undefined;
+  if (cluster === undefined || Number(timeline) === 0) return undefined;
   return timeline === undefined
     ? { kind: 'cluster', cluster }
     : { kind: 'timeline', cluster, timeline: Number(timeline) };
@@ -147,24 +157,4 @@ function encryptionSuffix(encryption: Encryption | undefined): string {
 
 function encryptionOf(suffix: string | undefined): { encryption?: Encryption } {
   return suffix === ENCRYPTED_SUFFIX ? { encryption: 'age' } : {};
-}
-
-/** Builds the key again: whatever is out of range, or written in another way, does not give the same text. */
-function buildKey(parsed: RepositoryKey): string | undefined {
-  if ('timeline' in parsed && parsed.timeline === 0) return undefined;
-  switch (parsed.kind) {
-    case 'cluster':
-      return clusterRecordKey(parsed.cluster);
-    case 'timeline':
-      return timelineRecordKey(parsed.cluster, parsed.timeline);
-    case 'full':
-    case 'manifest': {
-      if (parsed.revision === 0 || parsed.revision > Number.MAX_SAFE_INTEGER) return undefined;
-      const key = fullKey(parsed);
-      return parsed.kind === 'full' ? key : manifestKey(key);
-    }
-    case 'delta':
-      if (parsed.first === 0 || parsed.first > parsed.last || parsed.last > Number.MAX_SAFE_INTEGER) return undefined;
-      return deltaKey(parsed);
-  }
 }

@@ -7,6 +7,8 @@ export const KEY_PART_BYTES_MAX = 240;
 /** A part never begins with a dot: `.` and `..` travel, and hidden names are the stores' own (temporary files). */
 const PART = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]*$/;
 
+const KEY = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,239}(?:\/[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,239})*$/;
+
 /** True for one part (between slashes) of a legal key. */
 export function isKeyPart(part: string): boolean {
   return part.length <= KEY_PART_BYTES_MAX && PART.test(part);
@@ -14,7 +16,7 @@ export function isKeyPart(part: string): boolean {
 
 /** True for a `/`-separated path of legal parts. */
 export function isKey(key: string): boolean {
-  return key.length <= KEY_BYTES_MAX && key.split('/').every(isKeyPart);
+  return key.length <= KEY_BYTES_MAX && KEY.test(key);
 }
 
 /** @throws EtcdOpsError STORE_KEY_INVALID unless `key` is a `/`-separated path of legal parts. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseOssListPage } from './oss-list-page.ts';
+import { parseListPage } from './list-page.ts';
 
 /** As the documentation shows an answer, names encoded. */
 const page = (more: string, contents: string): Buffer =>
@@ -26,10 +26,12 @@ it('reads objects and where the list goes on, wherever that stands', () => {
     next: 'CgJiYw--',
   };
   const contents = object('a%2Fb+c', '25') + object('a/%3D2E%25', '0');
-  expect(parseOssListPage(page(goesOn, contents))).toEqual(expected);
-  expect(parseOssListPage(page('', contents + goesOn))).toEqual(expected);
-  expect(parseOssListPage(page('<IsTruncated>false</IsTruncated>', contents))).toEqual({ objects: expected.objects });
-  expect(parseOssListPage(page('', ''))).toEqual({ objects: [] });
+  expect(parseListPage(page(goesOn, contents), 'url')).toEqual(expected);
+  expect(parseListPage(page('', contents + goesOn), 'url')).toEqual(expected);
+  expect(parseListPage(page('<IsTruncated>false</IsTruncated>', contents), 'url')).toEqual({
+    objects: expected.objects,
+  });
+  expect(parseListPage(page('', ''), 'url')).toEqual({ objects: [] });
 });
 
 it.for([
@@ -40,5 +42,16 @@ it.for([
   ['a list that goes on nowhere', page('<IsTruncated>true</IsTruncated>', '')],
   ['nothing', Buffer.alloc(0)],
 ] as const)('refuses %s', ([, body]) => {
-  expect(() => parseOssListPage(body)).toThrow(/list/);
+  expect(() => parseListPage(body, 'url')).toThrow(/list/);
+});
+
+it('reads names as XML has them', () => {
+  const contents = object('a/&lt;b&gt; &amp;&quot;&apos;&#38;&#x26;/\u00fc', '1');
+  const key = `a/<b> &"'&&/\u00fc`;
+  expect(parseListPage(page('', contents), 'xml')).toEqual({ objects: [{ key, bytes: 1, modifiedAtMs }] });
+  const goesOn = '<IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b=</NextContinuationToken>';
+  expect(parseListPage(page(goesOn, ''), 'xml')).toEqual({ objects: [], next: 'a&b=' });
+  for (const name of ['&#xFFFFFF;', '&what;', '&#;']) {
+    expect(() => parseListPage(page('', object(name, '1')), 'xml'), name).toThrow(/XML/);
+  }
 });

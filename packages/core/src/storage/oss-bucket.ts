@@ -4,7 +4,7 @@ import type { BucketFacts, ObjectInfo, ObjectLock } from './object-store.ts';
 import { ossBucketFacts, wormOf } from './oss-bucket-facts.ts';
 import type { OssCalls } from './oss-calls.ts';
 import { combineCrc64, crc64 } from './oss-crc64.ts';
-import { decodeOssName, parseOssListPage } from './oss-list-page.ts';
+import { decodeUrlName, parseListPage } from './list-page.ts';
 import { ossRead } from './oss-read.ts';
 import type {
   BucketLimits,
@@ -94,7 +94,7 @@ export class OssBucket implements RemoteBucket {
       { action: 'Listing', key: prefix, signal, readsBody: true },
       async (sdk, exchange) => {
         await sdk.listV2(query);
-        return parseOssListPage(exchange.answer?.body ?? Buffer.alloc(0));
+        return parseListPage(exchange.answer?.body ?? Buffer.alloc(0), 'url');
       },
     );
     return page;
@@ -173,12 +173,12 @@ export class OssBucket implements RemoteBucket {
       async (sdk) => await sdk.listUploads(query),
     );
     const uploads = page.uploads.map(({ name, uploadId, initiated }) => ({
-      key: decodeOssName(name),
+      key: decodeUrlName(name),
       uploadId,
       startedAtMs: Date.parse(initiated),
     }));
     if (!page.isTruncated) return { uploads };
-    return { uploads, next: JSON.stringify([decodeOssName(page.nextKeyMarker ?? ''), page.nextUploadIdMarker ?? '']) };
+    return { uploads, next: JSON.stringify([decodeUrlName(page.nextKeyMarker ?? ''), page.nextUploadIdMarker ?? '']) };
   }
 
   /** A retention policy of OSS is one of the whole bucket: so many days from when an object was written. */

@@ -1,13 +1,27 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { isKey } from './key-rules.ts';
+import { listingCuts } from './listing-cuts.ts';
 import type { ObjectInfo } from './object-store.ts';
 import type { RemoteBucket } from './remote-bucket.ts';
 
-type Page = Awaited<ReturnType<RemoteBucket['listPage']>>;
+/** Stretches of one list that are under way or unread at once, and pages of each that wait for whoever reads: what bounds memory. */
+const STRETCHES_MAX = 8;
+const PAGES_AHEAD_MAX = 4;
+/** A list that ends with its second page is not cut: a guess would cost as many requests as it saves. */
+const PAGES_BEFORE_CUTS = 2;
+
+/** Keys above `after` and up to `until`, listed page by page. */
+interface Stretch {
+  after: string | undefined;
+  until: string | undefined;
+  /** Pages that nobody has read yet. */
+  pages: ObjectInfo[][];
+  done: boolean;
+}
 
 /**
- * All objects below a prefix, page by page; while one page is used, the next is under way. Names that are no keys are left out: somebody
- * else's objects.
+ * All objects below a prefix, in order. A page takes as long as the way to the store and back, and a large repository has hundreds: what lies
+ * behind the first pages is cut into stretches that are listed at the same time. Names that are no keys are left out: somebody else's objects.
  * @throws EtcdOpsError STORE_REFUSED when the server does not list in byte order, on which plans rest.
  */
 export async function* listKeys(
@@ -15,29 +29,106 @@ export async function* listKeys(
   prefix: string,
   options: { after: string | undefined; signal: AbortSignal | undefined },
 ): AsyncGenerator<ObjectInfo> {
-  const left = new AbortController();
-  const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
-  const pageAfter = (next: string | undefined): Promise<Page> => {
-    const page = bucket.listPage(prefix, { signal, next, after: options.after });
-    // Nobody may be waiting for it yet when it fails.
-    page.catch(() => undefined);
-    return page;
-  };
-  let coming: Promise<Page> | undefined = pageAfter(undefined);
-  let last = options.after ?? '';
+  const listing = new Listing(bucket, prefix, options.signal);
   try {
-    while (coming !== undefined) {
-      const page: Page = await coming;
-      coming = page.next === undefined ? undefined : pageAfter(page.next);
-      for (const object of page.objects) {
-        if (object.key <= last) throw outOfOrder(bucket, object.key, last);
-        last = object.key;
-        if (isKey(object.key)) yield object;
-      }
-    }
+    for await (const page of listing.pages(options.after)) yield* page;
   } finally {
-    left.abort();
+    listing.leave();
   }
+}
+
+class Listing {
+  readonly #bucket: RemoteBucket;
+  readonly #prefix: string;
+  readonly #left = new AbortController();
+  readonly #signal: AbortSignal;
+  /** In the order of their keys; the first is the one that is read. */
+  readonly #stretches: Stretch[] = [];
+  #pagesSeen = 0;
+  #failure: { error: unknown } | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(bucket: RemoteBucket, prefix: string, signal: AbortSignal | undefined) {
+    this.#bucket = bucket;
+    this.#prefix = prefix;
+    this.#signal = signal === undefined ? this.#left.signal : AbortSignal.any([signal, this.#left.signal]);
+  }
+
+  async *pages(after: string | undefined): AsyncGenerator<ObjectInfo[]> {
+    this.#begin({ after, until: undefined, pages: [], done: false }, 0);
+    for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const page = first.pages.shift();
+      if (page !== undefined) {
+        this.#wake();
+        yield page;
+      } else if (first.done) this.#stretches.shift();
+      else await this.#changed.promise;
+    }
+  }
+
+  /** Nobody reads any more: what is under way ends, and nothing new begins. */
+  leave(): void {
+    this.#left.abort();
+    this.#wake();
+  }
+
+  /** Whoever waits looks again. */
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  #begin(stretch: Stretch, index: number): void {
+    this.#stretches.splice(index, 0, stretch);
+    void this.#list(stretch).catch((error: unknown) => {
+      this.#failure ??= { error };
+      this.#wake();
+    });
+  }
+
+  async #list(stretch: Stretch): Promise<void> {
+    let next: string | undefined;
+    let last = '';
+    while (!stretch.done) {
+      while (stretch.pages.length >= PAGES_AHEAD_MAX && !this.#left.signal.aborted) await this.#changed.promise;
+      if (this.#left.signal.aborted) return;
+      const page = await this.#bucket.listPage(this.#prefix, { signal: this.#signal, next, after: stretch.after });
+      this.#pagesSeen++;
+      for (const { key } of page.objects) {
+        if (key <= last) throw outOfOrder(this.#bucket, key, last);
+        last = key;
+      }
+      next = page.next;
+      if (next !== undefined) this.#cut(stretch, page.objects);
+      const wanted = page.objects.filter(({ key }) => isWithin(stretch, key) && isKey(key));
+      if (wanted.length > 0) stretch.pages.push(wanted);
+      stretch.done = next === undefined || (stretch.until !== undefined && last > stretch.until);
+      this.#wake();
+    }
+  }
+
+  /** Lets others list what lies behind a page, as far as not enough of them are at work. */
+  #cut(stretch: Stretch, objects: readonly ObjectInfo[]): void {
+    const pieces = STRETCHES_MAX - this.#stretches.filter(({ done, pages }) => !done || pages.length > 0).length + 1;
+    const [middle, last] = [objects[objects.length >>> 1], objects.at(-1)];
+    if (this.#pagesSeen < PAGES_BEFORE_CUTS || middle === undefined || last === undefined) return;
+    // A server that passes over `after` gives what lies before it: cutting would only list the same again.
+    if (stretch.after !== undefined && last.key <= stretch.after) return;
+    if (stretch.until !== undefined && last.key >= stretch.until) return;
+    // A page that begins in another folder says nothing of this one; its second half more often does.
+    const cuts = listingCuts({ first: middle.key, last: last.key }, { until: stretch.until, pieces });
+    const index = this.#stretches.indexOf(stretch);
+    const ends = [...cuts.slice(1), stretch.until];
+    for (const [place, after] of cuts.entries()) {
+      this.#begin({ after, until: ends[place], pages: [], done: false }, index + 1 + place);
+    }
+    stretch.until = cuts[0] ?? stretch.until;
+  }
+}
+
+function isWithin({ after, until }: Stretch, key: string): boolean {
+  return (after === undefined || key > after) && (until === undefined || key <= until);
 }
 
 function outOfOrder(bucket: RemoteBucket, key: string, last: string): EtcdOpsError {

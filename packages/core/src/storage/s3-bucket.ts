@@ -29,6 +29,7 @@ import { readBucketFacts } from './s3-bucket-facts.ts';
 import { checksumsOf, contentRange, lockOf, objectOf, rangeHeader, replaced } from './s3-answers.ts';
 import { encryptionOf } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
+import { readListHere, sdkListPage } from './s3-list.ts';
 import { readS3Failure } from './s3-errors.ts';
 import type { Environment } from './s3-settings.ts';
 import { awsEnvironment } from './s3-env.ts';
@@ -127,22 +128,11 @@ export class S3Bucket implements RemoteBucket {
       ...(options.next === undefined ? {} : { ContinuationToken: options.next }),
       ...(options.after === undefined || options.next !== undefined ? {} : { StartAfter: options.after }),
     });
+    const read = readListHere(command);
     const page = await this.#connection.request(`Listing ${prefix}`, options, (client, request) =>
       client.send(command, request),
     );
-    const objects = (page.Contents ?? []).map(({ Key, Size, LastModified }) => ({
-      key: Key ?? '',
-      bytes: Size ?? 0,
-      // As coarse as the header of a single object, so that both say the same.
-      modifiedAtMs: Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000,
-    }));
-    if (page.IsTruncated !== true) return { objects };
-    if (page.NextContinuationToken !== undefined) return { objects, next: page.NextContinuationToken };
-    // Half a list that passes for a whole one would be planned with, and collected by.
-    throw new EtcdOpsError('STORE_REFUSED', {
-      message: `Listing ${prefix}: ${this.description} says that the list goes on, and not where`,
-      remedy: 'The store must know ListObjectsV2.',
-    });
+    return read.page ?? sdkListPage(page, { prefix, store: this.description });
   }
 
   async deleteBatch(keys: readonly string[], options: RequestOptions): Promise<DeleteFailure[]> {
