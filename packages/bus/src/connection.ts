@@ -46,6 +46,8 @@ export type BusStatus =
 const REQUEST_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 2_500;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** What a server that is there answers within milliseconds. */
+const QUICK_REQUEST_TIMEOUT_MS = 500;
 /** Purging gigabytes took seconds where everything else takes a millisecond. */
 const SLOW_REQUEST_TIMEOUT_MS = 30_000;
 
@@ -75,6 +77,7 @@ export class Bus implements AsyncDisposable {
   #disconnects = 0;
   #manager: Promise<JetStreamManager> | undefined;
   #slowManager: Promise<JetStreamManager> | undefined;
+  #quickManager: Promise<JetStreamManager> | undefined;
 
   constructor(nc: NatsConnection, options: BusOptions) {
     this.nc = nc;
@@ -101,6 +104,12 @@ export class Bus implements AsyncDisposable {
 
   jsm(): Promise<JetStreamManager> {
     return (this.#manager ??= this.nc.jetstreamManager(this.#jetStream));
+  }
+
+  /** For what is tried again when nobody answers. */
+  quickJsm(): Promise<JetStreamManager> {
+    const timeout = Math.min(QUICK_REQUEST_TIMEOUT_MS, this.requestTimeoutMs);
+    return (this.#quickManager ??= this.nc.jetstreamManager({ ...this.#jetStream, timeout }));
   }
 
   /** For purges. */

@@ -1,7 +1,7 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import type { KV, KvEntry } from 'nats';
 import type { z } from 'zod';
-import { API_ERROR, isApiError, toBusError } from './bus-error.ts';
+import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from './bus-error.ts';
 import type { Bus } from './connection.ts';
 
 export interface Stored<T> {
@@ -67,7 +67,8 @@ export class Documents<T> {
   /** All keys below `prefix` (`position.`); without it, all. */
   async keys(prefix = ''): Promise<string[]> {
     const keys: string[] = [];
-    const iterator = await this.#try('Listing keys', (kv) => kv.keys(prefix === '' ? '>' : `${prefix}>`));
+    const list = (kv: KV) => kv.keys(prefix === '' ? '>' : `${prefix}>`);
+    const iterator = await this.#try('Listing keys', (kv) => repeated(() => list(kv)));
     for await (const key of iterator) keys.push(key);
     return keys.toSorted();
   }
@@ -93,12 +94,12 @@ export class Documents<T> {
   }): AsyncGenerator<Change<T>> {
     const { prefix = '', signal, onInitialized } = options;
     if (signal.aborted) return;
-    const iterator = await this.#try('Watching', (kv) =>
+    const watch = (kv: KV) =>
       kv.watch({
         key: prefix === '' ? '>' : `${prefix}>`,
         ...(onInitialized === undefined ? {} : { initializedFn: onInitialized }),
-      }),
-    );
+      });
+    const iterator = await this.#try('Watching', (kv) => repeated(() => watch(kv)));
     const stop = () => iterator.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -170,5 +171,18 @@ export class Documents<T> {
   #kv(): Promise<KV> {
     // bindOnly is what makes the client ask the leader (bus.md part 0).
     return (this.#view ??= this.#bus.js.views.kv(this.#bucket, { bindOnly: true }));
+  }
+}
+
+const CONSUMER_TRIES_MAX = 4;
+
+/** Makes a consumer, which a server of three may put on a node that is dead (see `reading-consumer.ts`): then another one. */
+async function repeated<R>(make: () => Promise<R>): Promise<R> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await make();
+    } catch (error) {
+      if (isDefiniteRefusal(error) || attempt >= CONSUMER_TRIES_MAX) throw error;
+    }
   }
 }

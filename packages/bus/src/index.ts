@@ -70,6 +70,7 @@ export { type Skipped } from './events/part-joiner.ts';
 export { isAlarming, readEvents, type ReadEventsOptions } from './events/read-events.ts';
 export { streamFacts, type StreamFacts } from './events/stream-facts.ts';
 export { trimEvents } from './events/trim-events.ts';
+export { followStream, type FollowedMessage, type FollowOptions } from './follow-stream.ts';
 
 export { attemptSchema, type Attempt } from './messages/attempt.ts';
 export {

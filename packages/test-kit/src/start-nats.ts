@@ -77,16 +77,39 @@ export interface TestNatsCluster extends AsyncDisposable {
   readonly urls: string[];
 }
 
+/** One of three, for who writes its whole configuration. */
+export interface NatsNode {
+  /** `n1`. */
+  name: string;
+  port: number;
+  storeDir: string;
+  /** Of this node, and of all of them. */
+  routePort: number;
+  routePorts: readonly number[];
+}
+
+export interface StartNatsClusterOptions extends Pick<StartNatsOptions, 'version' | 'access'> {
+  /** The configuration of a node; default: as little as makes a cluster. */
+  configOf?: (node: NatsNode) => string;
+}
+
 /** @throws Error when there is no such nats-server */
-export async function startNatsCluster(options: Pick<StartNatsOptions, 'version'> = {}): Promise<TestNatsCluster> {
+export async function startNatsCluster(options: StartNatsClusterOptions = {}): Promise<TestNatsCluster> {
   const binary = findBinary('nats-server', options.version);
   if (binary === undefined) throw new Error(missingBinary('nats-server', options.version));
+  const { configOf = plainNode, access = {} } = options;
   const ports = await freePorts(6);
-  const routes = ports.slice(3).map((port) => `nats-route://127.0.0.1:${port}`);
+  const routePorts = ports.slice(3);
   const servers = ports.slice(0, 3).map((port, index) => {
-    const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[3 + index]}", routes: ${JSON.stringify(routes)} }`;
-    const config = `server_name: n${index + 1}\n${cluster}`;
-    return new NatsProcess({ binary, dir: tempDir('etcd-ops-nats-'), port, config });
+    const dir = tempDir('etcd-ops-nats-');
+    const node = {
+      name: `n${index + 1}`,
+      port,
+      storeDir: dir.file('store'),
+      routePort: routePorts[index]!,
+      routePorts,
+    };
+    return new NatsProcess({ binary, dir, port, access, whole: configOf(node) });
   });
   const dispose = async () => {
     for (const server of servers) await server[Symbol.asyncDispose]();
@@ -99,6 +122,17 @@ export async function startNatsCluster(options: Pick<StartNatsOptions, 'version'
     throw error;
   }
   return { servers, urls: servers.map(({ url }) => url), [Symbol.asyncDispose]: dispose };
+}
+
+function plainNode({ name, port, storeDir, routePort, routePorts }: NatsNode): string {
+  const routes = routePorts.map((one) => `nats-route://127.0.0.1:${one}`);
+  return [
+    `server_name: ${name}`,
+    `listen: "127.0.0.1:${port}"`,
+    `jetstream { store_dir: ${JSON.stringify(storeDir)} }`,
+    `cluster { name: test, listen: "127.0.0.1:${routePort}", routes: ${JSON.stringify(routes)} }`,
+    '',
+  ].join('\n');
 }
 
 class NatsProcess implements TestNats {
@@ -114,7 +148,10 @@ class NatsProcess implements TestNats {
     binary: string;
     dir: TempDir;
     port: number;
-    config: string;
+    /** Beside the address and the store. */
+    config?: string;
+    /** The configuration as it is. */
+    whole?: string;
     access?: StartNatsOptions['access'];
   }) {
     this.#binary = plan.binary;
@@ -122,12 +159,13 @@ class NatsProcess implements TestNats {
     this.#dir = plan.dir;
     this.url = `nats://127.0.0.1:${plan.port}`;
     this.storeDir = plan.dir.file('store');
-    this.#config = [
+    const own = [
       `listen: "127.0.0.1:${plan.port}"`,
       `jetstream { store_dir: ${JSON.stringify(this.storeDir)} }`,
-      plan.config,
+      plan.config ?? '',
       '',
-    ].join('\n');
+    ];
+    this.#config = plan.whole ?? own.join('\n');
   }
 
   get pid(): number {

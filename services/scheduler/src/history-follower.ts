@@ -1,4 +1,11 @@
-import { DONE_SUBJECTS, HISTORY_STREAM, taskResultSchema, type Bus, type TaskResult } from '@etcd-ops/bus';
+import {
+  DONE_SUBJECTS,
+  followStream,
+  HISTORY_STREAM,
+  taskResultSchema,
+  type Bus,
+  type TaskResult,
+} from '@etcd-ops/bus';
 
 export interface HistoryHooks {
   /** The history is (again) read from its beginning: forget what was told before. */
@@ -12,20 +19,10 @@ export interface HistoryHooks {
  */
 export async function followHistory(bus: Bus, hooks: HistoryHooks, signal: AbortSignal): Promise<void> {
   hooks.onRestart();
-  const consumer = await bus.js.consumers.get(HISTORY_STREAM, { filterSubjects: DONE_SUBJECTS });
-  const messages = await consumer.consume();
-  const onAbort = (): void => messages.stop();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
+  for await (const message of followStream(bus, { stream: HISTORY_STREAM, filter: DONE_SUBJECTS, signal })) {
+    const result = taskResultSchema.safeParse(parsed(Buffer.from(message.data).toString('utf8')));
+    if (result.success) hooks.onResult(result.data, message.pending === 0);
     if (signal.aborted) return;
-    for await (const message of messages) {
-      const result = taskResultSchema.safeParse(parsed(message.string()));
-      if (result.success) hooks.onResult(result.data, message.info.pending === 0);
-      if (signal.aborted) return;
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    messages.stop();
   }
 }
 

@@ -128,7 +128,7 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
       await writer.publish(rowsEvent(revision, revision, { bytes: 0.9 * MIB }));
     }
     const subscribe = vi.spyOn(bus.nc, 'subscribe');
-    const addConsumer = vi.spyOn((await bus.jsm()).consumers, 'add');
+    const addConsumer = vi.spyOn((await bus.quickJsm()).consumers, 'add');
     const { events, skipped } = await readAll(bus);
     expect(checkContiguous(events)).toEqual({ first: 1, last: 52 });
     expect(skipped).toEqual([]);

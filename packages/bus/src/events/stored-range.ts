@@ -1,8 +1,9 @@
-import { AckPolicy, DeliverPolicy, nanos, nuid, ReplayPolicy, type ConsumerConfig, type Msg } from 'nats';
-import { cancelled, isDefiniteRefusal, toBusError } from '../bus-error.ts';
+import { DeliverPolicy, type Msg } from 'nats';
+import { cancelled, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { eventsStream, eventsSubject } from '../names.ts';
-import { pause, pull } from '../pull-request.ts';
+import { pull } from '../pull-request.ts';
+import { createReadingConsumer, deleteReadingConsumer } from '../reading-consumer.ts';
 import type { Skipped, StoredEvent } from './part-joiner.ts';
 import { asBuffer, firstSequenceFrom, messageAtLeader, messageAtReplica } from './stored-message.ts';
 import { streamFacts } from './stream-facts.ts';
@@ -17,7 +18,6 @@ const ENVELOPE_BYTES_MAX = 64 * 1024;
 const BATCH_MESSAGES_MAX = 512;
 const CONSUMER_IDLE_MS = 60_000;
 const FRUITLESS_CONSUMERS_MAX = 10;
-const CREATE_TRIES_MAX = 5;
 
 export interface RangeOptions {
   /** Stream sequences, both inclusive. */
@@ -127,45 +127,20 @@ async function* consume(bus: Bus, cluster: string, range: RangeOptions): AsyncGe
       if (end !== 'full' || isFruitless) return;
     }
   } finally {
-    deleteConsumer(bus, stream, consumer);
+    deleteReadingConsumer(bus, stream, consumer);
   }
 }
 
-async function createConsumer(bus: Bus, cluster: string, range: RangeOptions): Promise<string> {
-  const config: Partial<ConsumerConfig> = {
-    ack_policy: AckPolicy.None,
-    replay_policy: ReplayPolicy.Instant,
-    deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: range.from,
-    filter_subject: eventsSubject(cluster),
-    headers_only: range.headersOnly === true,
-    max_deliver: 1,
-    mem_storage: true,
-    num_replicas: 1,
-    inactive_threshold: nanos(CONSUMER_IDLE_MS),
-    // The rights name the filter only if the consumer has a name (bus.md part 7).
-    name: nuid.next(),
-  };
-  const jsm = await bus.jsm();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return (await jsm.consumers.add(eventsStream(cluster), config)).name;
-    } catch (error) {
-      if (isDefiniteRefusal(error) || attempt >= CREATE_TRIES_MAX) {
-        throw toBusError(error, `Reading the events of ${cluster}`);
-      }
-      await pause(attempt * 100, range.signal);
-    }
-  }
-}
-
-/** Nobody waits for it: what is left behind, the server removes after CONSUMER_IDLE_MS. */
-function deleteConsumer(bus: Bus, stream: string, consumer: string): void {
-  if (!bus.connected) return;
-  bus.jsm().then(
-    (jsm) => jsm.consumers.delete(stream, consumer).catch(() => false),
-    () => false,
-  );
+function createConsumer(bus: Bus, cluster: string, range: RangeOptions): Promise<string> {
+  return createReadingConsumer(bus, {
+    stream: eventsStream(cluster),
+    what: `Reading the events of ${cluster}`,
+    filter: eventsSubject(cluster),
+    start: { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: range.from },
+    idleMs: CONSUMER_IDLE_MS,
+    headersOnly: range.headersOnly === true,
+    signal: range.signal,
+  });
 }
 
 /** From `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>...`, or the longer form with domain and account. */

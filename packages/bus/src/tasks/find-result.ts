@@ -1,9 +1,10 @@
-import { AckPolicy, DeliverPolicy, nanos, nuid, ReplayPolicy } from 'nats';
+import { DeliverPolicy } from 'nats';
 import { toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { taskResultSchema, type TaskResult } from '../messages/task-result.ts';
 import { doneSubject, HISTORY_STREAM, type TaskKind } from '../names.ts';
 import { pull } from '../pull-request.ts';
+import { createReadingConsumer, deleteReadingConsumer } from '../reading-consumer.ts';
 
 const BATCH = 100;
 /** A full each minute for a week; who looks for more looks into the history itself. */
@@ -15,22 +16,14 @@ export async function findResult(
   bus: Bus,
   task: { kind: TaskKind; cluster: string; id: string; since: string; signal?: AbortSignal },
 ): Promise<TaskResult | undefined> {
-  const name = nuid.next();
-  const jsm = await bus.jsm();
+  const what = `Looking for the result of ${task.id}`;
+  const signal = task.signal === undefined ? {} : { signal: task.signal };
+  const name = await createReadingConsumer(bus, {
+    ...{ stream: HISTORY_STREAM, what, filter: doneSubject(task.kind, task.cluster), idleMs: CONSUMER_IDLE_MS },
+    start: { deliver_policy: DeliverPolicy.StartTime, opt_start_time: task.since },
+    ...signal,
+  });
   try {
-    await jsm.consumers.add(HISTORY_STREAM, {
-      name,
-      filter_subject: doneSubject(task.kind, task.cluster),
-      ack_policy: AckPolicy.None,
-      replay_policy: ReplayPolicy.Instant,
-      deliver_policy: DeliverPolicy.StartTime,
-      opt_start_time: task.since,
-      max_deliver: 1,
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: nanos(CONSUMER_IDLE_MS),
-    });
-    const signal = task.signal === undefined ? {} : { signal: task.signal };
     for (let seen = 0; seen < LINES_MAX;) {
       const options = { stream: HISTORY_STREAM, consumer: name, batch: BATCH, expiresMs: 0, ...signal };
       const { messages, end } = await pull(bus, options);
@@ -43,10 +36,9 @@ export async function findResult(
     }
     return undefined;
   } catch (error) {
-    throw toBusError(error, `Looking for the result of ${task.id}`);
+    throw toBusError(error, what);
   } finally {
-    // What is left behind, the server removes by itself.
-    jsm.consumers.delete(HISTORY_STREAM, name).catch(() => false);
+    deleteReadingConsumer(bus, HISTORY_STREAM, name);
   }
 }
 

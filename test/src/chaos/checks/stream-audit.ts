@@ -1,5 +1,4 @@
-import { EventAssembler, eventsStream, type Bus } from '@etcd-ops/bus';
-import type { ChaosWorld } from '../world/chaos-world.ts';
+import { EventAssembler, eventsStream, eventsSubject, followStream, type Bus } from '@etcd-ops/bus';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Acknowledged {
@@ -24,18 +23,18 @@ export class StreamAudit implements AsyncDisposable {
   readonly #cluster: string;
   #assembler = new EventAssembler();
   #lastSequence = 0;
-  #generation = 0;
   #forgiving = false;
   #running: Promise<void> = Promise.resolve();
-  #stop: () => void = () => {};
+  #stop = new AbortController();
 
-  constructor(world: ChaosWorld, cluster = world.cluster) {
+  constructor(world: { bus: Bus; cluster: string }, cluster = world.cluster) {
     this.#bus = world.bus;
     this.#cluster = cluster;
   }
 
   start(): void {
-    this.#running = this.#follow(++this.#generation);
+    this.#stop = new AbortController();
+    this.#running = this.#follow(this.#stop.signal);
   }
 
   /** Begins anew: a server whose tail was cut gives its sequences out again, and may repeat what it had acknowledged. */
@@ -56,35 +55,30 @@ export class StreamAudit implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    this.#generation++;
-    this.#stop();
+    this.#stop.abort();
     await this.#running;
   }
 
-  async #follow(generation: number): Promise<void> {
-    while (this.#generation === generation) {
+  async #follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
       try {
-        await this.#read(generation);
+        await this.#read(signal);
       } catch {
         // The server is away: again, from where it was.
       }
-      await delay(100);
+      await delay(100, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #read(generation: number): Promise<void> {
+  async #read(signal: AbortSignal): Promise<void> {
     const from = this.#lastSequence + 1;
-    const consumer = await this.#bus.js.consumers.get(eventsStream(this.#cluster), { opt_start_seq: from });
-    const messages = await consumer.consume();
-    if (this.#generation !== generation) return messages.stop();
-    this.#stop = () => messages.stop();
-    for await (const message of messages) {
-      const { seq } = message;
+    const stream = { stream: eventsStream(this.#cluster), filter: eventsSubject(this.#cluster), from };
+    for await (const { sequence, headers, data } of followStream(this.#bus, { ...stream, signal })) {
       // Between them the uploaders were faster: what was trimmed is not known here.
-      if (seq !== this.#lastSequence + 1) this.#assembler = new EventAssembler();
-      this.#lastSequence = seq;
-      this.#judge({ sequence: seq, headers: message.headers, payload: Buffer.from(message.data) });
-      if (this.#generation !== generation) return;
+      if (sequence !== this.#lastSequence + 1) this.#assembler = new EventAssembler();
+      this.#lastSequence = sequence;
+      this.#judge({ sequence, headers, payload: Buffer.from(data) });
+      if (signal.aborted) return;
     }
   }
 

@@ -1,8 +1,11 @@
 import type { ChaosWorld } from './chaos-world.ts';
 import type { ServiceProcess } from './service-process.ts';
 
+/** A process of a service that tells in its log where it can be asked. */
+type Asked = Pick<ServiceProcess, 'log' | 'running' | 'paused'>;
+
 /** How many clusters a watcher captures now, as its own health tells; 0 while it does not answer. */
-export async function clustersOf(watcher: ServiceProcess): Promise<number> {
+export async function clustersOf(watcher: Asked): Promise<number> {
   return Number(/watching (\d+) clusters/.exec(await readiness(watcher))?.[1] ?? 0);
 }
 
@@ -18,11 +21,11 @@ export async function metricOf(service: ServiceProcess, name: string): Promise<n
   return lines.length === 0 ? Number.NaN : lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
-function readiness(watcher: ServiceProcess): Promise<string> {
+function readiness(watcher: Asked): Promise<string> {
   return answerOf(watcher, 'readyz');
 }
 
-async function answerOf(watcher: ServiceProcess, path: string): Promise<string> {
+async function answerOf(watcher: Asked, path: string): Promise<string> {
   const port = /"port":(\d+),"msg":"Health and metrics are served"(?![\s\S]*Health and metrics are served)/.exec(
     watcher.log(),
   )?.[1];
