@@ -1,6 +1,6 @@
 import { clusterSpecs, type Bus, type ClusterSpec } from '@etcd-ops/bus';
 import { decodeClusterName, isEtcdOpsError } from '@etcd-ops/core';
-import type { SpecSource } from './cluster-registry.ts';
+import type { ReadSpec, SpecSource } from './cluster-registry.ts';
 import { orCancelled } from './or-cancelled.ts';
 
 /** Specs that are read at the same time; one after the other, a thousand of them would take a second. */
@@ -9,17 +9,29 @@ const READS_MAX = 16;
 /** The clusters bucket of the bus. */
 export function busSpecSource(bus: Bus): SpecSource {
   const documents = clusterSpecs(bus);
-  const read = async (key: string): Promise<[string, ClusterSpec | undefined] | undefined> => {
+  /** Of what was read last, by key: a watch begins with all that is there. */
+  const revisions = new Map<string, number>();
+  const read = async (key: string): Promise<ReadSpec> => {
+    const name = decodeClusterName(key) ?? key;
     try {
       const stored = await documents.get(key);
-      return stored === undefined ? undefined : [stored.value.name, stored.value];
+      if (stored === undefined) {
+        revisions.delete(key);
+        return { name, spec: 'gone' };
+      }
+      revisions.set(key, stored.revision);
+      return { name: stored.value.name, spec: stored.value };
     } catch (error) {
       if (!isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) throw error;
-      return [decodeClusterName(key) ?? key, undefined];
+      revisions.delete(key);
+      return { name, spec: undefined };
     }
   };
-  const watchOnce = async (onChange: () => void, signal: AbortSignal): Promise<void> => {
-    for await (const _change of documents.watch({ signal })) onChange();
+  const watchOnce = async (onChange: (key?: string) => void, signal: AbortSignal): Promise<void> => {
+    for await (const change of documents.watch({ signal })) {
+      if (change.kind !== 'put') onChange(change.key);
+      else if ((revisions.get(change.entry.key) ?? 0) < change.entry.revision) onChange(change.entry.key);
+    }
   };
   return {
     async list() {
@@ -27,12 +39,11 @@ export function busSpecSource(bus: Bus): SpecSource {
       const specs = new Map<string, ClusterSpec | undefined>();
       for (let first = 0; first < keys.length; first += READS_MAX) {
         const found = await Promise.all(keys.slice(first, first + READS_MAX).map(read));
-        for (const entry of found) {
-          if (entry !== undefined) specs.set(entry[0], entry[1]);
-        }
+        for (const { name, spec } of found) if (spec !== 'gone') specs.set(name, spec);
       }
       return specs;
     },
+    read,
     async watch(onChange, signal) {
       while (!signal.aborted) {
         // A watch that lives through a restart of the server notices only after some 15 s that it has to begin anew.

@@ -9,8 +9,16 @@ import { retry } from './retry.ts';
 export interface SpecSource {
   /** All specs as they are now; one that does not follow its schema is `undefined`. */
   list(): Promise<Map<string, ClusterSpec | undefined>>;
-  /** Calls back whenever anything changed, until the signal is aborted; rejects when it cannot go on. */
-  watch(onChange: () => void, signal: AbortSignal): Promise<void>;
+  /** One spec as it is now, by the key that `watch` told of. Without it, everything is read at each change. */
+  read?: (key: string) => Promise<ReadSpec>;
+  /** Calls back whenever anything changed, until the signal is aborted; rejects when it cannot go on. Without a key: it may be anything. */
+  watch(onChange: (key?: string) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface ReadSpec {
+  name: string;
+  /** `gone`: there is none (any more). undefined: it does not follow its schema. */
+  spec: ClusterSpec | undefined | 'gone';
 }
 
 export type ClusterChange =
@@ -30,6 +38,10 @@ export interface ClusterRegistryOptions {
 }
 
 const COMPARE_EVERY_MS = 30_000;
+/** Of a larger fleet, the comparison reads no more in a second than that of so many clusters. */
+const COMPARED_AT_FULL_RATE = 100;
+/** Changed specs that are read one by one; of more, all are read. */
+const CHANGED_MAX = 1_000;
 
 /**
  * The clusters under care, as the bus knows them. While the bus is away the last known specs stay in force, and a spec that cannot
@@ -41,7 +53,10 @@ export class ClusterRegistry {
   readonly #listeners = new Set<ClusterListener>();
   readonly #unreadable = new Set<string>();
   #comparing: Promise<void> | undefined;
-  #compareAgain = false;
+  /** To be read when what is being read has been. */
+  #wanted: 'all' | Set<string> = new Set();
+  /** What changed may not have been read: everything is, soon. */
+  #hasFailed = false;
 
   constructor(options: ClusterRegistryOptions) {
     this.#options = { clock: systemClock, compareEveryMs: COMPARE_EVERY_MS, ...options, metrics: options.metrics };
@@ -84,7 +99,7 @@ export class ClusterRegistry {
     const { source, clock, logger, compareEveryMs } = this.#options;
     const watching = retry(
       async () => {
-        await source.watch(() => this.#refreshSoon(), signal);
+        await source.watch((key) => this.#refreshSoon(key), signal);
         if (!signal.aborted) throw new Error('The watch of the clusters ended');
       },
       {
@@ -94,30 +109,52 @@ export class ClusterRegistry {
         onRetry: ({ error, delayMs }) => logger.warn({ error, delayMs }, 'The watch of the clusters is opened again'),
       },
     ).catch(() => undefined);
-    while (!signal.aborted) {
-      this.#refreshSoon();
+    for (let turn = 0; !signal.aborted; turn++) {
+      const turnsBetween = Math.max(1, Math.ceil(this.size / COMPARED_AT_FULL_RATE));
+      if (this.#hasFailed || turn % turnsBetween === 0) this.#refreshSoon();
       await clock.sleep(compareEveryMs, signal).catch(() => undefined);
     }
     await watching;
     await this.#comparing;
   }
 
-  /** One comparison at a time; calls that come meanwhile are answered by one more. */
-  #refreshSoon(): void {
-    if (this.#comparing !== undefined) {
-      this.#compareAgain = true;
-      return;
-    }
-    this.#comparing = this.refresh()
-      .catch((error: unknown) =>
-        this.#options.logger.warn({ error }, 'Could not read the clusters; the last known ones stay in force'),
+  /** One reading at a time; what is called for meanwhile comes with the next one. */
+  #refreshSoon(key?: string): void {
+    if (key === undefined || this.#options.source.read === undefined) this.#wanted = 'all';
+    else if (this.#wanted !== 'all') this.#wanted = this.#wanted.size < CHANGED_MAX ? this.#wanted.add(key) : 'all';
+    if (this.#comparing !== undefined) return;
+    this.#comparing = this.#readWanted()
+      .then(
+        () => {
+          this.#hasFailed = false;
+        },
+        (error: unknown) => {
+          this.#hasFailed = true;
+          this.#options.logger.warn({ error }, 'Could not read the clusters; the last known ones stay in force');
+        },
       )
       .finally(() => {
         this.#comparing = undefined;
-        const again = this.#compareAgain;
-        this.#compareAgain = false;
-        if (again) this.#refreshSoon();
       });
+  }
+
+  async #readWanted(): Promise<void> {
+    const { read } = this.#options.source;
+    while (this.#wanted === 'all' || this.#wanted.size > 0) {
+      const wanted = this.#wanted;
+      this.#wanted = new Set();
+      if (wanted === 'all' || read === undefined) {
+        await this.refresh();
+        continue;
+      }
+      for (const key of wanted) {
+        const { name, spec } = await read(key);
+        const known = this.#specs.get(name);
+        if (spec === undefined) this.#noteUnreadable(name);
+        else if (spec !== 'gone') this.#put(spec);
+        else if (known !== undefined) this.#remove(known);
+      }
+    }
   }
 
   #put(spec: ClusterSpec): void {

@@ -17,13 +17,14 @@ function makeSpec(endpoint = 'a:1', username = 'root'): ClusterSpec {
   });
 }
 
-function setUp() {
+function setUp({ idleMs = 60_000 } = {}) {
   const made: { access: EtcdAccess; closed: boolean }[] = [];
   const pending: (() => void)[] = [];
   let failure: EtcdOpsError | undefined;
   let hold = false;
   const connections = new EtcdConnections({
     logger,
+    idleMs,
     async connect(access) {
       if (hold) await new Promise<void>((resolve) => pending.push(resolve));
       if (failure !== undefined) throw failure;
@@ -66,6 +67,50 @@ describe('EtcdConnections', () => {
     connections.forget('prod');
     await next[Symbol.asyncDispose]();
     expect(made[1]!.closed).toBe(true);
+  });
+
+  it('closes what nobody borrows for a while, and tries rights once for each access', async () => {
+    vi.useFakeTimers();
+    try {
+      let tried = 0;
+      const made: { closed: boolean }[] = [];
+      const connections = new EtcdConnections({
+        logger,
+        idleMs: 1_000,
+        connect() {
+          const entry = { closed: false };
+          made.push(entry);
+          return Promise.resolve({
+            checkRights: () => Promise.resolve((tried++, [])),
+            [Symbol.asyncDispose]: () => Promise.resolve(void (entry.closed = true)),
+          } as unknown as EtcdCluster);
+        },
+      });
+      const closed = (): boolean[] => made.map((entry) => entry.closed);
+      const first = await connections.borrow(makeSpec());
+      const second = await connections.borrow(makeSpec());
+      await first[Symbol.asyncDispose]();
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(closed()).toEqual([false]);
+      await second[Symbol.asyncDispose]();
+      await vi.advanceTimersByTimeAsync(999);
+      const third = await connections.borrow(makeSpec());
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(closed()).toEqual([false]);
+      await third[Symbol.asyncDispose]();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(closed()).toEqual([true]);
+      await connections.borrow(makeSpec());
+      expect(closed()).toEqual([true, false]);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(tried).toBe(1);
+      await connections.borrow(makeSpec('b:1'));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(tried).toBe(2);
+      await connections.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('tries again after a failure', async () => {

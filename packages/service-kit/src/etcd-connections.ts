@@ -16,23 +16,32 @@ interface Entry {
   loans: number;
   /** Replaced or forgotten: closed with the last loan. */
   retired: boolean;
+  /** Runs while nobody has it. */
+  idle: NodeJS.Timeout | undefined;
 }
+
+/** A connection that nobody borrowed for so long is closed: a full a day is no reason to hold a thousand of them. */
+const IDLE_MS = 60_000;
 
 type Connect = (access: EtcdAccess) => Promise<EtcdCluster>;
 
 /**
- * One connection to each etcd cluster, shared by everything in the process. A spec whose access changed gets a new one at the next
+ * One connection to each etcd cluster that is spoken to, shared by everything in the process. A spec whose access changed gets a new one at the next
  * `borrow`; the old one closes when its last borrower has given it back. The connections themselves reconnect.
  */
 export class EtcdConnections implements AsyncDisposable {
   readonly #entries = new Map<string, Entry>();
   readonly #logger: Logger;
   readonly #connect: Connect;
+  readonly #idleMs: number;
+  /** By cluster: the access whose rights were tried. */
+  readonly #tried = new Map<string, string>();
   #closed = false;
 
-  constructor(options: { logger: Logger; connect?: Connect }) {
+  constructor(options: { logger: Logger; connect?: Connect; idleMs?: number }) {
     this.#logger = options.logger;
     this.#connect = options.connect ?? connectLazily;
+    this.#idleMs = options.idleMs ?? IDLE_MS;
   }
 
   /**
@@ -48,18 +57,22 @@ export class EtcdConnections implements AsyncDisposable {
       if (entry !== undefined) this.#retire(spec.name, entry);
       const logger = this.#logger.child({ cluster: spec.name });
       const connecting = this.#connect({ ...access, onWarning: warnOnce(logger) });
-      entry = { fingerprint, connecting, loans: 0, retired: false };
-      void this.#tellMissingRights(connecting, logger);
+      entry = { fingerprint, connecting, loans: 0, retired: false, idle: undefined };
+      if (this.#tried.get(spec.name) !== fingerprint) {
+        this.#tried.set(spec.name, fingerprint);
+        void this.#tellMissingRights(connecting, spec.name, logger);
+      }
       this.#entries.set(spec.name, entry);
       this.#forgetWhenFailed(spec.name, entry);
     }
     const borrowed = entry;
     borrowed.loans++;
+    clearTimeout(borrowed.idle);
     let returned = false;
     const giveBack = async (): Promise<void> => {
       if (returned) return;
       returned = true;
-      await this.#giveBack(borrowed);
+      await this.#giveBack(spec.name, borrowed);
     };
     try {
       // The connection is everybody's: one borrower's signal ends its own waiting, not the connecting.
@@ -74,6 +87,7 @@ export class EtcdConnections implements AsyncDisposable {
   /** Makes the next `borrow` connect anew: after a wrong cluster, changed certificates, or a removed spec. */
   forget(name: string): void {
     const entry = this.#entries.get(name);
+    this.#tried.delete(name);
     if (entry !== undefined) this.#retire(name, entry);
   }
 
@@ -88,15 +102,16 @@ export class EtcdConnections implements AsyncDisposable {
     return this.close();
   }
 
-  /** Each right is tried once per connection, beside the work: whoever needs a right that lacks fails with the same sentence. */
-  async #tellMissingRights(connecting: Promise<EtcdCluster>, logger: Logger): Promise<void> {
+  /** Each right is tried once for each access, beside the work: whoever needs a right that lacks fails with the same sentence. */
+  async #tellMissingRights(connecting: Promise<EtcdCluster>, name: string, logger: Logger): Promise<void> {
     try {
       const cluster = await connecting;
       for (const { credential, calls, error } of await cluster.checkRights()) {
         logger.warn({ credential, calls, error }, 'A right is missing at etcd');
       }
     } catch (error) {
-      // No connection, or one that broke: its borrowers are told.
+      // No connection, or one that broke: its borrowers are told, and the next one is tried.
+      this.#tried.delete(name);
       logger.debug({ error }, 'The rights at etcd were not tried');
     }
   }
@@ -113,12 +128,17 @@ export class EtcdConnections implements AsyncDisposable {
     if (entry.loans === 0) void this.#dispose(entry);
   }
 
-  async #giveBack(entry: Entry): Promise<void> {
+  async #giveBack(name: string, entry: Entry): Promise<void> {
     entry.loans--;
-    if (entry.retired && entry.loans === 0) await this.#dispose(entry);
+    if (entry.loans > 0) return;
+    if (entry.retired) return await this.#dispose(entry);
+    if (this.#closed) return;
+    entry.idle = setTimeout(() => this.#retire(name, entry), this.#idleMs);
+    entry.idle.unref();
   }
 
   async #dispose(entry: Entry): Promise<void> {
+    clearTimeout(entry.idle);
     try {
       const cluster = await entry.connecting;
       await cluster[Symbol.asyncDispose]();
