@@ -34,11 +34,11 @@ function createWitnessLoop(context: ServiceContext, settings: MaintainerSettings
     concurrencyMax: settings.maintainerWitnessConcurrency,
     attemptsMax: ATTEMPTS_MAX,
     backoffMs: BACKOFF_MS,
-    async handler(task, { signal }) {
+    async handler(task, { signal, lastDone }) {
       const spec = specOf(context, task.cluster);
       const store = await context.openStore(spec.store);
       await using loan = await context.etcd.borrow(spec, { signal });
-      return await runWitnessTask({ spec, bus, store, etcd: loan.cluster, logger, metrics, clock, signal });
+      return await runWitnessTask({ spec, bus, store, etcd: loan.cluster, logger, metrics, clock, signal, lastDone });
     },
   });
 }

@@ -1,4 +1,4 @@
-import { positionKey, positions, type Bus, type ClusterSpec, type TaskOutcome } from '@etcd-ops/bus';
+import { positionKey, positions, type Bus, type ClusterSpec, type LastDone, type TaskOutcome } from '@etcd-ops/bus';
 import {
   describeError,
   isEtcdOpsError,
@@ -12,7 +12,7 @@ import type { CallOptions, EtcdCluster, EtcdMember } from '@etcd-ops/etcd-client
 import type { Clock, Logger, Metrics } from '@etcd-ops/service-kit';
 import { readClusterView, type MemberView } from './cluster-view.ts';
 import { compactRevisionOf } from './compact-revision.ts';
-import { planWitness } from './witness-plan.ts';
+import { planWitness, type WitnessPlan } from './witness-plan.ts';
 
 export interface WitnessTaskOptions {
   spec: ClusterSpec;
@@ -23,6 +23,8 @@ export interface WitnessTaskOptions {
   metrics: WitnessMetrics;
   clock: Clock;
   signal: AbortSignal;
+  /** The witness task of this cluster before this one. */
+  lastDone?: LastDone | undefined;
 }
 
 export type WitnessMetrics = ReturnType<typeof createWitnessMetrics>;
@@ -53,19 +55,23 @@ export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskO
   const timeline = await timelineOf(bus, cluster);
   if (spec.proof.witnesses === 'off' || timeline === undefined) return nothing('nothing is captured of it yet');
   const call: CallOptions = { signal, timeoutMs: spec.timeouts.requestMs };
-  const last = await lastWitnesses(store, cluster, timeline, signal);
+  // What the task before found out spares the store a listing each time.
+  const known = knownWitnesses(options.lastDone, timeline);
   const { members } = await readClusterView(etcd, call);
   const first = members.find(
     ({ status, failure, isLearner }) => status !== undefined && failure === undefined && !isLearner,
   );
   if (first === undefined) return nothing('no member answers');
-  const compactRevision = await compactRevisionOf(memberOf(etcd, first), last.compactRevision, call);
-  const mode = spec.proof.witnesses;
-  const plan = planWitness({
-    ...{ members, compactRevision, mode, nowMs: clock.now() },
-    ...{ lastCompactRevision: last.compactRevision, lastScanMs: last.scanMs },
-  });
-  if (plan.kind === 'none') return nothing(plan.reason);
+  const compactRevision = await compactRevisionOf(memberOf(etcd, first), known.compactRevision, call);
+  const planFrom = ({ compactRevision: lastCompactRevision, scanMs: lastScanMs }: LastWitnesses): WitnessPlan => {
+    const mode = spec.proof.witnesses === 'follower' ? 'follower' : 'free';
+    return planWitness({ members, compactRevision, mode, nowMs: clock.now(), lastCompactRevision, lastScanMs });
+  };
+  const guess = planFrom(known);
+  if (guess.kind === 'none') return nothing(guess.reason, { timeline, ...known });
+  const last = await lastWitnesses(store, cluster, timeline, signal);
+  const plan = planFrom(last);
+  if (plan.kind === 'none') return nothing(plan.reason, { timeline, ...last });
   const asked = plan.kind === 'free' ? plan.members : [plan.member];
   if (plan.kind === 'free') await clock.sleep(COMPACTION_MS, signal);
   const given: WitnessRecord[] = [];
@@ -85,10 +91,13 @@ export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskO
   }
   for (const record of distinct) await writeWitness(store, record, { signal });
   options.metrics.taken.add({ cluster }, distinct.length);
+  const isFree = plan.kind === 'free';
+  const now: LastWitnesses = isFree ? { ...last, compactRevision } : { ...last, scanMs: clock.now() };
   return {
     changed: distinct.length > 0,
     summary: {
       kind: plan.kind,
+      known: { timeline, ...(distinct.length > 0 ? now : last) },
       witnesses: distinct.map(({ revision, hash, memberId }) => ({ revision, hash, memberId })),
     },
   };
@@ -165,6 +174,21 @@ function contradicts(one: WitnessRecord, other: WitnessRecord): boolean {
   return one.revision === other.revision && one.compactRevision === other.compactRevision && one.hash !== other.hash;
 }
 
-function nothing(reason: string): TaskOutcome {
-  return { changed: false, summary: { reason } };
+function nothing(reason: string, known?: LastWitnesses & { timeline: number }): TaskOutcome {
+  return { changed: false, summary: { reason, ...(known === undefined ? {} : { known }) } };
+}
+
+/** As the task before left it; as if there were none, where it says nothing about this timeline. */
+function knownWitnesses(done: LastDone | undefined, timeline: number): LastWitnesses {
+  const known = done?.ok === true ? done.summary['known'] : undefined;
+  const none = { compactRevision: -1, scanMs: undefined };
+  if (typeof known !== 'object' || known === null || !('timeline' in known) || known.timeline !== timeline) return none;
+  const { compactRevision, scanMs } = { compactRevision: undefined, scanMs: undefined, ...known } as Record<
+    string,
+    unknown
+  >;
+  return {
+    compactRevision: typeof compactRevision === 'number' ? compactRevision : -1,
+    scanMs: typeof scanMs === 'number' ? scanMs : undefined,
+  };
 }

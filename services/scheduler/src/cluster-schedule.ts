@@ -1,9 +1,10 @@
 import type { ClusterSpec, DestinationSpec, LastDone } from '@etcd-ops/bus';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { retry, type Clock, type Logger } from '@etcd-ops/service-kit';
-import { DISPATCHED_KINDS, type DispatchedKind } from './dispatched-kinds.ts';
-import { copyIsDue, decideAtStart, decideDelta, gcIsDue, leavesWork } from './decisions.ts';
+import { DISPATCHED_KINDS } from './dispatched-kinds.ts';
+import { copyIsDue, decideAtStart, decideDelta, gcIsDue, leavesWork, mergeIsDue } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
+import { DISPATCH_DEADLINE_MS_MAX, dispatchTick, kindTicks } from './kind-ticks.ts';
 import { parseSchedule } from './parse-schedule.ts';
 import { dueTick, periodSchedule, type Schedule } from './schedule.ts';
 import type { SchedulerPort } from './scheduler-port.ts';
@@ -28,8 +29,6 @@ export interface ClusterScheduleOptions {
   caredForUntilMs: number | undefined;
 }
 
-/** A tick later than this is not asked for again when the bus comes back: the schedule goes on with the next. */
-const DISPATCH_DEADLINE_MS_MAX = 600_000;
 /** What a garbage collection had to leave is taken up again after the grace, and not before this. */
 const GC_AGAIN_MS_MIN = 60_000;
 /** Looks at streams per millisecond over the whole fleet stay below one in so many milliseconds. */
@@ -207,11 +206,24 @@ async function startOfProofs(
 }
 
 async function merges(options: ClusterScheduleOptions): Promise<void> {
-  const { spec, clock } = options;
-  if (!spec.merging.enabled || spec.snapshots.deltaPeriodMs === 0) return;
-  const schedule = periodSchedule(spec.merging.periodMs);
+  const { spec, settings, port, clock, logger } = options;
+  const { enabled, periodMs, windowsMs, settleMs } = spec.merging;
+  if (!enabled || spec.snapshots.deltaPeriodMs === 0) return;
+  const schedule = periodSchedule(periodMs);
   const afterMs = options.caredForUntilMs ?? clock.now();
   for await (const tickMs of kindTicks('merge', schedule, afterMs, options)) {
+    try {
+      const [full, delta, lastMerge] = await Promise.all(
+        (['full', 'delta', 'merge'] as const).map((kind) => port.lastDone(kind, spec.name)),
+      );
+      const stored = [full, delta].flatMap((done) => (done === undefined ? [] : [Date.parse(done.finishedAt)]));
+      const lastStoredMs = stored.length === 0 ? undefined : Math.max(...stored);
+      const windows = { windowsMs, settleMs, restsEveryMs: settings.schedulerGcRestsEveryMs };
+      if (!mergeIsDue({ lastStoredMs, lastMerge }, { nowMs: clock.now(), ...windows })) continue;
+    } catch (error) {
+      logger.warn({ error }, 'Cannot learn whether a merge is due');
+      continue;
+    }
     await dispatchTick('merge', 'schedule', tickMs, schedule, options);
   }
 }
@@ -256,42 +268,6 @@ async function copiesInto(destination: DestinationSpec, options: ClusterSchedule
 /** When a task last ended well and had something to do. */
 function endOf(done: LastDone | undefined): number | undefined {
   return done?.ok === true && done.summary['merged'] !== 0 ? Date.parse(done.finishedAt) : undefined;
-}
-
-/** The ticks of one kind; the one that comes next is shown. */
-async function* kindTicks(
-  kind: DispatchedKind,
-  schedule: Schedule,
-  afterMs: number,
-  options: ClusterScheduleOptions,
-): AsyncGenerator<number> {
-  const { spec, gauges, clock, signal } = options;
-  const show = (): void => gauges.nextTick.set({ cluster: spec.name, kind }, (schedule.next(clock.now()) ?? 0) / 1_000);
-  show();
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
-    show();
-    yield tickMs;
-  }
-}
-
-async function dispatchTick(
-  kind: 'full' | 'gc' | 'defrag' | 'verify' | 'merge' | 'witness' | 'copy',
-  cause: 'schedule',
-  tickMs: number,
-  schedule: Schedule,
-  { spec, dispatcher, clock, signal }: ClusterScheduleOptions,
-  destination?: string,
-): Promise<void> {
-  const untilNextMs = (schedule.next(tickMs) ?? Infinity) - clock.now();
-  const deadlineMs = Math.max(0, Math.min(untilNextMs, DISPATCH_DEADLINE_MS_MAX));
-  await dispatcher.dispatch({ kind, cluster: spec.name, cause, tickMs, deadlineMs, destination }, signal);
-}
-
-function jitterOf(schedule: Schedule, { spec, settings, clock, fleetSize }: ClusterScheduleOptions): () => number {
-  const next = schedule.next(clock.now());
-  const after = next === undefined ? undefined : schedule.next(next);
-  const periodMs = next === undefined || after === undefined ? Infinity : after - next;
-  return () => jitterMs(spec.name, { clusters: fleetSize(), jitterMsMax: settings.schedulerJitterMsMax, periodMs });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import type { LastDone } from '@etcd-ops/bus';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -7,6 +8,7 @@ import {
   decideDelta,
   gcIsDue,
   leavesWork,
+  mergeIsDue,
   wantsThirdWitness,
 } from './decisions.ts';
 import { jitterMs } from './jitter.ts';
@@ -175,5 +177,50 @@ describe('copyIsDue', () => {
     expect(due({ lastFullMs: MINUTE, lastCopy: marked }, 26)).toBe(true);
     expect(due({ lastFullMs: MINUTE, lastCopy: copy(11) }, 26)).toBe(false);
     expect(due({ lastFullMs: MINUTE, lastCopy: copy(11) }, 371)).toBe(true);
+  });
+});
+
+describe('mergeIsDue', () => {
+  const at = (time: string): number => Date.parse(`2026-11-20T${time}Z`);
+  const windows = { windowsMs: [300_000, 3_600_000], settleMs: 600_000, restsEveryMs: 6 * 3_600_000 };
+  const merged = (time: string, more: Partial<LastDone> = {}): LastDone => ({
+    version: 1,
+    taskId: 'merge',
+    tick: new Date(at(time)).toISOString(),
+    finishedAt: new Date(at(time)).toISOString(),
+    ok: true,
+    summary: {},
+    ...more,
+  });
+  const isDue = (lastStored: string | undefined, lastMerge: LastDone | undefined, now: string): boolean =>
+    mergeIsDue(
+      { lastStoredMs: lastStored === undefined ? undefined : at(lastStored), lastMerge },
+      { nowMs: at(now), ...windows },
+    );
+
+  it('is when a window with deltas has been over for the time that it is left alone', () => {
+    expect(isDue('09:04:00', merged('09:10:00'), '09:14:59')).toBe(false);
+    expect(isDue('09:04:00', merged('09:10:00'), '09:15:00')).toBe(true);
+    expect(isDue('09:14:59', merged('09:10:00'), '09:15:00')).toBe(true);
+  });
+
+  it('is no more once the windows of the last delta are merged, of each length', () => {
+    expect(isDue('09:04:00', merged('09:15:00'), '09:20:00')).toBe(false);
+    expect(isDue('09:04:00', merged('09:15:00'), '10:09:59')).toBe(false);
+    expect(isDue('09:04:00', merged('09:15:00'), '10:10:00')).toBe(true);
+    expect(isDue('09:04:00', merged('10:10:00'), '14:00:00')).toBe(false);
+  });
+
+  it('is each time while deltas come, and at the end of each smallest window only', () => {
+    expect(isDue('10:00:00', merged('09:55:00'), '10:00:00')).toBe(true);
+    expect(isDue('10:01:00', merged('10:00:00'), '10:01:00')).toBe(false);
+  });
+
+  it('is where nothing is known, after a failure, where windows were left, and now and then', () => {
+    expect(isDue(undefined, undefined, '09:00:00')).toBe(true);
+    expect(isDue(undefined, merged('08:00:00'), '09:00:00')).toBe(false);
+    expect(isDue(undefined, merged('08:00:00', { ok: false }), '09:00:00')).toBe(true);
+    expect(isDue(undefined, merged('08:00:00', { summary: { skipped: 1 } }), '09:00:00')).toBe(true);
+    expect(isDue(undefined, merged('08:00:00'), '14:00:00')).toBe(true);
   });
 });

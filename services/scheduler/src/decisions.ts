@@ -121,6 +121,32 @@ export function copyIsDue(
   return options.nowMs - Date.parse(lastCopy.finishedAt) >= againMs;
 }
 
+export interface MergeState {
+  /** When something was last stored; undefined: never, as far as is known. */
+  lastStoredMs: number | undefined;
+  lastMerge: LastDone | undefined;
+}
+
+/**
+ * Only when a window of time that holds deltas has ended since the last merge is there anything to merge: a cluster that is calm is left
+ * alone once its day is over. Now and then all the same, since more may lie in a store than was told of.
+ */
+export function mergeIsDue(
+  { lastStoredMs, lastMerge }: MergeState,
+  options: { nowMs: number; windowsMs: readonly number[]; settleMs: number; restsEveryMs: number },
+): boolean {
+  const { nowMs, windowsMs, settleMs, restsEveryMs } = options;
+  if (lastMerge === undefined || !lastMerge.ok || lastMerge.summary['skipped'] !== undefined) return true;
+  if (nowMs - Date.parse(lastMerge.finishedAt) >= restsEveryMs) return true;
+  if (lastStoredMs === undefined) return false;
+  const plannedMs = Date.parse(lastMerge.tick ?? lastMerge.finishedAt);
+  return windowsMs.some((windowMs) => {
+    const lastEndMs = (Math.floor(lastStoredMs / windowMs) + 1) * windowMs;
+    const overMs = Math.min(lastEndMs, Math.floor((nowMs - settleMs) / windowMs) * windowMs);
+    return overMs + settleMs > plannedMs;
+  });
+}
+
 /** Whether a collection found what is to go and could not take it yet: it was marked only now, is in its grace, or is being read. */
 export function leavesWork({ summary }: Pick<LastDone, 'summary'>): boolean {
   const { dryRun, marked, waiting, held } = summary;

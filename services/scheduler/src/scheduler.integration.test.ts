@@ -136,7 +136,7 @@ describe.each(['2.9', '2.10'])('two schedulers on nats-server %s', (version) => 
     }
     expect(fulls.seen.filter(({ tick }) => tick === undefined)).toEqual([]);
     const text = await schedulers[0].metrics.exposition();
-    expect(text).toMatch(/etcdops_scheduler_tasks_total{cluster="prod",kind="defrag",outcome="accepted"} 0/);
+    expect(text).toMatch(/etcdops_scheduler_tasks_total{cluster="prod",kind="defrag",outcome="failed"} 0/);
     for (const scheduler of schedulers) expect(scheduler.service.health()).toMatchObject({ live: true, ready: true });
     await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
     stop.abort();

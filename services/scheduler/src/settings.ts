@@ -28,7 +28,7 @@ export const schedulerSettings = z.object({
   schedulerChainBytesMin: integerSetting({ min: 1, max: Number.MAX_SAFE_INTEGER, default: 256 * MIB }),
   /** ... and so large a share of the full that they follow. */
   schedulerChainPercent: integerSetting({ min: 1, max: 10_000, default: 20 }),
-  /** Garbage collection without a new full, for the rests of broken uploads. */
+  /** Garbage collection without a new full, for the rests of broken uploads, and merging without a new delta. */
   schedulerGcRestsEveryMs: integerSetting({ min: 60_000, max: 31 * 86_400_000, default: 6 * 3_600_000 }),
   /** How often the stream of a cluster is looked at for a delta that cannot wait for its period. */
   schedulerBytesCheckMs: integerSetting({ min: 100, max: 60_000, default: 1_000 }),

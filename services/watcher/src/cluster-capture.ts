@@ -18,6 +18,8 @@ export interface ClusterCaptureOptions {
 
 /** How often etcd is asked for its head: a watch that is held back or not open does not tell. */
 const HEAD_LOOK_MS = 2_000;
+/** The same while everything is captured and watched: then only a watch that died without a word would be found by it. */
+const CALM_HEAD_LOOK_MS = 10_000;
 /** As much as the owner's key takes. */
 const DETAIL_LENGTH_MAX = 4_096;
 /** A session that captured for this long was a good one: the next begins again with the shortest pause. */
@@ -138,8 +140,22 @@ export class ClusterCapture {
       metrics.headRevision.set(labels, revision);
       metrics.lagRevisions.set(labels, Math.max(0, revision - captured));
     };
-    const timer = setInterval(() => void look().catch(() => undefined), HEAD_LOOK_MS);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    let timer: NodeJS.Timeout | undefined;
+    let isEnded = false;
+    const wait = (): void => {
+      const isCalm = this.#watching && this.#memory.lag.at(this.#options.context.clock.now())?.lagMs === 0;
+      const again = (): void => {
+        if (!isEnded) wait();
+      };
+      timer = setTimeout(() => void look().then(again, again), isCalm ? CALM_HEAD_LOOK_MS : HEAD_LOOK_MS);
+    };
+    wait();
+    return {
+      [Symbol.dispose]: () => {
+        isEnded = true;
+        clearTimeout(timer);
+      },
+    };
   }
 
   #sayEnd(end: PublishEnd): void {
