@@ -1,12 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
+import { SyncBehind } from './sync-behind.ts';
 
 const READ_BYTES_DEFAULT = 512 * 1024;
 /** One being read, one being hashed and written, one whose write is awaited, one spare. */
 const READ_BUFFERS = 4;
-/** So much is written before the disk is asked to take it. */
-const SYNC_BYTES = 64 * 1024 * 1024;
 /** etcd appends the SHA-256 of a snapshot to it. */
 export const TRAILER_BYTES = 32;
 
@@ -95,16 +94,13 @@ export async function* readAhead(
  */
 export class WriteBehind implements AsyncDisposable {
   readonly #file: FileHandle;
-  readonly #syncBehind: boolean;
+  readonly #syncing: SyncBehind | undefined;
   #pending: Promise<unknown> = Promise.resolve();
-  #syncing: Promise<unknown> | undefined;
-  #syncedFrom = 0;
-  #syncFailure: Error | undefined;
   #position = 0;
 
   private constructor(file: FileHandle, syncBehind: boolean) {
     this.#file = file;
-    this.#syncBehind = syncBehind;
+    this.#syncing = syncBehind ? new SyncBehind(file) : undefined;
   }
 
   static async create(path: string, options: { syncBehind?: boolean } = {}): Promise<WriteBehind> {
@@ -121,33 +117,21 @@ export class WriteBehind implements AsyncDisposable {
     this.#pending = writeFully(this.#file, chunk, this.#position);
     this.#pending.catch(() => undefined);
     this.#position += chunk.length;
-    if (this.#syncBehind && this.#position - this.#syncedFrom >= SYNC_BYTES) this.#sync();
+    this.#syncing?.reached(this.#position);
   }
 
   /** Ends the file at `bytes`. */
   async finish(bytes: number): Promise<void> {
     await this.#pending;
-    await this.#syncing;
-    // The system tells of a write that failed later only once, and this may have been the one who was told.
-    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    await this.#syncing?.settle();
+    this.#syncing?.throwIfFailed();
     if (bytes !== this.#position) await this.#file.truncate(bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pending.catch(() => undefined);
-    await this.#syncing;
+    await this.#syncing?.settle();
     await this.#file.close();
-  }
-
-  #sync(): void {
-    if (this.#syncing !== undefined) return;
-    this.#syncedFrom = this.#position;
-    this.#syncing = this.#file.datasync().then(
-      () => (this.#syncing = undefined),
-      (error: unknown) => {
-        this.#syncFailure ??= error instanceof Error ? error : new Error(String(error));
-      },
-    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { open, stat, truncate } from 'node:fs/promises';
+import { open, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createHash } from 'node:crypto';
 import { decompressStream } from '../codec/codec-stream.ts';
@@ -8,7 +8,12 @@ import type { FullEntry } from '../repository/inventory.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { asUnopened, blaming, DamagedObjectError } from './damaged-object.ts';
 import { tryClone } from './clone-file.ts';
+import { copyBeside } from './copy-beside.ts';
 import { readAhead, SnapshotHasher, TRAILER_BYTES, WriteBehind, type SnapshotHashes } from './copy-with-hash.ts';
+import { SyncBehind } from './sync-behind.ts';
+
+/** Below this, starting a thread costs more than it saves. */
+const COPIED_BESIDE_BYTES = 64 * 1024 * 1024;
 
 export interface FetchFullOptions {
   store: ObjectStore;
@@ -59,26 +64,51 @@ async function copyLocalFull(
   const size = (await stat(local).catch((error: unknown) => missing(options, error))).size;
   if (size !== full.manifest.storedBytes) throw wrongSize(options, size);
   const cloned = await tryClone(local, path);
-  // What is hashed are the very bytes that the new file gets: a clone is read back, a copy is hashed on its way.
-  await using source = cloned
-    ? await openForReading(path)
-    : await openForReading(local).catch((error: unknown) => missing(options, error));
-  await using target = cloned ? undefined : await WriteBehind.create(path, { syncBehind: true });
   const hasher = new SnapshotHasher(size);
   const hashing = options.verify || !options.skipHashCheck;
-  let bytes = 0;
   if (!cloned || hashing) {
-    for await (const chunk of readAhead(source.file, { signal })) {
-      await target?.write(chunk);
+    // What is hashed are the very bytes that the new file gets: a clone is read back, a copy is hashed on its way.
+    await using source = cloned
+      ? await openForReading(path)
+      : await openForReading(local).catch((error: unknown) => missing(options, error));
+    let bytes = 0;
+    for await (const chunk of cloned ? readAhead(source.file, { signal }) : copied(source.file, size, options)) {
       if (hashing) hasher.update(chunk);
       onBytes?.((bytes += chunk.length));
     }
   }
-  await target?.finish(bytes);
   const hashes = hasher.finish();
   if (hashing && hashes.bytes !== size) throw wrongSize(options, hashes.bytes);
   if (options.verify && hashes.sha256 !== full.manifest.storedSha256) throw wrongHash(options, hashes.sha256);
   return { method: cloned ? 'cloned' : 'copied', hashes: hashing ? hashes : { ...hashes, bytes: size } };
+}
+
+/** Copies a file to `path`, and yields what was written or is about to be. */
+async function* copied(
+  source: FileHandle,
+  size: number,
+  { path, signal }: FetchFullOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  if (size >= COPIED_BESIDE_BYTES) {
+    await using target = await openFile(path, 'wx', 0o600);
+    const syncing = new SyncBehind(target.file);
+    let bytes = 0;
+    try {
+      for await (const chunk of copyBeside(source, target.file, { signal })) {
+        yield chunk;
+        syncing.reached((bytes += chunk.length));
+      }
+    } finally {
+      await syncing.settle();
+    }
+    return syncing.throwIfFailed();
+  }
+  await using target = await WriteBehind.create(path, { syncBehind: true });
+  for await (const chunk of readAhead(source, { signal })) {
+    await target.write(chunk);
+    yield chunk;
+  }
+  await target.finish(target.bytes);
 }
 
 async function streamFull(options: FetchFullOptions): Promise<{ method: 'streamed'; hashes: SnapshotHashes }> {
@@ -135,8 +165,15 @@ function judgeTrailer(hashes: SnapshotHashes, { full, skipHashCheck }: FetchFull
   return present ? hashes.bytes - TRAILER_BYTES : hashes.bytes;
 }
 
-async function openForReading(path: string): Promise<{ file: Awaited<ReturnType<typeof open>> } & AsyncDisposable> {
-  const file = await open(path, 'r');
+function openForReading(path: string): Promise<{ file: FileHandle } & AsyncDisposable> {
+  return openFile(path, 'r');
+}
+
+async function openFile(
+  path: string,
+  ...how: [flags: string, mode?: number]
+): Promise<{ file: FileHandle } & AsyncDisposable> {
+  const file = await open(path, ...how);
   return { file, [Symbol.asyncDispose]: () => file.close() };
 }
 
