@@ -8,7 +8,7 @@ import type { RepositoryOptions } from '../options/repository-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { planStart, type MemberStart } from '../start-files/start-plan.ts';
-import { writeStartFiles, type StartFiles } from '../start-files/write-start-files.ts';
+import type { StartFiles } from '../start-files/write-start-files.ts';
 import { fileName, planMemberDirectories, type MemberPlan } from './member-directories.ts';
 import { giveTo, parseOwner } from './owner.ts';
 import { emitPlan, emitReport } from './report.ts';
@@ -112,5 +112,6 @@ function startsOf(members: MemberPlan, plan: RestorePlan, options: RestoreOption
 
 async function writeFiles(starts: readonly MemberStart[], options: RestoreOptions): Promise<StartFiles[]> {
   if (options.startFiles === undefined) return [];
+  const { writeStartFiles } = await import('../start-files/write-start-files.ts');
   return await writeStartFiles(starts, { directory: options.startFiles, image: options.etcdImage });
 }
