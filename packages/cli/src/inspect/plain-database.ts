@@ -28,6 +28,7 @@ export interface PlainDatabase extends AsyncDisposable {
   readonly path: string;
 }
 
+const CHUNK_BYTES = 1024 * 1024;
 /** More than any etcd holds. */
 const PLAIN_BYTES_MAX = 256 * 1024 ** 3;
 
@@ -49,13 +50,13 @@ export async function plainDatabase(path: string, options: PlainDatabaseOptions)
 
 async function unpack(path: string, plain: string, options: PlainDatabaseOptions): Promise<void> {
   const { codec, encryption, identities, bytes, signal, onProgress } = options;
-  const source = createReadStream(path);
+  const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   let done = 0;
   source.on('data', (chunk) => onProgress('unpack', (done += chunk.length), bytes));
   const plainBytesMax = options.plainBytes ?? PLAIN_BYTES_MAX;
   try {
     const decompress = decompressStream(codec, { plainBytesMax });
-    const sink = createWriteStream(plain, { mode: 0o600 });
+    const sink = createWriteStream(plain, { mode: 0o600, highWaterMark: CHUNK_BYTES });
     if (encryption === undefined) await pipeline(source, decompress, sink, { signal });
     else await pipeline(source, decryptStage(path, identities), decompress, sink, { signal });
   } catch (error) {

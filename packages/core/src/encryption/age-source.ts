@@ -3,9 +3,8 @@ import {
   AGE_CHUNK_BYTES,
   AGE_NONCE_BYTES,
   AGE_TAG_BYTES,
+  AgePayload,
   damagedAge,
-  openChunk,
-  payloadKey,
   plainBytesOf,
 } from './age-payload.ts';
 import type { ClearFacts } from './clear-facts.ts';
@@ -57,10 +56,10 @@ export async function openAgeSource(
   const { fileKey, facts } = await openAgeHeader(name, head.subarray(0, headerBytes), identities);
   const payloadAt = headerBytes + AGE_NONCE_BYTES;
   const bytes = plainBytesOf(source.bytes - payloadAt);
-  const key = payloadKey(fileKey, head.subarray(headerBytes, payloadAt));
+  const payload = new AgePayload(fileKey, head.subarray(headerBytes, payloadAt));
   const lastChunk = Math.max(0, Math.ceil(bytes / AGE_CHUNK_BYTES) - 1);
   // Nobody will ask for a byte of it: that it is empty is checked now.
-  if (bytes === 0) openChunk(key, 0, await readExactly(source, payloadAt, AGE_TAG_BYTES), true);
+  if (bytes === 0) payload.open(await readExactly(source, payloadAt, AGE_TAG_BYTES), 0, true);
   return {
     bytes,
     facts,
@@ -74,7 +73,7 @@ export async function openAgeSource(
       const parts: Buffer[] = [];
       for (let chunk = from; chunk <= to; chunk++) {
         const at = (chunk - from) * SEALED_CHUNK_BYTES;
-        parts.push(openChunk(key, chunk, sealed.subarray(at, at + SEALED_CHUNK_BYTES), chunk === lastChunk));
+        parts.push(payload.open(sealed.subarray(at, at + SEALED_CHUNK_BYTES), chunk, chunk === lastChunk));
       }
       const plain = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       const skip = offset - from * AGE_CHUNK_BYTES;

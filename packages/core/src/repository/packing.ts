@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { compressStream } from '../codec/codec-stream.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -51,11 +52,38 @@ export async function packFile(
       yield chunk;
     }
   }
-  const source = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
-  const sink = createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true });
+  // Chunks gather while others are written: encrypted ones come with their tags in pieces of their own.
+  const sink = createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true, highWaterMark: CHUNK_BYTES });
   const compress = compressStream(codec, compressionLevel);
-  if (recipients === undefined) await pipeline(source, compress, measure, sink, { signal });
-  else if (codec === 'none') await pipeline(source, encryptStage(recipients), measure, sink, { signal });
-  else await pipeline(source, compress, encryptStage(recipients), measure, sink, { signal });
+  if (recipients === undefined) {
+    await pipeline(recycledChunks(file.path), compress, measure, sink, { signal });
+  } else if (codec === 'none') {
+    const source = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
+    await pipeline(source, encryptStage(recipients), measure, sink, { signal });
+  } else {
+    await pipeline(recycledChunks(file.path), compress, encryptStage(recipients), measure, sink, { signal });
+  }
   return { path: target, bytes, sha256: hash.digest('hex') };
+}
+
+/**
+ * A file in chunks that are valid until the next one is asked for, while which it is read ahead. For compressors alone: they have taken
+ * a chunk in by then, since one of them is more than they let wait. Fresh buffers would cost as much as the compression.
+ */
+async function* recycledChunks(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path, 'r');
+  let [chunk, other] = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)];
+  let coming = file.read(chunk, 0, CHUNK_BYTES);
+  try {
+    for (;;) {
+      const { bytesRead } = await coming;
+      if (bytesRead === 0) return;
+      coming = file.read(other, 0, CHUNK_BYTES);
+      yield chunk.subarray(0, bytesRead);
+      [chunk, other] = [other, chunk];
+    }
+  } finally {
+    await coming.catch(() => undefined);
+    await file.close();
+  }
 }
