@@ -11,7 +11,9 @@ import { EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import type { Codec } from './codec.ts';
 import { deflateOptions, zstdOptions } from './compression-level.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+/** Services have malloc map buffers of 128 KiB and more anew each time (docs/OPERATIONS.md, Memory): those that come out stay below. */
+const COMPRESSED_CHUNK_BYTES = 64 * 1024;
+const PLAIN_CHUNK_BYTES = 256 * 1024;
 
 /** Compresses whatever is piped through it; level 1 unless told. `none` passes the bytes on. */
 export function compressStream(codec: Codec, level?: number): Transform {
@@ -19,11 +21,11 @@ export function compressStream(codec: Codec, level?: number): Transform {
     case 'none':
       return new PassThrough();
     case 'gzip':
-      return createGzip({ ...deflateOptions(level), chunkSize: CHUNK_BYTES });
+      return createGzip({ ...deflateOptions(level), chunkSize: COMPRESSED_CHUNK_BYTES });
     case 'zlib':
-      return createDeflate({ ...deflateOptions(level), chunkSize: CHUNK_BYTES });
+      return createDeflate({ ...deflateOptions(level), chunkSize: COMPRESSED_CHUNK_BYTES });
     case 'zstd':
-      return createZstdCompress({ ...zstdOptions(level), chunkSize: CHUNK_BYTES });
+      return createZstdCompress({ ...zstdOptions(level), chunkSize: COMPRESSED_CHUNK_BYTES });
   }
 }
 
@@ -61,11 +63,11 @@ function createDecompressor(codec: Codec): Transform {
     case 'none':
       return new PassThrough();
     case 'gzip':
-      return createGunzip({ chunkSize: CHUNK_BYTES });
+      return createGunzip({ chunkSize: PLAIN_CHUNK_BYTES });
     case 'zlib':
-      return createInflate({ chunkSize: CHUNK_BYTES });
+      return createInflate({ chunkSize: PLAIN_CHUNK_BYTES });
     case 'zstd':
-      return createZstdDecompress({ chunkSize: CHUNK_BYTES });
+      return createZstdDecompress({ chunkSize: PLAIN_CHUNK_BYTES });
   }
 }
 
