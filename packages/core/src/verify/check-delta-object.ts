@@ -1,11 +1,11 @@
 import { digestFits } from '../encryption/sealed-digest.ts';
 import type { Identities } from '../encryption/identities.ts';
-import type { DeltaReader } from '../delta/delta-reader.ts';
-import { RevisionDigest } from '../mvcc/row-block.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
 import { blaming, DamagedObjectError } from '../restore/damaged-object.ts';
 import { fetchDeltas } from '../restore/fetch-deltas.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { digestOfRevisionIn, digestOfSpan } from './delta-digest.ts';
+import type { RevisionSpan } from './edge-span.ts';
 
 export interface CheckDeltaOptions {
   store: ObjectStore;
@@ -16,6 +16,8 @@ export interface CheckDeltaOptions {
   spoolDir: string;
   /** Revisions inside of it whose digest others recorded. */
   claims: readonly DigestClaim[];
+  /** Revisions inside of it that others hold, too. */
+  shared?: Iterable<RevisionSpan> | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -33,6 +35,8 @@ export interface CheckedDelta {
   clusterId: bigint;
   /** Claims that its rows do not bear out. */
   contradicted: DigestClaim[];
+  /** What it holds of the shared revisions. */
+  shared: { span: RevisionSpan; digest: string }[];
 }
 
 /**
@@ -41,7 +45,7 @@ export interface CheckedDelta {
  * @throws DamagedObjectError naming it.
  */
 export async function checkDeltaObject(options: CheckDeltaOptions): Promise<CheckedDelta> {
-  const { store, entry, spoolDir, identities, claims, signal } = options;
+  const { store, entry, spoolDir, identities, claims, shared = [], signal } = options;
   for await (const { reader } of fetchDeltas({
     store,
     deltas: [entry],
@@ -58,20 +62,13 @@ export async function checkDeltaObject(options: CheckDeltaOptions): Promise<Chec
       await reader.verify({ hash: false, signal });
       const contradicted: DigestClaim[] = [];
       for (const claim of claims) {
-        if (!digestFits(claim.digest, await digestAt(reader, claim.revision, signal))) contradicted.push(claim);
+        const digest = await digestOfRevisionIn(reader, claim.revision, signal);
+        if (!digestFits(claim.digest, digest.hex())) contradicted.push(claim);
       }
-      return { lastRevisionDigest, clusterId, contradicted };
+      const held: CheckedDelta['shared'] = [];
+      for (const span of shared) held.push({ span, digest: await digestOfSpan(reader, span, signal) });
+      return { lastRevisionDigest, clusterId, contradicted, shared: held };
     });
   }
   throw new DamagedObjectError('STORE_NOT_FOUND', entry.key, { rule: 'it is not there' });
-}
-
-async function digestAt(reader: DeltaReader, revision: number, signal: AbortSignal | undefined): Promise<string> {
-  const digest = new RevisionDigest();
-  for await (const block of reader.rowBlocks({ fromRevision: revision, toRevision: revision, signal })) {
-    for (let row = block.firstRowAbove(revision - 1); row < block.firstRowAbove(revision); row++) {
-      digest.update(block.key(row), block.value(row));
-    }
-  }
-  return digest.hex();
 }

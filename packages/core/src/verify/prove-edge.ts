@@ -3,7 +3,7 @@ import type { BoltFile } from '../bolt/bolt-file.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { LeaseRecord } from '../mvcc/lease-record.ts';
 import { readLeases } from '../mvcc/leases.ts';
-import { RevisionDigest, type RowBlock } from '../mvcc/row-block.ts';
+import type { RowBlock } from '../mvcc/row-block.ts';
 import { digestOfRevision, readStoreRevisions } from '../mvcc/store-info.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
 import type { DeltaEntry, FullEntry } from '../repository/inventory.ts';
@@ -13,6 +13,7 @@ import { fetchDeltas } from '../restore/fetch-deltas.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { checkDeltaObject } from './check-delta-object.ts';
 import { RowComparison, type RowDifference } from './compare-rows.ts';
+import { digestOfRevisionIn } from './delta-digest.ts';
 import { edgeSpans, type EdgeTimeline, type RevisionSpan } from './edge-span.ts';
 import { isUnreadableHere } from './unreadable.ts';
 
@@ -199,7 +200,6 @@ async function digestInDelta(
   revision: number,
   { store, spoolDir, identities, signal }: ProveEdgeOptions,
 ): Promise<string | null> {
-  const digest = new RevisionDigest();
   for await (const { reader } of fetchDeltas({
     store,
     deltas: [entry],
@@ -208,13 +208,10 @@ async function digestInDelta(
     identities,
     signal,
   })) {
-    for await (const block of reader.rowBlocks({ fromRevision: revision, toRevision: revision, signal })) {
-      for (let row = block.firstRowAbove(revision - 1); row < block.firstRowAbove(revision); row++) {
-        digest.update(block.key(row), block.value(row));
-      }
-    }
+    const digest = await digestOfRevisionIn(reader, revision, signal);
+    return digest.rowCount === 0 ? null : digest.hex();
   }
-  return digest.rowCount === 0 ? null : digest.hex();
+  return null;
 }
 
 function noteLeases(newest: Map<bigint, LeaseRecord>, records: readonly LeaseRecord[]): void {

@@ -9,7 +9,7 @@ import { sampleWitness } from '../repository/proof-samples.ts';
 import { writeWitness } from '../repository/read-proofs.ts';
 import { TestRepository } from '../restore/testing/repository-of.ts';
 import type { LocalStore } from '../storage/local-store.ts';
-import { cut, tell } from './testing/lies.ts';
+import { cut, LIES, tell, type Lie } from './testing/lies.ts';
 import { verifyRepository, type VerifyOptions } from './verify-repository.ts';
 import type { VerifyReport } from './verify-report.ts';
 
@@ -196,6 +196,69 @@ describe('a lying writer, whose objects are sound in themselves', () => {
     await build();
     const sound = await verify({ depth: 'prove', clusterHashes });
     expect(sound.proofs.map(({ verdict }) => verdict)).toEqual(['ok', 'ok']);
+  });
+});
+
+describe('deltas that hold the same revisions', () => {
+  const span = (from: number, to: number, rows = ROWS): typeof ROWS =>
+    rows.filter(({ main }) => main >= from && main <= to);
+  const lieAt = (revision: number, lie: Lie = 'another byte'): typeof ROWS =>
+    tell(
+      ROWS,
+      lie,
+      ROWS.findIndex(({ main }) => main === revision),
+    )!.rows;
+
+  test('a merge and what it stands for, and two that overlap: sound, when the rows are the same', async () => {
+    for (const [from, to] of [
+      [22, 61],
+      [25, 38],
+      [52, 56],
+    ] as const) {
+      await repository.addDelta(span(from, to), { lastObservedMs: Date.UTC(2026, 10, 21) });
+    }
+    expect(await verify()).toMatchObject({ verdict: 'sound', deltas: 7 });
+  });
+
+  // A row less would be a hole here; it is a row more in the other one.
+  test.each(LIES.filter((lie) => lie !== 'a row less'))(
+    'with %s in one of them: found by reading, at the first revision',
+    async (lie) => {
+      // No full ends inside of the second one, and no digest of a footer tells of revision 54 or 57.
+      const rows = tell(
+        lieAt(57),
+        lie,
+        ROWS.findIndex(({ main }) => main === 54),
+      )!.rows;
+      const other = await repository.addDelta(span(49, 60, rows), { lastObservedMs: Date.UTC(2026, 10, 21) });
+      const { findings, verdict } = await verify();
+      expect(verdict).toBe('failed');
+      const pair = [deltas[3]!, other];
+      expect(findings).toEqual([
+        expect.objectContaining({ kind: 'failed', why: expect.stringContaining('revision 54 ') }),
+      ]);
+      expect(pair).toContain(findings[0]!.what);
+      expect(pair.filter((key) => key !== findings[0]!.what)).toEqual([
+        pair.find((key) => findings[0]!.why.endsWith(key)),
+      ]);
+    },
+  );
+
+  test('of two timelines are two histories', async () => {
+    await repository.addDelta(span(49, 60, lieAt(54)), { timeline: 2 });
+    expect((await verify()).findings.filter(({ kind }) => kind === 'failed')).toEqual([]);
+  });
+
+  test('with one of them damaged: that is told, and the others are compared', async () => {
+    const [bad, lying] = [
+      await repository.addDelta(span(22, 61), { lastObservedMs: Date.UTC(2026, 10, 21) }),
+      await repository.addDelta(span(53, 60, lieAt(54)), { lastObservedMs: Date.UTC(2026, 10, 21) }),
+    ];
+    await flip(bad);
+    const report = await verify();
+    expect(kinds(report)).toContain(`damaged ${bad}`);
+    const failed = report.findings.filter(({ kind }) => kind === 'failed');
+    expect(failed.map(({ what, why }) => `${what} ${why}`)).toEqual([expect.stringContaining(lying)]);
   });
 });
 

@@ -13,10 +13,12 @@ import { ChainWitnesses } from './chain-witnesses.ts';
 import { checkDeltaObject, type DigestClaim } from './check-delta-object.ts';
 import { checkFullObject } from './check-full-object.ts';
 import { claimsFor } from './digest-claims.ts';
+import { findDisagreement } from './find-disagreement.ts';
 import type { ExpectedHash } from './hash-comparison.ts';
 import { listingFindings } from './listing-findings.ts';
 import { proveChain } from './prove-chain.ts';
 import { wasRemovedMeanwhile } from './removed-meanwhile.ts';
+import { SharedRevisions, type Disagreement } from './shared-revisions.ts';
 import { isUnreadableHere } from './unreadable.ts';
 import { verdictOf, type Finding, type VerifyDepth, type VerifyReport } from './verify-report.ts';
 import { scopeOf, type Scoped, type VerifyScope } from './verify-scope.ts';
@@ -113,34 +115,75 @@ class Verification {
   }
 
   async #readDeltas(): Promise<void> {
-    const { inventory } = this.#options;
-    const claims = claimsFor(inventory, this.#scoped.deltas);
-    const queue = this.#scoped.deltas.values();
+    const { deltas } = this.#scoped;
+    const claims = claimsFor(this.#options.inventory, deltas);
+    const shared = new SharedRevisions(deltas);
+    const disagreements = new Map<string, Disagreement<DeltaEntry>>();
+    const queue = deltas.values();
     const worker = async (): Promise<void> => {
-      const spoolDir = join(this.#options.scratchDir, `deltas-${process.pid}-${randomUUID()}`);
-      await mkdir(spoolDir, { mode: 0o700 });
-      try {
+      await this.#withSpool(async (spoolDir) => {
         for (const entry of queue) {
-          await this.#readDelta(entry, spoolDir, claims.get(entry.key) ?? []);
+          const found = await this.#readDelta(entry, spoolDir, claims.get(entry.key) ?? [], shared);
+          for (const one of found) {
+            const pair = `${one.one.key} ${one.other.key}`;
+            if (!disagreements.has(pair)) disagreements.set(pair, one);
+          }
           this.#tell('deltas', this.#bytesRead + entry.bytes);
         }
-      } finally {
-        await rm(spoolDir, { recursive: true, force: true });
-      }
+      });
     };
     const outcomes = await Promise.allSettled(Array.from({ length: DELTAS_PARALLEL }, worker));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    await this.#noteDisagreements([...disagreements.values()]);
   }
 
-  async #readDelta(entry: DeltaEntry, spoolDir: string, claims: readonly DigestClaim[]): Promise<void> {
+  /** Returns where it does not hold what a delta read before it holds; spans ascend. */
+  async #readDelta(
+    entry: DeltaEntry,
+    spoolDir: string,
+    claims: readonly DigestClaim[],
+    shared: SharedRevisions<DeltaEntry>,
+  ): Promise<Disagreement<DeltaEntry>[]> {
     const { store, identities, signal } = this.#options;
+    const found: Disagreement<DeltaEntry>[] = [];
     await this.#judging(entry, async () => {
-      const checked = await checkDeltaObject({ store, entry, spoolDir, identities, claims, signal });
-      for (const { key, revision } of checked.contradicted) {
-        const why = `its rows of revision ${revision} are not those of ${key}`;
-        this.#note({ kind: 'failed', what: entry.key, why, remedy: PROOF_REMEDY });
+      const spans = shared.spansOf(entry);
+      const checked = await checkDeltaObject({ store, entry, spoolDir, identities, claims, shared: spans, signal });
+      for (const { key, revision } of checked.contradicted) this.#noteDiffering(entry, revision, key);
+      for (const { span, digest } of checked.shared) {
+        const disagreement = shared.compare(entry, span, digest);
+        if (disagreement !== undefined) found.push(disagreement);
       }
     });
+    return found;
+  }
+
+  async #noteDisagreements(disagreements: readonly Disagreement<DeltaEntry>[]): Promise<void> {
+    if (disagreements.length === 0) return;
+    const { store, identities, signal } = this.#options;
+    await this.#withSpool(async (spoolDir) => {
+      for (const found of disagreements) {
+        await this.#judging(found.other, async () => {
+          const revision = await findDisagreement(found, { store, spoolDir, identities, signal });
+          this.#noteDiffering(found.other, revision, found.one.key);
+        });
+      }
+    });
+  }
+
+  #noteDiffering({ key: what }: DeltaEntry, revision: number, other: string): void {
+    const why = `its rows of revision ${revision} are not those of ${other}`;
+    this.#note({ kind: 'failed', what, why, remedy: PROOF_REMEDY });
+  }
+
+  async #withSpool(work: (directory: string) => Promise<void>): Promise<void> {
+    const directory = join(this.#options.scratchDir, `deltas-${process.pid}-${randomUUID()}`);
+    await mkdir(directory, { mode: 0o700 });
+    try {
+      await work(directory);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   }
 
   async #prove(): Promise<void> {
