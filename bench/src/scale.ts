@@ -11,6 +11,7 @@ import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { SERVICE_NODE_FLAGS } from '@etcd-ops/local-servers';
 import { describeWindow, measureFor, sample } from './scale/measure.ts';
 import { sum, until } from './scale/process-facts.ts';
 import { ScaleStage } from './scale/stage.ts';
@@ -23,8 +24,8 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '2' },
     'traffic-seconds': { type: 'string', default: '45' },
     replicas: { type: 'string', default: '1' },
-    /** Of the services. */
-    'node-flags': { type: 'string', default: '--single-threaded-gc --max-semi-space-size=2' },
+    /** Of the services; default as bin/etcd-ops starts them. */
+    'node-flags': { type: 'string', default: SERVICE_NODE_FLAGS.join(' ') },
   },
 });
 
@@ -111,7 +112,7 @@ async function start(stage: ScaleStage): Promise<void> {
   });
   await say(`all are watched after ${since()}`);
   let found = 0;
-  await until(async () => (found = (await s3.ask({ suffix: '.json' })).found) >= clusters, {
+  await until(async () => (found = (await s3.ask({ suffix: '.db.json' })).found) >= clusters, {
     timeoutMs: START_MS_MAX,
     message: () => `only ${found} of ${clusters} have their first full`,
     signal,

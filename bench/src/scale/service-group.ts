@@ -1,6 +1,5 @@
-import { freePorts, spawnGuarded, toolsDirectory, type GuardedProcess } from '@etcd-ops/local-servers';
+import { freePorts, serviceEnvironment, spawnGuarded, type GuardedProcess } from '@etcd-ops/local-servers';
 import { mkdir, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuSecondsOf, forgetPeak, memoryOf, until, type MemoryFacts } from './process-facts.ts';
 
@@ -15,8 +14,6 @@ export const SERVICE_COUNTS = {
 } as const;
 export type ServiceName = keyof typeof SERVICE_COUNTS;
 
-/** As bin/etcd-ops sets it. */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'packages', 'cli', 'src', 'main.ts');
 const READY_MS_MAX = 60_000;
 
@@ -133,8 +130,7 @@ export class ServiceGroup implements AsyncDisposable {
     const child = await spawnGuarded('/bin/sh', ['-c', 'exec "$@" > "$0" 2>&1', log, ...command], {
       env: {
         ...process.env,
-        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(toolsDirectory() ?? tmpdir(), 'compile-cache'),
-        ...MALLOC,
+        ...serviceEnvironment(),
         ETCD_OPS_NATS_URL: natsUrls.join(','),
         ETCD_OPS_STATE_DIR: join(own, 'state'),
         ETCD_OPS_SPOOL_DIR: join(own, 'spool'),

@@ -52,7 +52,8 @@ export async function notCaptured({ bus, standIn, signal }: ScaleStage, timeoutM
   const look = async (): Promise<boolean> => {
     const left: typeof missing = [];
     for (const one of missing) {
-      if (((await lastEvent(bus, one.name))?.last ?? 0) < one.revision) left.push(one);
+      const event = await lastEvent(bus, one.name).catch(() => undefined);
+      if ((event?.last ?? 0) < one.revision) left.push(one);
     }
     missing = left;
     return left.length === 0;

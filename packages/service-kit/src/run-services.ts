@@ -1,5 +1,6 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { startBufferCollector } from './buffer-collector.ts';
+import { startHeapCollector } from './heap-collector.ts';
 import type { Logger } from './logger.ts';
 import type { Service } from './service.ts';
 
@@ -26,7 +27,8 @@ interface Running {
  */
 export async function runServices(services: readonly Service[], options: RunServicesOptions): Promise<void> {
   const { logger, signal } = options;
-  using _collector = startBufferCollector();
+  using _buffers = startBufferCollector();
+  using _heap = startHeapCollector();
   const running: Running[] = [];
   const failures: unknown[] = [];
   const { promise: firstEnd, resolve: onFirstEnd } = Promise.withResolvers<void>();
