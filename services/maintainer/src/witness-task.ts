@@ -1,4 +1,12 @@
-import { positionKey, positions, type Bus, type ClusterSpec, type LastDone, type TaskOutcome } from '@etcd-ops/bus';
+import {
+  positionKey,
+  positions,
+  type Bus,
+  type ClusterSpec,
+  type LastDone,
+  type Position,
+  type TaskOutcome,
+} from '@etcd-ops/bus';
 import {
   describeError,
   isEtcdOpsError,
@@ -12,6 +20,7 @@ import type { CallOptions, EtcdCluster, EtcdMember } from '@etcd-ops/etcd-client
 import type { Clock, Logger, Metrics } from '@etcd-ops/service-kit';
 import { readClusterView, type MemberView } from './cluster-view.ts';
 import { compactRevisionOf } from './compact-revision.ts';
+import { compareHistory, type HistoryOutcome } from './compare-history.ts';
 import { planWitness, type WitnessPlan } from './witness-plan.ts';
 
 export interface WitnessTaskOptions {
@@ -52,7 +61,7 @@ const COMPACTION_MS = 60_000;
 export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskOutcome> {
   const { spec, bus, store, etcd, logger, clock, signal } = options;
   const cluster = spec.name;
-  const timeline = await timelineOf(bus, cluster);
+  const timeline = (await positionOf(bus, cluster))?.timeline;
   if (spec.proof.witnesses === 'off' || timeline === undefined) return nothing('nothing is captured of it yet');
   const call: CallOptions = { signal, timeoutMs: spec.timeouts.requestMs };
   // What the task before found out spares the store a listing each time.
@@ -73,6 +82,9 @@ export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskO
   const plan = planFrom(last);
   if (plan.kind === 'none') return nothing(plan.reason, { timeline, ...last });
   const asked = plan.kind === 'free' ? plan.members : [plan.member];
+  // Before anybody reads all rows for a hash that could not be filed.
+  const history = await historyOf(memberOf(etcd, asked[0]!), { ...options, timeline });
+  if (history !== 'same') return nothing(NOT_OURS[history], { timeline, ...last });
   if (plan.kind === 'free') await clock.sleep(COMPACTION_MS, signal);
   const given: WitnessRecord[] = [];
   for (const view of asked) {
@@ -80,7 +92,7 @@ export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskO
     if (record !== undefined) given.push(record);
   }
   // A fork while they were asked: nobody could say which history they are about.
-  if ((await timelineOf(bus, cluster)) !== timeline) return nothing('a new timeline began meanwhile');
+  if ((await positionOf(bus, cluster))?.timeline !== timeline) return nothing('a new timeline began meanwhile');
   const distinct = distinctOf(given);
   if (distinct.some((one) => distinct.some((other) => contradicts(one, other)))) {
     options.metrics.disagreements.add({ cluster });
@@ -106,11 +118,19 @@ export async function runWitnessTask(options: WitnessTaskOptions): Promise<TaskO
 async function ask(
   view: MemberView,
   revision: number,
-  { spec, etcd, logger, clock, timeline, call }: WitnessTaskOptions & { timeline: number; call: CallOptions },
+  options: WitnessTaskOptions & { timeline: number; call: CallOptions },
 ): Promise<WitnessRecord | undefined> {
+  const { spec, etcd, logger, clock, timeline, call } = options;
   const { version } = view.status!;
   try {
-    const answer = await memberOf(etcd, view).hashKV(revision, revision === 0 ? { signal: call.signal } : call);
+    const member = memberOf(etcd, view);
+    const answer = await member.hashKV(revision, revision === 0 ? { signal: call.signal } : call);
+    // Asked afterwards: a member that holds what was captured has held it before, too.
+    const history = await historyOf(member, options);
+    if (history !== 'same') {
+      logger.warn({ cluster: spec.name, endpoint: view.endpoint }, `No witness is stored: ${NOT_OURS[history]}`);
+      return undefined;
+    }
     return {
       version: 1,
       kind: 'witness',
@@ -138,8 +158,26 @@ function memberOf(etcd: EtcdCluster, { endpoint }: MemberView): EtcdMember {
   return etcd.members().find((member) => member.endpoint === endpoint)!;
 }
 
-async function timelineOf(bus: Bus, cluster: string): Promise<number | undefined> {
-  return (await positions(bus).get(positionKey(cluster)))?.value.timeline;
+async function positionOf(bus: Bus, cluster: string): Promise<Position | undefined> {
+  return (await positions(bus).get(positionKey(cluster)))?.value;
+}
+
+const NOT_OURS: Readonly<Record<Exclude<HistoryOutcome, 'same'>, string>> = {
+  other: 'the cluster does not hold what was captured of it last: it was restored, or this member lags',
+  unknown: 'nothing that was captured can be compared with what the cluster holds',
+};
+
+/**
+ * Whether a member goes on with the timeline. After a restore with the same ids, what it hashes is of a history that capture has not
+ * noticed yet: filed under the old timeline, it would tell of a corruption that is none.
+ */
+async function historyOf(
+  member: EtcdMember,
+  { spec, bus, signal, timeline }: WitnessTaskOptions & { timeline: number },
+): Promise<HistoryOutcome> {
+  const position = await positionOf(bus, spec.name);
+  if (position?.timeline !== timeline) return 'other';
+  return await compareHistory(member, position, { signal, timeoutMs: spec.timeouts.requestMs });
 }
 
 interface LastWitnesses {

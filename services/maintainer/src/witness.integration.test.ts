@@ -1,5 +1,5 @@
 import { clusterSpecSchema, connectBus, ensureTopology, positionKey, positions } from '@etcd-ops/bus';
-import { BoltFile, hashKV, listWitnesses, LocalStore, readWitness } from '@etcd-ops/core';
+import { BoltFile, digestOfRevision, hashKV, listWitnesses, LocalStore, readWitness } from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { createLogger, createMetrics, systemClock } from '@etcd-ops/service-kit';
 import { etcdVersions, findBinary, missingBinary, startEtcd, startNats, tempDir } from '@etcd-ops/test-kit';
@@ -44,23 +44,41 @@ describe.each(versions)('etcd %s', (version) => {
     const member = cluster.members()[0]!;
     for (let write = 0; write < 40; write++) await etcd.etcdctl('put', `k${write % 7}`, String(write));
     expect(await runWitnessTask(options)).toMatchObject({ changed: false });
-    const position = { version: 1 as const, timeline: 1, revision: 40, digest: null, sequence: 1 };
-    await positions(bus).create(positionKey('prod'), { ...position, updatedAt: new Date().toISOString() });
-    // Nothing was compacted, and a lone member is not asked to read its rows.
-    expect(await runWitnessTask(options)).toMatchObject({ changed: false });
-
     const snapshot = dir.file('before.db');
     const blobs: Buffer[] = [];
     for await (const blob of member.snapshot()) blobs.push(blob);
     await writeFile(snapshot, Buffer.concat(blobs));
+    using file = BoltFile.open(snapshot);
+    const captured = { revision: 40, digest: digestOfRevision(file, 40)!.digest };
+    const putPosition = async (point: { revision: number; digest: string | null }): Promise<void> => {
+      const position = { version: 1 as const, timeline: 1, ...point, sequence: 1 };
+      await positions(bus).put(positionKey('prod'), { ...position, updatedAt: new Date().toISOString() });
+    };
+    await putPosition(captured);
+    // Nothing was compacted, and a lone member is not asked to read its rows.
+    expect(await runWitnessTask(options)).toMatchObject({ changed: false });
+
     await member.compact(30, { physical: true });
+    // Restored behind our back, the cluster holds other rows, or is not that far yet: its hashes are of another timeline.
+    const others = [
+      { ...captured, digest: digestOfRevision(file, 39)!.digest },
+      { revision: 99, digest: captured.digest },
+      { ...captured, digest: null },
+      // Compacted: nothing can be compared.
+      { revision: 20, digest: digestOfRevision(file, 20)!.digest },
+    ];
+    for (const point of others) {
+      await putPosition(point);
+      expect(await runWitnessTask(options)).toMatchObject({ changed: false });
+      expect(await listWitnesses(store, 'prod')).toEqual([]);
+    }
+    await putPosition(captured);
     const done = await runWitnessTask(options);
     const entries = await listWitnesses(store, 'prod');
     if (version === '3.4') return expect(entries).toEqual([]);
     expect(done).toMatchObject({ changed: true, summary: { kind: 'free' } });
     const witness = await readWitness(store, entries[0]!.key, []);
     expect(witness).toMatchObject({ revision: 30, compactRevision: -1, source: 'compaction' });
-    using file = BoltFile.open(snapshot);
     expect((await hashKV(file, { revision: 30, compactRevision: -1 })).hash).toBe(witness!.hash);
     // Once for each compaction.
     expect(await runWitnessTask(options)).toMatchObject({ changed: false });
