@@ -3,12 +3,15 @@ import type { KV, KvEntry } from 'nats';
 import type { z } from 'zod';
 import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from './bus-error.ts';
 import type { Bus } from './connection.ts';
+import { readTolerantly, withUnknown, type Read, type UnknownField } from './messages/read-tolerantly.ts';
 
 export interface Stored<T> {
   key: string;
   value: T;
   /** Give it back to `update` or `delete` to change only what was read. */
   revision: number;
+  /** Fields that this version does not know; `update` keeps them when it is given what was read. */
+  unknown: readonly UnknownField[];
 }
 
 export type Change<T> =
@@ -32,7 +35,7 @@ export class Documents<T> {
     this.#schema = schema;
   }
 
-  /** @throws EtcdOpsError BUS_MESSAGE_INVALID when what is there follows another schema. */
+  /** @throws EtcdOpsError BUS_MESSAGE_INVALID when what is there follows another schema, BUS_VERSION_UNKNOWN. */
   async get(key: string): Promise<Stored<T> | undefined> {
     const entry = await this.#try(`Reading ${key}`, (kv) => kv.get(key));
     return entry === null || entry.operation !== 'PUT' ? undefined : this.#decode(entry);
@@ -43,9 +46,12 @@ export class Documents<T> {
     return this.#compareAndSet(`Creating ${key}`, (kv) => kv.create(key, this.#encode(key, value)));
   }
 
-  /** The new revision; undefined when the key is no longer at `revision`. An expired key counts as changed. */
-  update(key: string, value: T, revision: number): Promise<number | undefined> {
-    return this.#compareAndSet(`Updating ${key}`, (kv) => kv.update(key, this.#encode(key, value), revision));
+  /**
+   * The new revision; undefined when the key is no longer at `revision`. An expired key counts as changed.
+   * With `before`, what a later version wrote into the document stays in it.
+   */
+  update(key: string, value: T, revision: number, before?: Read<T>): Promise<number | undefined> {
+    return this.#compareAndSet(`Updating ${key}`, (kv) => kv.update(key, this.#encode(key, value, before), revision));
   }
 
   put(key: string, value: T): Promise<number> {
@@ -132,23 +138,17 @@ export class Documents<T> {
     } catch (error) {
       throw new EtcdOpsError('BUS_MESSAGE_INVALID', { message: `${where} is no JSON`, cause: error });
     }
-    const parsed = this.#schema.safeParse(json);
-    if (!parsed.success) {
-      throw new EtcdOpsError('BUS_MESSAGE_INVALID', {
-        message: `${where} does not follow its schema`,
-        cause: parsed.error,
-      });
-    }
-    return { key: entry.key, value: parsed.data, revision: entry.revision };
+    const { value, unknown } = readTolerantly(this.#schema, json, where);
+    return { key: entry.key, value, revision: entry.revision, unknown };
   }
 
-  #encode(key: string, value: T): string {
+  #encode(key: string, value: T, before?: Read<T>): string {
     const parsed = this.#schema.safeParse(value);
     if (!parsed.success) {
       const message = `A value for ${this.#bucket}/${key} does not follow its schema`;
       throw new EtcdOpsError('BUS_MESSAGE_INVALID', { message, cause: parsed.error });
     }
-    return JSON.stringify(parsed.data);
+    return JSON.stringify(before === undefined ? parsed.data : withUnknown(parsed.data, before));
   }
 
   async #compareAndSet(what: string, call: (kv: KV) => Promise<number>): Promise<number | undefined> {

@@ -106,6 +106,7 @@ export {
 export { ownerSchema, type CaptureFacts, type Owner } from './messages/owner.ts';
 export { planAnswerSchema, planRequestSchema, type PlanAnswer, type PlanRequest } from './messages/plan-api.ts';
 export { positionSchema, type Position } from './messages/position.ts';
+export { readTolerantly, type Read, type UnknownField } from './messages/read-tolerantly.ts';
 export { progressSchema, type Progress } from './messages/progress.ts';
 export {
   restoreAnswerSchema,

@@ -34,6 +34,10 @@ export function eventsStream(cluster: string): string {
   return `${EVENTS_STREAM_PREFIX}${clusterToken(cluster)}`;
 }
 
+export function isEventsStream(stream: string): boolean {
+  return stream.startsWith(EVENTS_STREAM_PREFIX);
+}
+
 export function eventsSubject(cluster: string): string {
   return `etcdops.events.${clusterToken(cluster)}`;
 }

@@ -18,6 +18,7 @@ import {
   DEAD_SUBJECTS,
   DONE_SUBJECTS,
   eventsStream,
+  isEventsStream,
   eventsSubject,
   HISTORY_STREAM,
   JOBS_BUCKET,
@@ -26,6 +27,7 @@ import {
   TASK_SUBJECTS,
   TASKS_STREAM,
 } from './names.ts';
+import { isOfLaterTopology, topologyMarker } from './topology-version.ts';
 
 /** What an account holds; `all` where one account is all there is. */
 export type TopologyPart = 'all' | 'core' | 'ops';
@@ -145,6 +147,7 @@ function stream(name: string, subjects: string[], replicas: number, bytesMax: nu
     max_bytes: bytesMax,
     num_replicas: replicas,
     discard_new_per_subject: false,
+    description: topologyMarker(),
   };
 }
 
@@ -162,6 +165,7 @@ function bucket(name: string, replicas: number, bytesMax: number, history: numbe
 
 /** What may be changed in an existing stream without touching its messages. */
 const ADJUSTABLE = [
+  'description',
   'max_bytes',
   'max_age',
   'max_msgs_per_subject',
@@ -169,6 +173,9 @@ const ADJUSTABLE = [
   'allow_direct',
   'num_replicas',
 ] as const;
+/** What people choose, and no version. */
+const CHOSEN: readonly (keyof StreamConfig)[] = ['num_replicas'];
+const CHOSEN_OF_EVENTS: readonly (keyof StreamConfig)[] = [...CHOSEN, 'max_bytes'];
 const ESSENTIAL = ['retention', 'storage', 'discard', 'discard_new_per_subject', 'allow_rollup_hdrs'] as const;
 
 async function ensureStream(bus: Bus, config: Config): Promise<void> {
@@ -199,16 +206,19 @@ async function streamConfig(jsm: JetStreamManager, name: string): Promise<Stream
 
 /** Old servers ignore what they do not know, silently: only the configuration that the server echoes counts. */
 async function compareOrAdjust(jsm: JetStreamManager, wanted: Config, echoed: StreamConfig): Promise<void> {
-  assertEssentials(wanted, echoed);
+  const isNewer = isOfLaterTopology(echoed);
+  const chosen = isEventsStream(wanted.name) ? CHOSEN_OF_EVENTS : CHOSEN;
+  if (!isNewer) assertEssentials(wanted, echoed);
   const changes: Partial<StreamUpdateConfig> = {};
   for (const field of ADJUSTABLE) {
+    if (isNewer && !chosen.includes(field)) continue;
     if (wanted[field] !== undefined && wanted[field] !== (echoed[field] ?? false)) {
       Object.assign(changes, { [field]: wanted[field] });
     }
   }
   if (Object.keys(changes).length === 0) return;
   const adjusted = (await jsm.streams.update(wanted.name, changes)).config;
-  assertEssentials(wanted, adjusted);
+  if (!isNewer) assertEssentials(wanted, adjusted);
   for (const field of Object.keys(changes) as (typeof ADJUSTABLE)[number][]) {
     if ((adjusted[field] ?? false) !== wanted[field]) throw differs(wanted, field, adjusted[field]);
   }

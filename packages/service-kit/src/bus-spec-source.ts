@@ -1,5 +1,5 @@
 import { clusterSpecs, type Bus, type ClusterSpec } from '@etcd-ops/bus';
-import { decodeClusterName, isEtcdOpsError } from '@etcd-ops/core';
+import { decodeClusterName, isEtcdOpsError, type EtcdOpsError } from '@etcd-ops/core';
 import type { ReadSpec, SpecSource } from './cluster-registry.ts';
 import { orCancelled } from './or-cancelled.ts';
 
@@ -22,9 +22,9 @@ export function busSpecSource(bus: Bus): SpecSource {
       revisions.set(key, stored.revision);
       return { name: stored.value.name, spec: stored.value };
     } catch (error) {
-      if (!isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) throw error;
+      if (!isEtcdOpsError(error, 'BUS_MESSAGE_INVALID') && !isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) throw error;
       revisions.delete(key);
-      return { name, spec: undefined };
+      return { name, spec: error };
     }
   };
   const watchOnce = async (onChange: (key?: string) => void, signal: AbortSignal): Promise<void> => {
@@ -36,7 +36,7 @@ export function busSpecSource(bus: Bus): SpecSource {
   return {
     async list() {
       const keys = await documents.keys();
-      const specs = new Map<string, ClusterSpec | undefined>();
+      const specs = new Map<string, ClusterSpec | EtcdOpsError>();
       for (let first = 0; first < keys.length; first += READS_MAX) {
         const found = await Promise.all(keys.slice(first, first + READS_MAX).map(read));
         for (const { name, spec } of found) if (spec !== 'gone') specs.set(name, spec);

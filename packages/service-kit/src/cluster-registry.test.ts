@@ -1,4 +1,5 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
+import { EtcdOpsError } from '@etcd-ops/core';
 import { describe, expect, it } from 'vitest';
 import { runClusterJobs } from './cluster-jobs.ts';
 import { ClusterRegistry, type SpecSource } from './cluster-registry.ts';
@@ -12,11 +13,11 @@ const spec = (name: string, endpoint = 'http://a:1'): ClusterSpec =>
   ({ name, endpoints: [endpoint] }) as unknown as ClusterSpec;
 
 class TestSource implements SpecSource {
-  specs = new Map<string, ClusterSpec | undefined>();
+  specs = new Map<string, ClusterSpec | EtcdOpsError>();
   broken = false;
   #onChange: (() => void) | undefined;
 
-  list(): Promise<Map<string, ClusterSpec | undefined>> {
+  list(): Promise<Map<string, ClusterSpec | EtcdOpsError>> {
     return this.broken ? Promise.reject(new Error('no bus')) : Promise.resolve(new Map(this.specs));
   }
 
@@ -84,12 +85,13 @@ describe('ClusterRegistry', () => {
     const { source, clock, registry, stop, events, running } = setUp();
     source.put(spec('a'));
     await clock.advance(0);
-    source.specs.set('a', undefined);
-    source.specs.set('never-readable', undefined);
+    const later = new EtcdOpsError('BUS_VERSION_UNKNOWN', { message: 'The spec has version 2' });
+    source.specs.set('a', later);
+    source.specs.set('never-readable', later);
     source.notify();
     await clock.advance(0);
     expect(registry.get('a')).toEqual(spec('a'));
-    expect(registry.size).toBe(1);
+    expect(registry).toMatchObject({ size: 1, unreadable: 2 });
     expect(events).toEqual(['added a']);
     stop.abort();
     await running;

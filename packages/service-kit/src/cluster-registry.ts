@@ -1,4 +1,5 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
+import { isEtcdOpsError, type EtcdOpsError } from '@etcd-ops/core';
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock, type Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
@@ -7,8 +8,8 @@ import { retry } from './retry.ts';
 
 /** Where specs come from: the clusters bucket on the bus, or a list in a test. */
 export interface SpecSource {
-  /** All specs as they are now; one that does not follow its schema is `undefined`. */
-  list(): Promise<Map<string, ClusterSpec | undefined>>;
+  /** All specs as they are now; of one that cannot be read, the reason. */
+  list(): Promise<Map<string, ClusterSpec | EtcdOpsError>>;
   /** One spec as it is now, by the key that `watch` told of. Without it, everything is read at each change. */
   read?: (key: string) => Promise<ReadSpec>;
   /** Calls back whenever anything changed, until the signal is aborted; rejects when it cannot go on. Without a key: it may be anything. */
@@ -17,8 +18,8 @@ export interface SpecSource {
 
 export interface ReadSpec {
   name: string;
-  /** `gone`: there is none (any more). undefined: it does not follow its schema. */
-  spec: ClusterSpec | undefined | 'gone';
+  /** `gone`: there is none (any more). An error: it does not follow its schema, or a later version wrote it. */
+  spec: ClusterSpec | EtcdOpsError | 'gone';
 }
 
 export type ClusterChange =
@@ -75,6 +76,11 @@ export class ClusterRegistry {
     return this.#specs.size;
   }
 
+  /** Clusters whose newest spec cannot be read here. */
+  get unreadable(): number {
+    return this.#unreadable.size;
+  }
+
   /** Tells the listener of every cluster known now as `added`, and of all changes from here on. Returns how to end it. */
   subscribe(listener: ClusterListener): () => void {
     this.#listeners.add(listener);
@@ -89,7 +95,7 @@ export class ClusterRegistry {
       if (!found.has(name)) this.#remove(spec);
     }
     for (const [name, spec] of found) {
-      if (spec === undefined) this.#noteUnreadable(name);
+      if (isEtcdOpsError(spec)) this.#noteUnreadable(name, spec);
       else this.#put(spec);
     }
   }
@@ -150,7 +156,7 @@ export class ClusterRegistry {
       for (const key of wanted) {
         const { name, spec } = await read(key);
         const known = this.#specs.get(name);
-        if (spec === undefined) this.#noteUnreadable(name);
+        if (isEtcdOpsError(spec)) this.#noteUnreadable(name, spec);
         else if (spec !== 'gone') this.#put(spec);
         else if (known !== undefined) this.#remove(known);
       }
@@ -175,12 +181,12 @@ export class ClusterRegistry {
     this.#options.metrics?.removeCluster(spec.name);
   }
 
-  #noteUnreadable(name: string): void {
+  #noteUnreadable(name: string, error: EtcdOpsError): void {
     if (this.#unreadable.has(name)) return;
     this.#unreadable.add(name);
     this.#options.logger.error(
-      { cluster: name, kept: this.#specs.has(name) },
-      'The spec of a cluster does not follow its schema and is not applied',
+      { cluster: name, kept: this.#specs.has(name), error },
+      'The spec of a cluster cannot be read and is not applied',
     );
   }
 

@@ -88,6 +88,11 @@ export function createContextMetrics(metrics: Metrics) {
       help: '1 while the connection to NATS is there; core and ops are the two accounts, or the same one.',
       labels: { account: ['core', 'ops'] },
     }),
+    unreadable: metrics.gauge({
+      name: 'clusters_unreadable',
+      help: 'Clusters whose spec this process cannot read, since a newer version wrote it: it goes on with the last one that it could.',
+      labels: {},
+    }),
     clusters: metrics.gauge({ name: 'clusters', help: 'Clusters under care, as this process knows them.', labels: {} }),
   };
 }
@@ -98,5 +103,6 @@ function measure(metrics: Metrics, buses: Record<'core' | 'ops', Bus>, clusters:
     gauges.connected.set({ account: 'core' }, buses.core.connected ? 1 : 0);
     gauges.connected.set({ account: 'ops' }, buses.ops.connected ? 1 : 0);
     gauges.clusters.set({}, clusters.size);
+    gauges.unreadable.set({}, clusters.unreadable);
   });
 }

@@ -142,6 +142,13 @@ class TaskWatch {
           'The bus failed around a task',
         );
         return;
+      case 'newer':
+        this.#metrics.failures.add({ code: event.error.code });
+        this.#logger.error(
+          { subject: event.subject, error: event.error },
+          'A task of a later version is left to others',
+        );
+        return;
       case 'consumer-gone':
         this.#logger.warn('The consumer of the tasks is made again');
         return;

@@ -5,7 +5,10 @@ export async function readable<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (isEtcdOpsError(error, 'BUS_FAILED') || isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) return undefined;
+    const isPassedOver = (['BUS_FAILED', 'BUS_MESSAGE_INVALID', 'BUS_VERSION_UNKNOWN'] as const).some((code) =>
+      isEtcdOpsError(error, code),
+    );
+    if (isPassedOver) return undefined;
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { PartJoiner } from './part-joiner.ts';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import fc from 'fast-check';
 import { headers as createHeaders } from 'nats';
@@ -81,7 +82,8 @@ test('no damaged payload is decoded as anything else', () => {
 });
 
 test.each([
-  ['Etcdops-Version', '2'],
+  ['Etcdops-Version', '0'],
+  ['Etcdops-Version', '1.5'],
   ['Etcdops-Kind', 'row'],
   ['Etcdops-Epoch', 'xyz'],
   ['Etcdops-Cluster-Id', '0x1'],
@@ -106,4 +108,12 @@ test('headers that are not known are ignored, missing ones are not', () => {
   expect(decodeHeaders(given).first).toBe(3);
   expect(() => decodeHeaders(createHeaders())).toThrow(/version/);
   expect(() => decodeHeaders(undefined)).toThrow(/version/);
+});
+
+test('an event of a later version is no damage: it is told apart, and never passed over', () => {
+  const given = encodeHeaders(headersOf(rowsEvent(3, 20), 'f'.repeat(32), 10, 1));
+  given.set('Etcdops-Version', '2');
+  const later = expect.objectContaining({ code: 'BUS_VERSION_UNKNOWN' });
+  expect(() => decodeHeaders(given)).toThrow(later);
+  expect(() => new PartJoiner().push({ sequence: 1, headers: given })).toThrow(later);
 });

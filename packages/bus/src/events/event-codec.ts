@@ -1,5 +1,6 @@
 import { decodeLeaseRecords, encodeLeaseRecords, LEASE_RECORD_BYTES, RowBlock, type LeaseRecord } from '@etcd-ops/core';
 import { headers as createHeaders, type MsgHdrs } from 'nats';
+import { newerVersion } from '../messages/read-tolerantly.ts';
 import { invalid, START_CAUSES, type EventHeaders, type EventMessage } from './event-message.ts';
 
 /** Source of the byte table: docs/MESSAGES.md. */
@@ -78,10 +79,14 @@ export function encodeHeaders(facts: EventHeaders): MsgHdrs {
   return target;
 }
 
-/** @throws EtcdOpsError BUS_MESSAGE_INVALID naming the header. Headers that are not known are ignored. */
+/** @throws EtcdOpsError BUS_VERSION_UNKNOWN, or BUS_MESSAGE_INVALID naming the header. Headers that are not known are ignored. */
 export function decodeHeaders(source: MsgHdrs | undefined): EventHeaders {
   const text = (name: string) => source?.get(name) ?? '';
-  if (text(NAMES.version) !== String(EVENT_VERSION)) throw invalid(`version ${JSON.stringify(text(NAMES.version))}`);
+  const version = text(NAMES.version);
+  if (/^\d{1,9}$/.test(version) && Number(version) > EVENT_VERSION) {
+    throw newerVersion(`An event has version ${version}, and this etcd-ops reads version ${EVENT_VERSION}`);
+  }
+  if (version !== String(EVENT_VERSION)) throw invalid(`version ${JSON.stringify(version)}`);
   const kind = text(NAMES.kind);
   if (kind !== 'rows' && kind !== 'start') throw invalid(`kind ${JSON.stringify(kind)}`);
   const [part, parts] = decodePart(text(NAMES.part));

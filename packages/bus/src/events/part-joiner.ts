@@ -1,3 +1,4 @@
+import { isEtcdOpsError } from '@etcd-ops/core';
 import type { MsgHdrs } from 'nats';
 import type { SkipReason } from './accept-event.ts';
 import { decodeHeaders } from './event-codec.ts';
@@ -41,12 +42,14 @@ export class PartJoiner {
     this.#trimmedBelow = options.trimmedBelow ?? 0;
   }
 
-  /** What ended with this message: a whole event, and whatever was given up for it. */
+  /** What ended with this message: a whole event, and whatever was given up for it. @throws EtcdOpsError BUS_VERSION_UNKNOWN */
   push(stored: StoredEvent): { whole?: WholeEvent; skipped?: Skipped } {
     let headers: EventHeaders;
     try {
       headers = decodeHeaders(stored.headers);
     } catch (error) {
+      // To pass over it would be to lose what it holds: who cannot read it leaves the stream to who can.
+      if (isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) throw error;
       this.#group = undefined;
       const detail = error instanceof Error ? error.message : String(error);
       const { sequence } = stored;

@@ -167,6 +167,27 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect(await dispatchTask(bus, gcTask('a'))).toBe('accepted');
   });
 
+  test('one dead letter tells of an outage: the task after it stays until it can be done, whatever fails', async (context) => {
+    const { bus, work } = await setUp(context);
+    const attempts: number[] = [];
+    const { count } = work({
+      attemptsMax: (lastDone) => (lastDone?.ok === false ? Infinity : 2),
+      handler: (task, { attempt }) => {
+        if (task.tick === undefined) attempts.push(attempt);
+        if (attempts.length > 3) return Promise.resolve({});
+        const code = attempts.length === 2 ? 'STORE_DENIED' : 'STORE_FAILED';
+        return Promise.reject(new EtcdOpsError(code, { message: 'The store is away' }));
+      },
+    });
+    await dispatchTask(bus, { ...gcTask('a'), tick: new Date(0).toISOString() });
+    await eventually(() => count('dead') === 1);
+    await dispatchTask(bus, gcTask('a'));
+    await eventually(() => count('done') === 1);
+    expect(attempts).toEqual([1, 2, 3, 4]);
+    expect(await deadLetters(bus)).toHaveLength(1);
+    expect(await queued(bus)).toBe(0);
+  });
+
   test('what no repetition can mend is given up at once; the words of strangers are kept', async (context) => {
     const { bus, work } = await setUp(context);
     const { count } = work({
@@ -205,7 +226,7 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     const { bus, work } = await setUp(context);
     const { count } = work({ handler: () => Promise.resolve({}) });
     await bus.js.publish('etcdops.task.gc.any.a', 'no json');
-    await bus.js.publish('etcdops.task.gc.any.b', JSON.stringify({ ...gcTask('b'), version: 9 }));
+    await bus.js.publish('etcdops.task.gc.any.b', JSON.stringify({ ...gcTask('b'), cause: 'nonsense' }));
     await eventually(() => count('dead') === 2);
     expect((await deadLetters(bus)).map(({ cause }) => cause.code)).toEqual([
       'BUS_MESSAGE_INVALID',

@@ -8,7 +8,7 @@ import { pull } from '../pull-request.ts';
 import { ensureTaskConsumer } from './task-consumer.ts';
 import { TaskDelivery } from './task-delivery.ts';
 import type { TaskEvent } from './task-events.ts';
-import { TaskRunner, type TaskHandler } from './task-runner.ts';
+import { TaskRunner, type AttemptsMax, type TaskHandler } from './task-runner.ts';
 
 export interface RunTasksOptions<K extends Task['kind']> {
   kind: K;
@@ -21,7 +21,7 @@ export interface RunTasksOptions<K extends Task['kind']> {
   /** Default `any`: the tasks that need no particular host. */
   pool?: string;
   /** Default 5. An error that no repetition can mend ends a task at once. */
-  attemptsMax?: number;
+  attemptsMax?: AttemptsMax;
   /** Until attempt n + 1, or the first of these pauses, doubled each time up to a minute. Default 1 s. */
   backoffMs?: number | ((attempt: number) => number);
   /** A worker that is silent for so long has lost its task; default 30 s. Handlers may take any time. */

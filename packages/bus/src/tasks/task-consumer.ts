@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { API_ERROR, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { taskDurable, taskFilter, TASKS_STREAM, type TaskKind } from '../names.ts';
+import { isOfLaterTopology, topologyMarker } from '../topology-version.ts';
 import { findUnreachableTasks, freeUnreadableTasks } from './unreachable-tasks.ts';
 
 export interface TaskConsumerOptions {
@@ -26,6 +27,7 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
   const durable = taskDurable(options.kind, options.pool);
   const wanted = {
     durable_name: durable,
+    description: topologyMarker(),
     filter_subject: taskFilter(options.kind, options.pool),
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
@@ -47,9 +49,10 @@ export async function ensureTaskConsumer(bus: Bus, options: TaskConsumerOptions)
         await jsm.consumers.delete(TASKS_STREAM, durable);
         await jsm.consumers.add(TASKS_STREAM, { ...wanted });
       } else if (found === undefined) await jsm.consumers.add(TASKS_STREAM, { ...wanted });
-      else if (differs(found, wanted)) {
-        const { ack_wait, max_deliver, max_ack_pending } = wanted;
-        await jsm.consumers.update(TASKS_STREAM, durable, { ack_wait, max_deliver, max_ack_pending });
+      else if (!isOfLaterTopology(found) && differs(found, wanted)) {
+        const { description, ack_wait, max_deliver, max_ack_pending } = wanted;
+        const changes = { description, ack_wait, max_deliver, max_ack_pending };
+        await jsm.consumers.update(TASKS_STREAM, durable, changes);
       }
       return durable;
     } catch (error) {
@@ -89,5 +92,7 @@ async function consumerConfig(bus: Bus, durable: string): Promise<ConsumerConfig
 }
 
 function differs(found: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
-  return (['ack_wait', 'max_deliver', 'max_ack_pending'] as const).some((field) => found[field] !== wanted[field]);
+  return (['description', 'ack_wait', 'max_deliver', 'max_ack_pending'] as const).some(
+    (field) => found[field] !== wanted[field],
+  );
 }

@@ -13,6 +13,8 @@ export type TaskEvent =
   | { type: 'released'; subject: string }
   /** The bus failed around the work; the task comes again. */
   | { type: 'bus-failed'; subject?: string; error: EtcdOpsError }
+  /** A later version wrote the task: it is left to a worker of that version. */
+  | { type: 'newer'; subject: string; error: EtcdOpsError }
   | { type: 'consumer-gone' }
   /** Tasks occupy their subjects, nobody can read them, and this worker may not empty the queue. All others are worked off. */
   | { type: 'tasks-unreadable'; error: EtcdOpsError };

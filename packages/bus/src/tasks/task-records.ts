@@ -106,7 +106,7 @@ async function readable<T>(found: Promise<Stored<T> | undefined>): Promise<Store
   try {
     return await found;
   } catch (error) {
-    if (isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) return undefined;
+    if (isEtcdOpsError(error, 'BUS_MESSAGE_INVALID') || isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) return undefined;
     throw error;
   }
 }

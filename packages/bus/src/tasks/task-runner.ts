@@ -4,6 +4,7 @@ import type { Bus } from '../connection.ts';
 import type { Attempt } from '../messages/attempt.ts';
 import type { Failure } from '../messages/failure.ts';
 import type { LastDone } from '../messages/last-done.ts';
+import { readTolerantly } from '../messages/read-tolerantly.ts';
 import { taskSchema, type Task, type TaskOf } from '../messages/task.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 import type { TaskEvent } from './task-events.ts';
@@ -34,10 +35,13 @@ export type TaskHandler<K extends Task['kind']> = (
   context: TaskContext,
 ) => Promise<TaskOutcome | undefined>;
 
+/** How often a task is tried, also by what was done last of its kind. Without end (Infinity), it stays in the queue whatever its error is. */
+export type AttemptsMax = number | ((lastDone: LastDone | undefined) => number);
+
 export interface TaskRunnerOptions<K extends Task['kind']> {
   kind: K;
   handler: TaskHandler<K>;
-  attemptsMax: number;
+  attemptsMax: AttemptsMax;
   /** Milliseconds until attempt n + 1. */
   backoffMs: (attempt: number) => number;
   ackWaitMs: number;
@@ -50,6 +54,9 @@ export interface TaskRunnerOptions<K extends Task['kind']> {
 
 /** A failure before the work is the bus's, not the task's: it comes again soon. */
 const BUS_RETRY_MS = 1_000;
+/** A task of a later version is left to workers of that version for half an hour: so long an upgrade may take. */
+const NEWER_RETRY_MS = 15_000;
+const NEWER_DELIVERIES_MAX = 120;
 
 /** Takes one delivery from decoding to its acknowledgement. Never throws. */
 export class TaskRunner<K extends Task['kind']> {
@@ -68,7 +75,10 @@ export class TaskRunner<K extends Task['kind']> {
     const heartbeat = setInterval(() => delivery.working(), this.#options.ackWaitMs / 3);
     try {
       const task = this.#decode(delivery);
-      if (task instanceof EtcdOpsError) {
+      if (isEtcdOpsError(task, 'BUS_VERSION_UNKNOWN') && delivery.deliveries < NEWER_DELIVERIES_MAX) {
+        this.#options.onEvent({ type: 'newer', subject: delivery.subject, error: task });
+        delivery.nak(NEWER_RETRY_MS);
+      } else if (task instanceof EtcdOpsError) {
         await this.#bury(delivery, delivery.text.slice(0, 4096), 0, failureOf(task));
       } else {
         await this.#runTask(delivery, task);
@@ -83,7 +93,7 @@ export class TaskRunner<K extends Task['kind']> {
   }
 
   async #runTask(delivery: TaskDelivery, task: TaskOf<K>): Promise<void> {
-    const { attemptsMax, onEvent } = this.#options;
+    const { onEvent } = this.#options;
     const [earlier, lastDone] = await Promise.all([this.#records.attemptsAt(task), this.#records.lastDoneOf(task)]);
     if (isAlreadyDone(task, lastDone)) {
       await delivery.ack();
@@ -92,7 +102,7 @@ export class TaskRunner<K extends Task['kind']> {
     }
     const attempt = Math.max(delivery.deliveries - (earlier?.released ?? 0), (earlier?.attempts ?? 0) + 1);
     // Counted before the work: a task that kills its worker never gets to say so.
-    if (attempt > attemptsMax) {
+    if (attempt > this.#attemptsMax(lastDone)) {
       await this.#giveUp(delivery, task, attempt - 1, earlier?.failure ?? vanished());
       return;
     }
@@ -120,7 +130,7 @@ export class TaskRunner<K extends Task['kind']> {
       outcome = (await handler(task, context)) ?? {};
     } catch (error) {
       if (abortSignal.aborted) await this.release(delivery, task, earlier);
-      else await this.#fail(delivery, task, attempt, earlier, error);
+      else await this.#fail(delivery, task, attempt, { earlier, lastDone, error });
       return;
     }
     await this.#finish(delivery, task, attempt, startedMs, outcome);
@@ -155,17 +165,23 @@ export class TaskRunner<K extends Task['kind']> {
     delivery: TaskDelivery,
     task: TaskOf<K>,
     attempt: number,
-    earlier: Attempt | undefined,
-    error: unknown,
+    { earlier, lastDone, error }: { earlier: Attempt | undefined; lastDone: LastDone | undefined; error: unknown },
   ): Promise<void> {
     const failure = failureOf(error);
-    const final = attempt >= this.#options.attemptsMax || (isEtcdOpsError(error) && !error.retriable);
+    const attemptsMax = this.#attemptsMax(lastDone);
+    const isInVain = isEtcdOpsError(error) && !error.retriable && attemptsMax < Infinity;
+    const final = attempt >= attemptsMax || isInVain;
     const retryInMs = final ? 0 : this.#options.backoffMs(attempt);
     this.#options.onEvent({ type: 'failed', task, attempt, failure, error, retryInMs });
     // The cause first: whoever buries the task later can then name it.
     await this.#record(task, { attempts: attempt, released: earlier?.released ?? 0, failure });
     if (final) await this.#giveUp(delivery, task, attempt, failure);
     else delivery.nak(retryInMs);
+  }
+
+  #attemptsMax(lastDone: LastDone | undefined): number {
+    const { attemptsMax } = this.#options;
+    return typeof attemptsMax === 'number' ? attemptsMax : attemptsMax(lastDone);
   }
 
   async #giveUp(delivery: TaskDelivery, task: TaskOf<K>, attempts: number, failure: Failure): Promise<void> {
@@ -242,12 +258,13 @@ export class TaskRunner<K extends Task['kind']> {
 
   #decode(delivery: TaskDelivery): TaskOf<K> | EtcdOpsError {
     try {
-      const task = taskSchema.parse(JSON.parse(delivery.text));
+      const { value: task } = readTolerantly(taskSchema, JSON.parse(delivery.text), 'The task');
       if (isOfKind(task, this.#options.kind)) return task;
       return new EtcdOpsError('BUS_MESSAGE_INVALID', {
         message: `A ${task.kind} among tasks of kind ${this.#options.kind}`,
       });
     } catch (cause) {
+      if (isEtcdOpsError(cause, 'BUS_VERSION_UNKNOWN')) return cause;
       const message = `The task does not follow its schema: ${cause instanceof Error ? cause.message : String(cause)}`;
       return new EtcdOpsError('BUS_MESSAGE_INVALID', { message, cause });
     }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { clusterKey, clusterSpecs, ensureEventStream, type Bus, type ClusterSpec } from '@etcd-ops/bus';
+import { clusterKey, clusterSpecs, ensureEventStream, type Bus, type ClusterSpec, type Stored } from '@etcd-ops/bus';
 import { decodeClusterName, isEtcdOpsError } from '@etcd-ops/core';
 
 export interface ClusterChanges {
@@ -24,6 +24,7 @@ export async function applyClusters(
   for (const spec of wanted) {
     const key = clusterKey(spec.name);
     const before = keys.includes(key) ? await readable(specs.get(key)) : undefined;
+    // A file that says the same leaves what a later version has added; one that says something else is the whole of what is wanted.
     await ensureEventStream(bus, spec.name, { bytesMax: spec.eventBytesMax, replicas });
     if (isDeepStrictEqual(before?.value, spec)) continue;
     await specs.put(key, spec);
@@ -33,14 +34,22 @@ export async function applyClusters(
   for (const key of keys) {
     const name = decodeClusterName(key) ?? key;
     if (wantedKeys.has(key)) continue;
-    if (!isOurs(name, (await readable(specs.get(key)))?.value)) continue;
+    let stored: Stored<ClusterSpec> | undefined;
+    try {
+      stored = await readable(specs.get(key));
+    } catch (error) {
+      // Nobody of this version can tell whose it is.
+      if (isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) continue;
+      throw error;
+    }
+    if (!isOurs(name, stored?.value)) continue;
     await specs.delete(key);
     changes.removed.push(name);
   }
   return changes;
 }
 
-/** A spec that an older version wrote and this one cannot read is replaced. */
+/** A spec that an older version wrote and this one cannot read is replaced; that of a later one is not: BUS_VERSION_UNKNOWN. */
 async function readable<T>(reading: Promise<T | undefined>): Promise<T | undefined> {
   try {
     return await reading;

@@ -198,6 +198,11 @@ const HOUSE = {
     why: '消息与其定义不符。',
     remedy: '请检查所有服务的版本是否兼容。',
   },
+  BUS_VERSION_UNKNOWN: {
+    what: 'NATS 中的内容由更新版本的 etcd-ops 写入',
+    why: '更新版本的 etcd-ops 写入了本版本不认识的内容。',
+    remedy: '请把该服务或命令也升级；在此之前它不会动这些内容，其他工作照常进行。',
+  },
   BUS_FAILED: { what: 'JetStream 出错', why: 'JetStream 拒绝了请求或发生故障。', remedy: '请查看服务器的信息。' },
   PROOF_FAILED: {
     what: '校验失败：应当一致的内容不一致',

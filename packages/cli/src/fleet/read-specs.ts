@@ -1,4 +1,4 @@
-import { clusterKey, clusterSpecs, type Bus, type ClusterSpec } from '@etcd-ops/bus';
+import { clusterKey, clusterSpecs, type Bus, type ClusterSpec, type Stored, type UnknownField } from '@etcd-ops/bus';
 import { decodeClusterName, EtcdOpsError, isEtcdOpsError, nearestName } from '@etcd-ops/core';
 
 /** Reads of NATS at the same time. */
@@ -9,6 +9,8 @@ export interface StoredSpec {
   /** Of the spec in NATS; --revision takes it. */
   revision: number;
   spec: ClusterSpec;
+  /** Fields that this version does not know. */
+  unknown?: readonly UnknownField[];
 }
 
 /** One that another version wrote has no spec that this one can read. */
@@ -21,9 +23,9 @@ export async function readSpecs(bus: Bus): Promise<ListedSpec[]> {
   const read = async (key: string): Promise<ListedSpec[]> => {
     try {
       const stored = await documents.get(key);
-      return stored === undefined ? [] : [{ name: stored.value.name, revision: stored.revision, spec: stored.value }];
+      return stored === undefined ? [] : [told(stored)];
     } catch (error) {
-      if (!isEtcdOpsError(error, 'BUS_MESSAGE_INVALID')) throw error;
+      if (!isEtcdOpsError(error, 'BUS_MESSAGE_INVALID') && !isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) throw error;
       return [{ name: decodeClusterName(key) ?? key, problem: error.message }];
     }
   };
@@ -37,7 +39,7 @@ export async function readSpecs(bus: Bus): Promise<ListedSpec[]> {
 /** @throws EtcdOpsError CONFIG_INVALID when there is no such cluster; BUS_MESSAGE_INVALID when it cannot be read. */
 export async function specOf(bus: Bus, name: string): Promise<StoredSpec> {
   const stored = await clusterSpecs(bus).get(clusterKey(name));
-  if (stored !== undefined) return { name, revision: stored.revision, spec: stored.value };
+  if (stored !== undefined) return told(stored);
   const names = (await readSpecs(bus)).map((one) => one.name);
   const nearest = nearestName(name, names);
   throw new EtcdOpsError('CONFIG_INVALID', {
@@ -48,4 +50,8 @@ export async function specOf(bus: Bus, name: string): Promise<StoredSpec> {
         ? 'List them with `etcd-ops cluster list`.'
         : `Did you mean --cluster-name ${nearest}? \`etcd-ops cluster list\` shows them all.`,
   });
+}
+
+function told({ value, revision, unknown }: Stored<ClusterSpec>): StoredSpec {
+  return { name: value.name, revision, spec: value, ...(unknown.length === 0 ? {} : { unknown }) };
 }

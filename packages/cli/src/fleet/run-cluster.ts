@@ -189,6 +189,7 @@ async function edit(bus: Bus, name: string, options: ClusterCommandOptions): Pro
     ...sharedEndpoints(spec, others),
     ...(await etcdWarnings(spec, options)),
     ...fileWarning(stored.spec),
+    ...unknownWarning(stored),
   ];
   const change = { cluster: name, action: 'edited' as const, backups: placeOf(spec), warnings };
   if (isDeepStrictEqual(spec, stored.spec)) return { ...change, action: 'unchanged', revision: stored.revision };
@@ -196,7 +197,8 @@ async function edit(bus: Bus, name: string, options: ClusterCommandOptions): Pro
   if (spec.eventBytesMax !== stored.spec.eventBytesMax) {
     await ensureEventStream(bus, name, { bytesMax: spec.eventBytesMax, replicas: await replicasOf(bus) });
   }
-  const written = await clusterSpecs(bus).update(clusterKey(name), spec, stored.revision);
+  const before = { value: stored.spec, unknown: stored.unknown ?? [] };
+  const written = await clusterSpecs(bus).update(clusterKey(name), spec, stored.revision, before);
   if (written === undefined) throw changed(name);
   return { ...change, revision: written };
 }
@@ -237,6 +239,13 @@ async function remove(bus: Bus, name: string, options: ClusterCommandOptions): P
 function fileWarning({ name, managedBy }: ClusterSpec): string[] {
   if (managedBy === 'operator') return [];
   return [`${name} comes from a file: change it there, too, for the file wins the next time it is applied`];
+}
+
+/** Of fields that a later version has added: they are neither shown nor heeded, and stay. */
+function unknownWarning({ name, unknown = [] }: StoredSpec): string[] {
+  if (unknown.length === 0) return [];
+  const fields = unknown.map(({ path }) => path.map(String).join('.')).join(', ');
+  return [`${name} has fields that this version does not know: ${fields}`];
 }
 
 function placeOf({ store, name }: ClusterSpec): string {

@@ -225,6 +225,13 @@ export const ERROR_CODES = {
     remedy: 'Check that all services run compatible versions.',
     retriable: false,
   },
+  BUS_VERSION_UNKNOWN: {
+    exit: 10,
+    cause: 'A newer version of etcd-ops wrote what lies on the bus.',
+    remedy: 'Update this service or command, too; until then it leaves that alone, and goes on with everything else.',
+    // Meanwhile a newer service may do it.
+    retriable: true,
+  },
   BUS_FAILED: {
     exit: 10,
     cause: 'JetStream refused or failed.',
