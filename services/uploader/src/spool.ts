@@ -1,34 +1,40 @@
 import { EtcdOpsError } from '@etcd-ops/core';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-
-const PREFIX = 'uploader-';
-/** Directories of earlier processes look like this: `uploader-<pid>-<start of the process, ms>-<random>`. */
-const OWN_NAME = /^uploader-(?<pid>\d+)-(?<startedMs>\d+)-[0-9a-f-]+$/;
+import { directoryName, isAbandoned, thisOwner, TOUCH_EVERY_MS, type SpoolOwner } from './spool-owner.ts';
 
 /** Where snapshots lie on their way from etcd to the store: a directory of this process, removed with it. */
 export class Spool implements AsyncDisposable {
   readonly directory: string;
+  readonly #touching: NodeJS.Timeout;
 
-  private constructor(directory: string) {
+  private constructor(root: string, directory: string, owner: SpoolOwner) {
     this.directory = directory;
+    // What others leave behind later goes as well: one that runs for months would keep it all that time.
+    const touch = async (): Promise<void> => {
+      await utimes(directory, new Date(), new Date());
+      await sweep(root, owner);
+    };
+    this.#touching = setInterval(() => void touch().catch(() => undefined), TOUCH_EVERY_MS).unref();
   }
 
   /**
-   * Removes what processes that are gone left below `root`, and makes a directory for this one.
+   * Removes what processes that are gone left below `root`, and makes a directory for this one. `root` may be shared by processes in
+   * several containers.
    * @throws EtcdOpsError DISK_FAILED
    */
   static async open(root: string): Promise<Spool> {
-    const directory = join(root, `${PREFIX}${process.pid}-${processStartedMs()}-${randomUUID()}`);
+    const owner = await thisOwner();
+    const directory = join(root, directoryName(owner, randomUUID()));
     try {
       await mkdir(root, { recursive: true, mode: 0o700 });
-      await sweep(root);
+      await sweep(root, owner);
       await mkdir(directory, { mode: 0o700 });
     } catch (cause) {
       throw new EtcdOpsError('DISK_FAILED', { message: `The spool directory ${directory} cannot be made`, cause });
     }
-    return new Spool(directory);
+    return new Spool(root, directory, owner);
   }
 
   /** A path for one file that is removed with its scope. */
@@ -51,6 +57,7 @@ export class Spool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#touching);
     await rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -67,26 +74,9 @@ export class SpoolFile implements AsyncDisposable {
   }
 }
 
-async function sweep(root: string): Promise<void> {
+async function sweep(root: string, owner: SpoolOwner): Promise<void> {
   for (const name of await readdir(root)) {
-    const facts = OWN_NAME.exec(name)?.groups;
-    if (facts !== undefined && !isAlive(Number(facts['pid']), Number(facts['startedMs']))) {
-      await rm(join(root, name), { recursive: true, force: true });
-    }
+    const path = join(root, name);
+    if (await isAbandoned(name, path, owner, Date.now())) await rm(path, { recursive: true, force: true });
   }
-}
-
-function isAlive(pid: number, startedMs: number): boolean {
-  // In a container every process of a service has the same id: the start tells them apart.
-  if (pid === process.pid) return startedMs === processStartedMs();
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-function processStartedMs(): number {
-  return Math.round(performance.timeOrigin);
 }
