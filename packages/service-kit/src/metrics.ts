@@ -3,8 +3,11 @@ import { etcdOpsVersion } from './version.ts';
 
 export const METRICS_PREFIX = 'etcdops_';
 
-/** A label's possible values; `cluster` stands for the clusters of the fleet, the one label whose values come and go. */
-export type LabelValues = readonly string[] | 'cluster';
+/**
+ * A label's possible values; `cluster` stands for the clusters of the fleet and `destination` for those of a cluster's spec: these two come and go.
+ * A metric with `destination` is set anew at each scrape, after a `reset`.
+ */
+export type LabelValues = readonly string[] | 'cluster' | 'destination';
 export type Labels = Readonly<Record<string, LabelValues>>;
 export type LabelsOf<L extends Labels> = {
   [Name in keyof L]: L[Name] extends readonly string[] ? L[Name][number] : string;
@@ -32,6 +35,8 @@ export interface CounterMetric<L extends Labels> extends Expecting<L> {
 }
 export interface GaugeMetric<L extends Labels> extends Expecting<L> {
   set(labels: LabelsOf<L>, value: number): void;
+  /** Forgets all its series. */
+  reset(): void;
 }
 export interface HistogramMetric<L extends Labels> {
   observe(labels: LabelsOf<L>, value: number): void;
@@ -97,6 +102,7 @@ export class Metrics {
         facade: {
           expect,
           set: (labels: LabelsOf<L>, value: number) => gauge.set(checked(base.name, options.labels, labels), value),
+          reset: () => gauge.reset(),
         },
       };
     });
@@ -225,17 +231,22 @@ function combinations(
   let rows: Record<string, string>[] = [{}];
   for (const [name, values] of Object.entries(labels)) {
     const only = wanted[name];
-    const choices = only === undefined ? (values === 'cluster' ? clusters : values) : [only];
+    const choices = only === undefined ? valuesOf(values, clusters) : [only];
     rows = rows.flatMap((row) => choices.map((value) => ({ ...row, [name]: value })));
   }
   return rows;
+}
+
+function valuesOf(values: LabelValues, clusters: readonly string[]): readonly string[] {
+  if (values === 'cluster') return clusters;
+  return values === 'destination' ? [] : values;
 }
 
 /** A value outside a label's list is a bug, and would make the number of series unbounded. */
 function checked(metric: string, labels: Labels, values: Record<string, string>): Record<string, string> {
   for (const [name, allowed] of Object.entries(labels)) {
     const value = values[name];
-    if (value === undefined || (allowed !== 'cluster' && !allowed.includes(value))) {
+    if (value === undefined || (typeof allowed !== 'string' && !allowed.includes(value))) {
       throw new Error(`${metric}: ${name}=${value} is not one of its values`);
     }
   }

@@ -58,12 +58,14 @@ function createCopyLoop(context: ServiceContext, settings: GarbageCollectorSetti
     context,
     kind: 'copy',
     concurrencyMax: settings.copyConcurrencyMax,
-    attemptsMax: COPY_ATTEMPTS_MAX,
+    // One dead letter tells that a destination is away. The task after it waits in the queue until the destination is back, its newest failure in
+    // the status: not one more dead letter each quarter of an hour.
+    attemptsMax: (lastDone) => (lastDone?.ok === false ? Infinity : COPY_ATTEMPTS_MAX),
     async handler({ cluster, destination: name }, taskContext) {
-      const spec = specOf(context, cluster);
-      const destination = spec.destinations?.find((one) => one.name === name);
-      // It was taken out of the spec while its task waited.
-      if (destination === undefined) return { changed: false };
+      const spec = context.clusters.get(cluster);
+      const destination = spec?.destinations?.find((one) => one.name === name);
+      // It was taken out of the spec, or the cluster out of care, while its task waited.
+      if (spec === undefined || destination === undefined) return { changed: false };
       const [source, target] = [await context.openStore(spec.store), await context.openStore(destination.store)];
       const collector = collectors.get(name) ?? new Collector(context, settings, metrics);
       collectors.set(name, collector);

@@ -32,11 +32,10 @@ export class DestinationLags {
     if (known === undefined) this.#clusters.set(cluster, { oldestMs: Infinity, newestMs: 0, copiedMs });
   }
 
-  /** Seconds between the newest stored object and what the destination that is furthest behind has; 0 when all have all. */
-  seconds(cluster: string, destinations: readonly string[]): number {
+  /** Seconds between the newest stored object and what the destination has; 0 when it has all. */
+  seconds(cluster: string, destination: string): number {
     const known = this.#clusters.get(cluster);
     if (known === undefined) return 0;
-    const behindMs = destinations.map((name) => known.newestMs - (known.copiedMs.get(name) ?? known.oldestMs));
-    return Math.max(0, ...behindMs) / 1_000;
+    return Math.max(0, known.newestMs - (known.copiedMs.get(destination) ?? known.oldestMs)) / 1_000;
   }
 }

@@ -29,8 +29,8 @@ export function createSchedulerMetrics(metrics: Metrics) {
     }),
     destinationLag: metrics.gauge({
       name: 'destination_lag_seconds',
-      help: 'From what the destination furthest behind has been brought to the newest object in the store of the cluster; 0 when every destination has all.',
-      labels,
+      help: 'How far a destination is behind: from what it has been brought to the newest object in the store of the cluster; 0 when it has all.',
+      labels: { ...labels, destination: 'destination' },
     }),
     ...historyMetrics(metrics),
     ...chainMetrics(metrics),

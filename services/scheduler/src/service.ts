@@ -152,9 +152,12 @@ class SchedulerService implements Service {
       });
     };
     const stopShowing = metrics.onScrape(() => {
+      // Anew each time: a destination that was taken out of its spec is behind nobody any more.
+      gauges.destinationLag.reset();
       for (const { name: cluster, destinations = [] } of clusters.all()) {
-        const names = destinations.map(({ name }) => name);
-        gauges.destinationLag.set({ cluster }, lags.seconds(cluster, names));
+        for (const { name: destination } of destinations) {
+          gauges.destinationLag.set({ cluster, destination }, lags.seconds(cluster, destination));
+        }
       }
     });
     let isCaughtUp = false;

@@ -54,7 +54,7 @@ function labelsOf({ labels }: MetricDescription): string {
 }
 
 function valuesOf(name: string, values: LabelValues): string {
-  if (values === 'cluster') return '';
+  if (typeof values === 'string') return '';
   if (values.length > VALUES_MAX) return name === 'code' ? ': the codes of failures' : `: ${values.length} values`;
   return `: ${values.join(', ')}`;
 }

@@ -40,7 +40,7 @@ function wrongIn(expr: string): string[] {
       const allowed = metric?.labels[label!];
       if (TARGET_LABELS.includes(label!)) continue;
       if (allowed === undefined) wrong.push(`${name} has no label ${label}`);
-      else if (allowed !== 'cluster' && !value!.startsWith('$')) {
+      else if (typeof allowed !== 'string' && !value!.startsWith('$')) {
         const values = operator!.includes('~') ? value!.split('|') : [value!];
         wrong.push(...values.filter((one) => !allowed.includes(one)).map((one) => `${name} has no ${label}="${one}"`));
       }
