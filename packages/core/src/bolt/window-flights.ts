@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { EtcdOpsError } from '../base/errors.ts';
 
 const writeLater = promisify(write);
-const SPARES_MAX = 2;
+/** As many as are in flight between two turns of whoever settles down to one: what does not come back is new garbage each time. */
+const SPARES_MAX = 4;
 
 /** Room for pages on their way to the file. */
 export interface Window {

@@ -64,6 +64,21 @@ describe('a writer that writes behind', { timeout: 60_000 }, () => {
     );
   });
 
+  test('windows in flight between two turns all come back to be used again', async () => {
+    const descriptor = openSync(scratch.file(), 'w');
+    const flights = new WindowFlights('the file', descriptor);
+    const windows = Array.from({ length: 4 }, (_, index) => {
+      const buffer = Buffer.alloc(10, index);
+      return { buffer, view: new DataView(buffer.buffer) };
+    });
+    for (const [index, window] of windows.entries()) flights.send({ window, bytes: 10, offset: 10 * index });
+    expect(flights.takeSpare()).toBeUndefined();
+    await flights.settle(0);
+    const spares = new Set(windows.map(() => flights.takeSpare()));
+    expect(spares).toEqual(new Set(windows));
+    closeSync(descriptor);
+  });
+
   test('a failed write is told at every later settle and reading', async () => {
     // Open for reading only: the system refuses each write.
     const descriptor = openSync(GOLDEN_SNAPSHOT, 'r');
