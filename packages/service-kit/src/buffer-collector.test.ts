@@ -7,14 +7,18 @@ const LOOK_MS = 50;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Buffers of which `live` are in use; a collection takes `collectMs` and leaves those. */
+/** Buffers of which `live` are in use; a collection takes `collectMs` and leaves those, one of young objects also what is `old`. */
 function memory({ collectMs = 0 } = {}) {
-  const state = { bytes: 40 * MIB, live: 40 * MIB, nowMs: 0, collections: 0 };
+  const state = { bytes: 40 * MIB, live: 40 * MIB, old: Infinity, nowMs: 0, collections: 0, youngCollections: 0 };
   const collector = startBufferCollector({
     collect: () => {
       state.collections++;
       state.bytes = state.live;
       state.nowMs += collectMs;
+    },
+    collectYoung: () => {
+      state.youngCollections++;
+      state.bytes = Math.min(state.bytes, state.live + state.old);
     },
     bufferBytes: () => state.bytes,
     growthBytesMax: 16 * MIB,
@@ -51,6 +55,23 @@ test('counts from the least since then: what V8 collected itself is no growth', 
   state.bytes = 26 * MIB;
   look();
   expect(state.collections).toBe(1);
+});
+
+test('the whole heap is looked through only when young objects were not enough, and what they leave does not add up', () => {
+  const { state, look } = memory();
+  state.old = 0;
+  for (let time = 1; time <= 5; time++) {
+    state.bytes += 16 * MIB;
+    look();
+    expect(state).toMatchObject({ collections: 0, youngCollections: time });
+  }
+  for (let time = 1; state.collections === 0; time++) {
+    expect(time).toBeLessThan(5);
+    state.old = time * 3 * MIB;
+    state.bytes += 16 * MIB;
+    look();
+  }
+  expect(state.bytes).toBe(state.live);
 });
 
 test('takes at most a fifth of the time', () => {
