@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import {
   connect,
   createInbox,
-  credsAuthenticator,
   Events,
-  nkeyAuthenticator,
   type ConnectionOptions,
   type JetStreamClient,
   type JetStreamManager,
@@ -13,6 +10,7 @@ import {
   type Status,
 } from 'nats';
 import { cancelled, toBusError } from './bus-error.ts';
+import { credentialsFileAuthenticator, nkeyFileAuthenticator } from './credentials-file.ts';
 
 export interface BusOptions {
   /** One URL or several of one NATS cluster. */
@@ -20,9 +18,9 @@ export interface BusOptions {
   token?: string;
   user?: string;
   pass?: string;
-  /** A NATS `.creds` file. */
+  /** A NATS `.creds` file; read again at each connection. */
   credsFile?: string;
-  /** Holds the seed of a user's nkey (`SU...`). */
+  /** Holds the seed of a user's nkey (`SU...`); read again at each connection. */
   nkeyFile?: string;
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
   /** Shown by `nats server report connections`. */
@@ -53,13 +51,13 @@ const SLOW_REQUEST_TIMEOUT_MS = 30_000;
 
 /**
  * Connects, and from then on reconnects for ever.
- * @throws EtcdOpsError BUS_UNREACHABLE when the first connection fails.
+ * @throws EtcdOpsError BUS_UNREACHABLE when the first connection fails, CONFIG_INVALID for a file of credentials that holds none.
  */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const servers = typeof options.url === 'string' ? [options.url] : [...options.url];
   const where = servers.map(withoutCredentials).join(', ');
   try {
-    return new Bus(await connect(await connectionOptions(options, servers)), options);
+    return new Bus(await connect(connectionOptions(options, servers)), options);
   } catch (error) {
     throw toBusError(error, `Connecting to NATS at ${where}`);
   }
@@ -193,7 +191,7 @@ export class Bus implements AsyncDisposable {
   }
 }
 
-async function connectionOptions(options: BusOptions, servers: string[]): Promise<ConnectionOptions> {
+function connectionOptions(options: BusOptions, servers: string[]): ConnectionOptions {
   const { token, user, pass, tls, inboxPrefix } = options;
   return {
     servers,
@@ -212,16 +210,17 @@ async function connectionOptions(options: BusOptions, servers: string[]): Promis
     ...(pass === undefined ? {} : { pass }),
     ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
     ...(tls === undefined ? {} : { tls }),
-    ...(await authenticatorOf(options)),
+    ...authenticatorOf(options),
   };
 }
 
-async function authenticatorOf(options: BusOptions): Promise<Pick<ConnectionOptions, 'authenticator'>> {
+function authenticatorOf(options: BusOptions): Pick<ConnectionOptions, 'authenticator' | 'ignoreAuthErrorAbort'> {
   const { credsFile, nkeyFile } = options;
-  if (credsFile !== undefined) return { authenticator: credsAuthenticator(await readFile(credsFile)) };
-  if (nkeyFile === undefined) return {};
-  const seed = (await readFile(nkeyFile, 'utf8')).trim();
-  return { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) };
+  if (credsFile === undefined && nkeyFile === undefined) return {};
+  const authenticator =
+    credsFile === undefined ? nkeyFileAuthenticator(nkeyFile!) : credentialsFileAuthenticator(credsFile);
+  // Two refusals in a row would close the connection for good, and the next file may be accepted.
+  return { authenticator, ignoreAuthErrorAbort: true };
 }
 
 function withoutCredentials(url: string): string {

@@ -53,4 +53,5 @@ export {
   type TestNats,
   type TestNatsCluster,
 } from './start-nats.ts';
+export { createNatsOperator, type JwtUser, type NatsOperator } from './nats-operator.ts';
 export { WatchRows } from './watch-rows.ts';

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect, nkeyAuthenticator, type ConnectionOptions } from 'nats';
+import { connect, credsAuthenticator, nkeyAuthenticator, type ConnectionOptions } from 'nats';
 import {
   eventually,
   findBinary,
@@ -17,7 +17,7 @@ export interface StartNatsOptions {
   /** Further lines of the configuration, such as `max_payload: 65536`. */
   config?: string;
   /** How to ask whether it is ready, where not everybody may. */
-  access?: Pick<ConnectionOptions, 'user' | 'pass' | 'tls'> & { nkeySeed?: string };
+  access?: Pick<ConnectionOptions, 'user' | 'pass' | 'tls'> & { nkeySeed?: string; creds?: string };
 }
 
 /** A real nats-server with JetStream; its port and its store stay over restarts. */
@@ -225,7 +225,9 @@ class NatsProcess implements TestNats {
   }
 }
 
-function connectionOptions({ nkeySeed, ...options }: NonNullable<StartNatsOptions['access']> = {}): ConnectionOptions {
+function connectionOptions(access: NonNullable<StartNatsOptions['access']> = {}): ConnectionOptions {
+  const { nkeySeed, creds, ...options } = access;
+  if (creds !== undefined) return { ...options, authenticator: credsAuthenticator(new TextEncoder().encode(creds)) };
   if (nkeySeed === undefined) return options;
   return { ...options, authenticator: nkeyAuthenticator(new TextEncoder().encode(nkeySeed)) };
 }
