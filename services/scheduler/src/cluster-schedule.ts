@@ -32,7 +32,7 @@ export interface ClusterScheduleOptions {
 /** What a garbage collection had to leave is taken up again after the grace, and not before this. */
 const GC_AGAIN_MS_MIN = 60_000;
 /** Looks at streams per millisecond over the whole fleet stay below one in so many milliseconds. */
-const LOOK_SPACING_MS = 4;
+const LOOK_SPACING_MS = 10;
 
 /** Asks for the tasks of one cluster until the signal is aborted: fulls, deltas, proofs, and the care of both. */
 export async function runClusterSchedule(options: ClusterScheduleOptions): Promise<void> {

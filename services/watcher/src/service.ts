@@ -25,8 +25,13 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
       const metrics = createCaptureMetrics(context.metrics);
       const { bus, clock, clusters, logger } = context;
       const fleet = new Fleet({ bus, watcher, renewMs: settings.ownerRenewMs, clock, logger });
+      // Asked for at each renewal of each cluster, so it is not counted anew.
+      const captured = new Set<string>();
+      const stopCounting = clusters.subscribe(({ kind, spec }) => {
+        captured[kind !== 'removed' && isCaptured(spec) ? 'add' : 'delete'](spec.name);
+      });
       const share = new FairShare({
-        clusters: () => clusters.all().filter(isCaptured).length,
+        clusters: () => captured.size,
         watchers: () => fleet.size,
         yieldPauseMs: YIELD_PAUSE_MS,
         patienceMs: PATIENCE_MS,
@@ -69,6 +74,7 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
           });
         },
       });
+      stopCounting();
       // All clusters were given back: the others need not find that out by themselves.
       await fleet.depart();
       await living;
