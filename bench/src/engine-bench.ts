@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { serviceEnvironment, SERVICE_NODE_FLAGS } from '@etcd-ops/local-servers';
 import { makeData, SHAPES, type BenchData, type ShapeName } from './engine-data.ts';
 import { bytesOf, chainJobs, fullJobs, type Contestant, type Job, type Tools } from './engine-jobs.ts';
 import { findOfficial, LivingEtcd } from './living-etcd.ts';
@@ -92,7 +93,8 @@ async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]>
       contestants: [
         {
           name: 'etcd-ops',
-          command: [tools.node, join(root, 'bench', 'src', 'engine-save.ts'), endpoint, copy],
+          command: [tools.node, ...SERVICE_NODE_FLAGS, join(root, 'bench', 'src', 'engine-save.ts'), endpoint, copy],
+          env: serviceEnvironment(),
           prepare,
         },
         { name: 'etcdctl 3.5', command: [...etcdctl, 'snapshot', 'save', copy], prepare },

@@ -11,7 +11,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findVersitygw, startVersitygw } from '@etcd-ops/local-servers';
+import { findVersitygw, serviceEnvironment, SERVICE_NODE_FLAGS, startVersitygw } from '@etcd-ops/local-servers';
 import { makeData, SHAPES, type ShapeName } from './engine-data.ts';
 import { findOfficial, LivingEtcd } from './living-etcd.ts';
 import { median, timedRun, type TimedRun } from './timed-run.ts';
@@ -77,9 +77,9 @@ function diskJob(endpoint: string): Job {
   const local = ['--bucket', bucket];
   return {
     name: 'to disk',
-    env: {},
+    env: serviceEnvironment(),
     contestants: [
-      { name: 'the stream alone', commands: [[...script('engine-save.ts'), endpoint, saved]] },
+      { name: 'the stream alone', commands: [[...script('engine-save.ts', SERVICE_NODE_FLAGS), endpoint, saved]] },
       { name: 'snapshot --once', commands: [once(endpoint, local)] },
       { name: 'snapshot --once, gzip', commands: [once(endpoint, [...local, ...codec('gzip')])] },
       { name: 'snapshot --once, zstd', commands: [once(endpoint, [...local, ...codec('zstd')])] },
@@ -128,8 +128,8 @@ function save(endpoint: string): string[] {
   return [etcdctl, '--endpoints', endpoint, 'snapshot', 'save', saved];
 }
 
-function script(name: string): string[] {
-  return [process.execPath, join(import.meta.dirname, name)];
+function script(name: string, flags: readonly string[] = []): string[] {
+  return [process.execPath, ...flags, join(import.meta.dirname, name)];
 }
 
 async function runJob(job: Job): Promise<void> {
