@@ -4,7 +4,8 @@
  *     node bench/src/engine-bench.ts [--runs 5] [--shapes 100mb,1gb,peer,rows300] [--jobs restore,check,...] [--scratch DIR] [--out FILE]
  *
  * Contestants of a job take turns, so that a noisy neighbour meets all of them. Prints one table of medians and ratios, and
- * writes every single run to the file. Needs GNU time; official programs are looked for below `.tools/deb` and on PATH.
+ * writes every single run to the file. Needs GNU time; official programs are looked for below `.tools/deb`, gardener's
+ * `etcdbrctl` below `.tools/built`, and both on PATH.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -12,8 +13,8 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { serviceEnvironment, SERVICE_NODE_FLAGS } from '@etcd-ops/local-servers';
 import { makeData, SHAPES, type BenchData, type ShapeName } from './engine-data.ts';
-import { bytesOf, chainJobs, fullJobs, type Contestant, type Job, type Tools } from './engine-jobs.ts';
-import { findOfficial, LivingEtcd } from './living-etcd.ts';
+import { bytesOf, chainJobs, fullJobs, madeDirectory, type Contestant, type Job, type Tools } from './engine-jobs.ts';
+import { findBuilt, findOfficial, LivingEtcd } from './living-etcd.ts';
 import { median, timedRun, type TimedRun } from './timed-run.ts';
 
 const { values } = parseArgs({
@@ -40,6 +41,7 @@ try {
     etcdutl35: findOfficial(root, 'etcdutl', '3.5'),
     etcdctl34: findOfficial(root, 'etcdctl', '3.4'),
     etcdctl35: findOfficial(root, 'etcdctl', '3.5'),
+    etcdbrctl: findBuilt(root, 'etcdbrctl'),
   };
   // The scripts of this folder get what bin/etcd-ops gives itself.
   process.env['NODE_COMPILE_CACHE'] ??= join(root, '.tools', 'compile-cache');
@@ -53,6 +55,7 @@ try {
     for (const job of jobs) rows.push(...(await runJob(job, data)));
     if (data.deltaBytes === 0) rows.push(...(await runLivingJobs(data, tools)));
     await rm(data.bucket, { recursive: true });
+    await rm(madeDirectory(tools), { recursive: true, force: true });
   }
   say('');
   say(
@@ -120,7 +123,7 @@ async function runJob(job: Job, data: BenchData): Promise<string[][]> {
   for (let round = 0; round <= Number(values.runs); round++) {
     for (const [index, contestant] of job.contestants.entries()) {
       await contestant.prepare?.();
-      const run = await timedRun(contestant.command, contestant.env);
+      const run = await timedRun(contestant.command, contestant.env, contestant.cwd);
       // The first round warms the page cache and the compile cache.
       if (round > 0) runs[index]!.push(run);
       if (contestant.resultPath !== undefined) sizes.set(contestant, await bytesOf(contestant.resultPath));

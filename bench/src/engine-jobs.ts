@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { BenchData } from './engine-data.ts';
+import { timedRun } from './timed-run.ts';
 
 /** Who does a job, and how. All contestants of one job start from the same files and leave the same kind of result. */
 export interface Contestant {
   name: string;
   command: readonly string[];
   env?: NodeJS.ProcessEnv;
+  cwd?: string;
   /** Before each run, not timed. */
   prepare?: () => Promise<void>;
   /** Bytes of what it made, told once: for rewrites. */
@@ -28,6 +31,8 @@ export interface Tools {
   etcdutl35: string | undefined;
   etcdctl34: string | undefined;
   etcdctl35: string | undefined;
+  /** gardener's etcd-backup-restore. */
+  etcdbrctl: string | undefined;
 }
 
 const API = { ETCDCTL_API: '3' };
@@ -94,6 +99,12 @@ export function fullJobs(data: BenchData, tools: Tools): Job[] {
     },
     { name: 'hashkv, 1 pass', shape: shape.name, contestants: [{ name: 'etcd-ops', command: engine('hashkv') }] },
     { name: 'hashkv, 2 passes', shape: shape.name, contestants: [{ name: 'etcd-ops', command: engine('hashkv2') }] },
+    {
+      name: 'hash',
+      shape: shape.name,
+      contestants: [{ name: 'etcd-ops', command: ourCommand(tools, 'hash', fullPath) }],
+    },
+    verifyJob(data, tools),
   ];
 }
 
@@ -106,6 +117,8 @@ export function chainJobs(data: BenchData, tools: Tools): Job[] {
     await rm(copy, { recursive: true, force: true });
   };
   const { shape, bucket, cluster } = data;
+  const proof = join(madeDirectory(tools), 'proof');
+  const spool = join(madeDirectory(tools), 'spool');
   return [
     {
       name: 'restore',
@@ -118,14 +131,77 @@ export function chainJobs(data: BenchData, tools: Tools): Job[] {
           prepare: clean,
         },
         { name: 'cp -r, sync', command: ['sh', '-c', `cp -r '${bucket}' '${copy}' && sync '${copy}'`], prepare: clean },
+        ...gardener(data, tools, clean),
       ],
+    },
+    {
+      name: 'edge proof',
+      shape: shape.name,
+      contestants: [
+        {
+          name: 'etcd-ops',
+          command: [
+            ...[tools.node, source(tools, 'engine-prove.ts'), bucket, cluster],
+            ...[join(proof, 'member', 'snap', 'db'), spool],
+          ],
+          prepare: async () => {
+            await mkdir(spool, { recursive: true });
+            if (!existsSync(proof)) await timedRun(restoreCommand(data, tools, proof));
+          },
+        },
+      ],
+    },
+    verifyJob(data, tools),
+  ];
+}
+
+/** The same repository as gardener's etcd-backup-restore would have written it, uncompressed; it replays deltas through an etcd. */
+function gardener({ bucket, cluster }: BenchData, tools: Tools, clean: () => Promise<void>): Contestant[] {
+  if (tools.etcdbrctl === undefined) return [];
+  const exporting = ourCommand(tools, 'export', '--layout', 'gardener', '--codec', 'none');
+  const container = join(madeDirectory(tools), 'container');
+  const from = ['--bucket', bucket, '--cluster-name', cluster];
+  const to = ['--to-dir', container, '--to-cluster-name', cluster];
+  return [
+    {
+      name: 'etcdbrctl',
+      command: [
+        ...[
+          tools.etcdbrctl,
+          'restore',
+          '--storage-provider=Local',
+          `--store-container=${relative(tools.scratch, container)}`,
+        ],
+        ...[`--store-prefix=${cluster}`, '--data-dir=data', `--embedded-etcd-quota-bytes=${8 * 2 ** 30}`],
+      ],
+      // Its folders are looked for below HOME.
+      env: { HOME: tools.scratch },
+      cwd: tools.scratch,
+      prepare: async () => {
+        await clean();
+        if (!existsSync(container)) await timedRun([...exporting, ...from, ...to]);
+      },
     },
   ];
 }
 
+/** Every byte of the repository. */
+function verifyJob({ shape, bucket, cluster }: BenchData, tools: Tools): Job {
+  const command = ourCommand(tools, 'verify', '--bucket', bucket, '--cluster-name', cluster);
+  return { name: 'verify', shape: shape.name, contestants: [{ name: 'etcd-ops', command }] };
+}
+
+/** What contestants of a shape need and is made once. */
+export function madeDirectory(tools: Tools): string {
+  return join(tools.scratch, 'made');
+}
+
 function restoreCommand(data: BenchData, tools: Tools, dir: string): string[] {
-  const program = join(tools.root, 'bin', 'etcd-ops');
-  return [program, 'restore', '--bucket', data.bucket, '--cluster-name', data.cluster, '--data-dir', dir];
+  return ourCommand(tools, 'restore', '--bucket', data.bucket, '--cluster-name', data.cluster, '--data-dir', dir);
+}
+
+function ourCommand(tools: Tools, ...args: string[]): string[] {
+  return [join(tools.root, 'bin', 'etcd-ops'), ...args];
 }
 
 function source(tools: Tools, name: string): string {

@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,15 @@ export function findOfficial(root: string, name: string, line: string): string |
   return [...suites, ...(process.env['PATH'] ?? '').split(delimiter)]
     .map((directory) => join(directory, name))
     .find((path) => versionOf(name, path)?.startsWith(`${line}.`));
+}
+
+/** The path of a program that was built for the tests, below `.tools/built`, or on PATH. */
+export function findBuilt(root: string, name: string): string | undefined {
+  const built = join(root, '.tools', 'built');
+  const folders = entries(built).map((folder) => join(built, folder, 'bin'));
+  return [...folders, ...(process.env['PATH'] ?? '').split(delimiter)]
+    .map((directory) => join(directory, name))
+    .find((path) => existsSync(path));
 }
 
 function versionOf(name: string, path: string): string | undefined {

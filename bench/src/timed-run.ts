@@ -15,12 +15,19 @@ export interface TimedRun {
 const GNU_TIME = '/usr/bin/time';
 
 /** Runs a command under GNU time. Throws with its output when it fails. */
-export async function timedRun(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<TimedRun> {
+export async function timedRun(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  cwd?: string,
+): Promise<TimedRun> {
   const scratch = await mkdtemp(join(tmpdir(), 'etcd-ops-time-'));
   try {
     const facts = join(scratch, 'time');
     const begin = performance.now();
-    const stdout = await run([GNU_TIME, '-q', '-o', facts, '-f', '%U %S %M', ...command], env);
+    const stdout = await run([GNU_TIME, '-q', '-o', facts, '-f', '%U %S %M', ...command], {
+      env: { ...process.env, ...env },
+      cwd,
+    });
     const wallMs = performance.now() - begin;
     const [user = 0, system = 0, kilobytes = 0] = (await readFile(facts, 'utf8')).trim().split(' ').map(Number);
     return { wallMs, cpuMs: (user + system) * 1000, rssMb: kilobytes / 1024, stdout };
@@ -29,9 +36,12 @@ export async function timedRun(command: readonly string[], env: NodeJS.ProcessEn
   }
 }
 
-async function run(command: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+async function run(
+  command: readonly string[],
+  where: { env: NodeJS.ProcessEnv; cwd: string | undefined },
+): Promise<string> {
   const [program, ...args] = command;
-  const child = spawn(program!, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program!, args, { ...where, stdio: ['ignore', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
