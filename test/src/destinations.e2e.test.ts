@@ -118,6 +118,17 @@ test('two destinations, each with its retention: one that is away holds up nobod
     near: ['--bucket', scratch.file('near')],
     far: ['--bucket', 'off-site', ...remote],
   };
+  const named = ['--bucket', scratch.file('first'), '--cluster-name', 'prod', '--destination'];
+  for (const [name, store] of [
+    ['near', stores.near],
+    ['far', stores.far],
+  ] as const) {
+    const listed = await runEtcdOps('list', ...named, name, '-o', 'json');
+    expect(listed.exitCode, listed.stderr).toBe(0);
+    const { timelines } = JSON.parse(listed.stdout) as { timelines: { fulls: { key: string }[] }[] };
+    expect(timelines[0]!.fulls.map(({ key }) => key)).toEqual(await fulls(store));
+  }
+  expect((await runEtcdOps('list', ...named, 'moon')).stderr).toContain('it has near, far');
   const hashes: string[] = [];
   for (const [name, place] of Object.entries(places)) {
     const data = scratch.file(`restored-${name}`);

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { boolean, bytes, count, text, time } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { repositoryFlags, uploadFlags } from '../options/repository-options.ts';
@@ -56,6 +57,7 @@ export const copyCommand = defineCommand({
     }),
     bandwidth: bytes({ en: 'bytes per second that are read at most', zh: '每秒最多读取的字节数' }),
     ...repositoryFlags,
+    ...destinationFlags,
     ...targetFlags,
     ...partFlags,
     ...policyFlags,

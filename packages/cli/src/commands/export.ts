@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { boolean, bytes, choice, count, directory, text } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { identityFlags } from '../options/packing-options.ts';
@@ -71,6 +72,7 @@ export const exportCommand = defineCommand({
     dryRun: boolean({ en: 'only say what would be written', zh: '只显示将要写出的内容' }),
     ...identityFlags,
     ...repositoryFlags,
+    ...destinationFlags,
     ...uploadFlags,
     ...outputFlags,
     ...progressFlags,

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { outputFlags, yesFlags } from '../options/general-flags.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 import { retentionFlags, retentionZoneFlag } from '../options/retention-options.ts';
@@ -19,7 +20,14 @@ export const gcCommand = defineCommand({
     en: 'plan: only show it; apply: do it',
     zh: 'plan：仅预览；apply：执行',
   },
-  flags: { ...repositoryFlags, ...retentionFlags, ...retentionZoneFlag, ...yesFlags, ...outputFlags },
+  flags: {
+    ...repositoryFlags,
+    ...destinationFlags,
+    ...retentionFlags,
+    ...retentionZoneFlag,
+    ...yesFlags,
+    ...outputFlags,
+  },
   examples: [
     {
       command: 'etcd-ops gc plan --bucket /var/backups/etcd --cluster-name prod --keep-hourly 24 --keep-daily 7',

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { outputFlags } from '../options/general-flags.ts';
 import { identityFlags } from '../options/packing-options.ts';
 import { adoptingFlags } from '../options/layout-options.ts';
@@ -19,7 +20,7 @@ export const infoCommand = defineCommand({
     en: 'key of a full, manifest or delta, as `list -o json` names it',
     zh: '全量、清单或增量的键名（见 list -o json）',
   },
-  flags: { ...identityFlags, ...repositoryFlags, ...adoptingFlags, ...outputFlags },
+  flags: { ...identityFlags, ...repositoryFlags, ...destinationFlags, ...adoptingFlags, ...outputFlags },
   examples: [
     {
       command: 'etcd-ops info --bucket /var/backups/etcd --cluster-name prod',

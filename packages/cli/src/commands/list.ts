@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { outputFlags } from '../options/general-flags.ts';
 import { layoutFlags } from '../options/layout-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
@@ -12,7 +13,7 @@ export const listCommand = defineCommand({
     en: 'Shows the fulls, deltas, restorable ranges and gaps of a repository. Reads the store and nothing else.',
     zh: '列出仓库中的全量备份、增量备份、可恢复的 revision 与时间范围以及缺口。只读取存储。',
   },
-  flags: { ...repositoryFlags, ...layoutFlags, ...outputFlags },
+  flags: { ...repositoryFlags, ...destinationFlags, ...layoutFlags, ...outputFlags },
   examples: [
     {
       command: 'etcd-ops list --bucket /var/backups/etcd --cluster-name prod',

@@ -1,6 +1,8 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { count, text, time } from '../options/flag.ts';
 import { outputFlags } from '../options/general-flags.ts';
+import { identityFlags } from '../options/packing-options.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
 /** `etcd-ops pin`: keeps a restore point, whatever the policy says. */
@@ -26,6 +28,8 @@ export const pinCommand = defineCommand({
     }),
     timeline: count({ value: 'number', en: 'choose among timelines', zh: '选择时间线' }),
     ...repositoryFlags,
+    ...destinationFlags,
+    ...identityFlags,
     ...outputFlags,
   },
   examples: [

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { boolean, count, directory, file, text } from '../options/flag.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
 import { memberFlags, ownerFlags } from '../options/member-options.ts';
@@ -83,6 +84,7 @@ export const restoreCommand = defineCommand({
     ...startFlags,
     ...identityFlags,
     ...repositoryFlags,
+    ...destinationFlags,
     ...adoptingFlags,
     ...outputFlags,
     ...progressFlags,

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { outputFlags } from '../options/general-flags.ts';
 import { repositoryFlags } from '../options/repository-options.ts';
 
@@ -17,7 +18,7 @@ export const unpinCommand = defineCommand({
     en: 'the id of the pin as `list` shows it, or its last eight letters',
     zh: 'list 显示的 pin id，或其最后八位',
   },
-  flags: { ...repositoryFlags, ...outputFlags },
+  flags: { ...repositoryFlags, ...destinationFlags, ...outputFlags },
   examples: [
     {
       command: 'etcd-ops unpin 1795154400000-0123abcd --bucket /var/backups/etcd --cluster-name prod',

@@ -1,4 +1,5 @@
 import { defineCommand } from '../options/define-command.ts';
+import { destinationFlags } from '../options/destination-option.ts';
 import { boolean, count, directory, text } from '../options/flag.ts';
 import { etcdFlags } from '../options/etcd-options.ts';
 import { outputFlags, progressFlags } from '../options/general-flags.ts';
@@ -68,6 +69,7 @@ export const verifyCommand = defineCommand({
     }),
     ...identityFlags,
     ...repositoryFlags,
+    ...destinationFlags,
     ...layoutFlags,
     ...etcdFlags,
     ...outputFlags,

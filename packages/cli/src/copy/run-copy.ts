@@ -6,22 +6,25 @@ import {
   storePlace,
   type CopyReport,
   type CopyScope,
+  type ObjectStore,
   type RetentionPolicy,
   type StoreSpec,
 } from '@etcd-ops/core';
-import type { RepositoryOptions, UploadOptions } from '../options/repository-options.ts';
+import type { UploadOptions } from '../options/repository-options.ts';
 import type { RetentionFlagOptions } from '../options/retention-options.ts';
 import { repositoryOf, type TargetOptions } from '../options/target-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../output/table.ts';
+import { chosenStoreSpec, type ChosenStoreOptions } from '../restore/chosen-store.ts';
 import { storeSpec } from '../restore/store-spec.ts';
+import { retentionZone } from '../retention/retention-zone.ts';
 import { checkedRetention } from '../retention/run-gc.ts';
 
 export interface CopyOptions
   extends
-    RepositoryOptions,
+    ChosenStoreOptions,
     TargetOptions,
     Omit<RetentionFlagOptions, 'garbageCollectionGrace'>,
     Partial<Omit<UploadOptions, 'uploadBandwidth'>> {
@@ -44,7 +47,7 @@ const SHOWN_MAX = 20;
 export async function runCopy(options: CopyOptions): Promise<void> {
   const { parallel, bandwidth, dryRun, pins, clusterName } = options;
   if (parallel < 1 || parallel > 64) throw new EtcdOpsError('USAGE', { message: '--parallel is a count from 1 to 64' });
-  const specs = specsOf(options);
+  const specs = await specsOf(options);
   using cancel = cancelOnSignal();
   const [source, target] = [await openStore(specs.source), await openStore(specs.target)];
   const line = new ProgressLine(process.stderr, options.progress);
@@ -52,7 +55,7 @@ export async function runCopy(options: CopyOptions): Promise<void> {
   try {
     const report = await copyRepository({
       ...{ source, target, cluster: clusterName, scope: scopeOf(options), parallel, dryRun, pins },
-      policy: policyOf(options),
+      policy: await policyOf(source, options),
       signal: cancel.signal,
       bytesPerSecondMax: bandwidth,
       onProgress: ({ bytes, bytesTotal, objects, objectsTotal }) =>
@@ -67,7 +70,7 @@ export async function runCopy(options: CopyOptions): Promise<void> {
   }
 }
 
-function specsOf(options: CopyOptions): { source: StoreSpec; target: StoreSpec } {
+async function specsOf(options: CopyOptions): Promise<{ source: StoreSpec; target: StoreSpec }> {
   const { clusterName, toBucket } = options;
   if (toBucket === undefined) {
     throw new EtcdOpsError('USAGE', {
@@ -77,7 +80,7 @@ function specsOf(options: CopyOptions): { source: StoreSpec; target: StoreSpec }
   }
   const { minChunkSize: _, maxParallelChunkUploads: __, storeSse: ___, storeSseKmsKeyId: ____, ...read } = options;
   const to = { ...repositoryOf(options, { clusterName, bucket: toBucket }), ...partsOf(options) };
-  const specs = { source: storeSpec(read), target: storeSpec(to, 'to-') };
+  const specs = { source: await chosenStoreSpec(read), target: storeSpec(to, 'to-') };
   if (storePlace(specs.source) === storePlace(specs.target)) {
     throw new EtcdOpsError('USAGE', {
       message: 'Source and target are the same place',
@@ -98,9 +101,9 @@ function partsOf(options: CopyOptions): Partial<UploadOptions> {
 }
 
 /** As `gc` reads the same flags. */
-function policyOf(options: CopyOptions): RetentionPolicy | undefined {
+async function policyOf(source: ObjectStore, options: CopyOptions): Promise<RetentionPolicy | undefined> {
   if (!options.keptOnly) return undefined;
-  const timeZone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const timeZone = await retentionZone(source, options);
   return retentionPolicyOf({ ...checkedRetention({ ...options, garbageCollectionGrace: 0 }), timeZone });
 }
 

@@ -36,6 +36,7 @@ const LIST = {
   'timelines[].fulls[].createdAt': 'when it was begun',
   'timelines[].fulls[].etcdVersion': 'of the etcd that gave it',
   'timelines[].fulls[].codec': '`none`, `gzip`, `zlib` or `zstd`',
+  'timelines[].fulls[].superseded': 'true when a later full holds every revision of it as well',
   'timelines[].fulls[].stale':
     'true for a full of a member without a quorum: it may lack what the cluster acknowledged',
   'timelines[].deltas[].key': 'key of a delta',

@@ -27,7 +27,7 @@ export async function readStoredSpecs(store: ObjectStore): Promise<StoredConfigu
   for await (const folder of folders(store)) {
     const cluster = decodeClusterName(folder);
     if (cluster === undefined) continue;
-    const read = await readOne(store, cluster);
+    const read = await readStoredSpec(store, cluster);
     if (read !== undefined) found.push(read);
   }
   return found.toSorted((left, right) => (left.cluster < right.cluster ? -1 : 1));
@@ -54,8 +54,8 @@ async function hasMore(store: ObjectStore, after: string): Promise<boolean> {
   return false;
 }
 
-/** Undefined: the folder is no repository. */
-async function readOne(store: ObjectStore, cluster: string): Promise<StoredConfiguration | undefined> {
+/** What one repository tells. Undefined: the folder is no repository. @throws EtcdOpsError of the store. */
+export async function readStoredSpec(store: ObjectStore, cluster: string): Promise<StoredConfiguration | undefined> {
   try {
     const record = decodeClusterRecord(await store.get(clusterRecordKey(cluster), { bytesMax: RECORD_BYTES_MAX }));
     if (record.spec === undefined) return { cluster, problem: 'its record holds no configuration' };

@@ -1,7 +1,6 @@
 import {
   EtcdOpsError,
   isEtcdOpsError,
-  openStore,
   readForeignRepository,
   readInventory,
   type ForeignLayout,
@@ -10,8 +9,7 @@ import {
   type ObjectStore,
 } from '@etcd-ops/core';
 import type { LayoutOptions } from '../options/layout-options.ts';
-import type { RepositoryOptions } from '../options/repository-options.ts';
-import { storeSpec } from '../restore/store-spec.ts';
+import { openChosenStore, type ChosenStoreOptions } from '../restore/chosen-store.ts';
 
 export interface ReadLayout {
   store: ObjectStore;
@@ -26,11 +24,11 @@ export interface ReadLayout {
  * @throws EtcdOpsError NO_BACKUP when a layout was named and there is nothing of it; STORE_..., CANCELLED.
  */
 export async function readLayout(
-  options: RepositoryOptions & LayoutOptions,
+  options: ChosenStoreOptions & LayoutOptions,
   signal?: AbortSignal,
 ): Promise<ReadLayout> {
   const { layout, clusterName } = options;
-  const store = await openStore(storeSpec(options));
+  const store = await openChosenStore(options);
   if (layout === 'seed' || layout === 'gardener') {
     const foreign = await readForeignRepository(store, clusterName, { layout, signal });
     if (foreign !== undefined) return { store, inventory: foreign.inventory, foreign };

@@ -20,6 +20,7 @@ import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { ProgressLine, type ProgressMode } from '../output/progress-line.ts';
 import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
+import { openChosenStore } from '../restore/chosen-store.ts';
 import { storeSpec } from '../restore/store-spec.ts';
 
 export interface ExportOptions extends RepositoryOptions, Partial<UploadOptions>, IdentityOptions {
@@ -45,7 +46,7 @@ export async function runExport(options: ExportOptions): Promise<void> {
   }
   using cancel = cancelOnSignal();
   const { signal } = cancel;
-  const source = await openStore(storeSpec(options));
+  const source = await openChosenStore(options);
   const target = await targetOf(options);
   const folder = options.toClusterName ?? options.clusterName;
   const timeline = timelineOf(await readInventory(source, options.clusterName, { signal }), options.timeline);

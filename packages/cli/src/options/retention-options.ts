@@ -108,7 +108,7 @@ export const retentionZoneFlag = {
   timezone: text({
     section: 'retention',
     value: 'zone',
-    defaultText: { en: "the host's", zh: '本机时区' },
+    defaultText: { en: "that of the cluster's configuration, else UTC", zh: '集群配置中的时区，否则为 UTC' },
     en: 'time zone in which hours, days, weeks, months and years are counted, as Asia/Shanghai',
     zh: '按哪个时区计算小时、天、周、月、年，如 Asia/Shanghai',
   }),

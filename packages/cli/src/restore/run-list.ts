@@ -15,11 +15,12 @@ import {
 } from '@etcd-ops/core';
 import { readLayout } from '../layouts/read-layout.ts';
 import type { LayoutOptions } from '../options/layout-options.ts';
-import type { RepositoryOptions } from '../options/repository-options.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
 import { formatTime } from '../output/times.ts';
+import type { ChosenStoreOptions } from './chosen-store.ts';
 import { describeProofs, sayProofs } from './describe-proofs.ts';
+import { supersededFulls } from './superseded-fulls.ts';
 
 const SHOWN_MAX = 20;
 const NO_PROOFS: Proofs = { chains: [], edges: [], provenFullKeys: [], damaged: [] };
@@ -27,7 +28,7 @@ const NAMES: Record<ForeignLayout, string> = { seed: 'the older etcd-ops', garde
 
 /** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full, OBJECT_DAMAGED or MANIFEST_DAMAGED when all of its fulls are damaged. */
 export async function runList(
-  options: RepositoryOptions & LayoutOptions & { output: 'table' | 'json' },
+  options: ChosenStoreOptions & LayoutOptions & { output: 'table' | 'json' },
 ): Promise<void> {
   const { store, inventory, foreign } = await readLayout(options);
   const layout = foreign?.layout ?? 'native';
@@ -65,7 +66,7 @@ function describe(inventory: Inventory, proofs: Proofs): Record<string, unknown>
       timeline,
       cause: record?.cause,
       startedAtRevision: record?.startedAtRevision,
-      fulls: fulls.map(({ key, revision, bytes, manifest }) => ({
+      fulls: withNotes(fulls).map(({ full: { key, revision, bytes, manifest }, isSuperseded }) => ({
         key,
         revision,
         compactRevision: manifest.compactRevision,
@@ -74,6 +75,7 @@ function describe(inventory: Inventory, proofs: Proofs): Record<string, unknown>
         etcdVersion: manifest.etcdVersion,
         codec: manifest.codec,
         ...(manifest.stale === true ? { stale: true } : {}),
+        ...(isSuperseded ? { superseded: true } : {}),
       })),
       deltas: deltas.map(({ key, first, last, lastObservedMs, bytes }) => ({
         key,
@@ -100,7 +102,7 @@ export function renderInventory(inventory: Inventory, terminalWidth?: number): s
     shownTime(toTimeMs),
   ]);
   const fulls = inventory.timelines.flatMap((timeline) =>
-    timeline.fulls.map((full) => {
+    withNotes(timeline.fulls).map(({ full, isSuperseded }) => {
       const { revision, bytes, manifest, key } = full;
       const followers = deltasBehind(timeline, full);
       return [
@@ -109,7 +111,9 @@ export function renderInventory(inventory: Inventory, terminalWidth?: number): s
         formatTime(manifest.createdAt),
         formatBytes(bytes),
         followers.count === 0 ? '' : `${formatCount(followers.count)}, ${formatBytes(followers.bytes)}`,
-        manifest.stale === true ? 'stale' : '',
+        [manifest.stale === true ? 'stale' : '', isSuperseded ? 'superseded' : '']
+          .filter((note) => note !== '')
+          .join(', '),
         key,
       ];
     }),
@@ -170,6 +174,11 @@ function sayFork({ timeline, record }: TimelineInventory): string[] {
   return [
     `Timeline ${timeline}: begun at revision ${formatCount(record.startedAtRevision)}, since the cluster did not go on from what was captured (${record.cause})`,
   ];
+}
+
+function withNotes(fulls: readonly FullEntry[]): { full: FullEntry; isSuperseded: boolean }[] {
+  const superseded = supersededFulls(fulls);
+  return fulls.map((full) => ({ full, isSuperseded: superseded.has(full) }));
 }
 
 /** Deltas that go on from this full and from none after it. */

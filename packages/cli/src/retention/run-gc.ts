@@ -2,20 +2,19 @@ import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
 import {
   applyCollection,
   EtcdOpsError,
-  openStore,
   planCollection,
   retentionPolicyOf,
   type Collection,
   type CollectionOptions,
 } from '@etcd-ops/core';
-import type { RepositoryOptions } from '../options/repository-options.ts';
 import { FLAGS_OF_RETENTION, retentionSpec, type RetentionFlagOptions } from '../options/retention-options.ts';
 import { cancelOnSignal } from '../output/cancel-on-signal.ts';
 import { confirm } from '../output/confirm.ts';
-import { storeSpec } from '../restore/store-spec.ts';
+import { openChosenStore, type ChosenStoreOptions } from '../restore/chosen-store.ts';
 import { emitApplied, emitPlan, sayRemoval } from './report-gc.ts';
+import { retentionZone } from './retention-zone.ts';
 
-export interface GcOptions extends RepositoryOptions, RetentionFlagOptions {
+export interface GcOptions extends ChosenStoreOptions, RetentionFlagOptions {
   timezone?: string;
   yes: boolean;
   output: 'table' | 'json';
@@ -32,10 +31,11 @@ const ORPHAN_GRACE_MS = 86_400_000;
 export async function runGc(options: GcOptions, action: 'plan' | 'apply'): Promise<void> {
   using cancel = cancelOnSignal();
   const retention = checkedRetention(options);
-  const timeZone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const store = await openChosenStore(options);
+  const timeZone = await retentionZone(store, options);
   const settings = { ...retention, timeZone };
   const collecting: CollectionOptions = {
-    store: await openStore(storeSpec(options)),
+    store,
     cluster: options.clusterName,
     policy: retentionPolicyOf(settings),
     orphanGraceMs: ORPHAN_GRACE_MS,

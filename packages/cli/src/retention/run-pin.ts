@@ -1,12 +1,12 @@
-import { createPin, EtcdOpsError, openStore, removePin, type RestoreTarget } from '@etcd-ops/core';
-import type { RepositoryOptions } from '../options/repository-options.ts';
+import { createPin, EtcdOpsError, removePin, type RestoreTarget } from '@etcd-ops/core';
+import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { parseTime } from '../options/values.ts';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatNumberOf, renderTable } from '../output/table.ts';
 import { formatTime } from '../output/times.ts';
-import { storeSpec } from '../restore/store-spec.ts';
+import { openChosenStore, type ChosenStoreOptions } from '../restore/chosen-store.ts';
 
-interface PinOptions extends RepositoryOptions {
+interface PinOptions extends ChosenStoreOptions, IdentityOptions {
   reason?: string;
   until?: number;
   timeline?: number;
@@ -26,9 +26,10 @@ export async function runPin(options: PinOptions, point: string): Promise<void> 
   if (until !== undefined && until <= nowMs) {
     throw new EtcdOpsError('USAGE', { message: `--until ${new Date(until).toISOString()} has passed` });
   }
-  const store = await openStore(storeSpec(options));
+  const [store, identities] = [await openChosenStore(options), await identitiesOf(options)];
   const target = targetOf(point, options.timeline);
-  const { record, plan, warnings } = await createPin(store, { cluster, target, reason, untilMs: until, nowMs });
+  const pinning = { cluster, target, reason, untilMs: until, nowMs, identities };
+  const { record, plan, warnings } = await createPin(store, pinning);
   const bytes = plan.bytesToFetch;
   if (output === 'json') {
     const { id, timeline, revision, full, time, createdAt } = record;
@@ -48,8 +49,8 @@ export async function runPin(options: PinOptions, point: string): Promise<void> 
 }
 
 /** @throws EtcdOpsError STORE_NOT_FOUND naming the pins that there are. */
-export async function runUnpin(options: RepositoryOptions & { output: 'table' | 'json' }, id: string): Promise<void> {
-  const store = await openStore(storeSpec(options));
+export async function runUnpin(options: ChosenStoreOptions & { output: 'table' | 'json' }, id: string): Promise<void> {
+  const store = await openChosenStore(options);
   const removed = await removePin(store, { cluster: options.clusterName, id });
   const { record } = removed;
   if (options.output === 'json') {

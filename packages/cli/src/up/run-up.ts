@@ -9,6 +9,7 @@ import { identitiesOf, type IdentityOptions } from '../options/packing-options.t
 import { UsageError } from '../options/usage-error.ts';
 import { emitText } from '../output/emit.ts';
 import { renderTable } from '../output/table.ts';
+import { changedSettings } from './changed-settings.ts';
 import { readFleetFile, type Fleet } from './fleet-file.ts';
 
 const LOOK_PERIOD_MS = 1_000;
@@ -53,15 +54,32 @@ export async function runUp(options: UpOptions): Promise<void> {
   });
   const names = fleet.clusters.map(({ name }) => name);
   logger.info({ clusters: names, natsUrl: daemon.natsUrl, httpPort: daemon.httpPort }, 'Backing up');
-  using _following = followFile(options.config, daemon, logger);
+  using _following = followFile(options.config, {
+    daemon,
+    logger,
+    needRestart: (found) => changedSettings(settings, found, givenByFlag(options)),
+  });
   await runUntilSignal(daemon, logger);
 }
 
-/** Applies the file when it changes; a wrong one is told and changes nothing. */
-function followFile(path: string, daemon: Daemon, logger: Logger): Disposable {
+function givenByFlag(options: UpOptions): string[] {
+  const { stateDir, http, restoreRoot: restoreRoots, identityFile: identityFiles, metricsCompat, nats } = options;
+  const flags = { stateDir, http, restoreRoots, identityFiles, metricsCompat, nats };
+  return Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
+interface Followed {
+  daemon: Daemon;
+  logger: Logger;
+  /** Names of the settings that are others than those it was started with. */
+  needRestart: (found: Fleet['settings']) => string[];
+}
+
+/** Applies the clusters of the file when it changes; a wrong one is told and changes nothing. */
+function followFile(path: string, followed: Followed): Disposable {
   let applying: Promise<void> = Promise.resolve();
   const again = (cause: string): void => {
-    applying = applying.then(() => reload(path, cause, daemon, logger));
+    applying = applying.then(() => reload(path, cause, followed));
   };
   const onSignal = (): void => again('SIGHUP');
   // Polled: an editor, a ConfigMap and rsync replace a file in different ways, and a watch of the old one would hear nothing.
@@ -77,9 +95,11 @@ function followFile(path: string, daemon: Daemon, logger: Logger): Disposable {
   };
 }
 
-async function reload(path: string, cause: string, daemon: Daemon, logger: Logger): Promise<void> {
+async function reload(path: string, cause: string, { daemon, logger, needRestart }: Followed): Promise<void> {
   try {
-    const { clusters } = await readFleetFile(path);
+    const { clusters, settings } = await readFleetFile(path);
+    const changed = needRestart(settings);
+    if (changed.length > 0) logger.warn({ cause, settings: changed }, 'Changed settings need a restart to take effect');
     const changes = await daemon.apply(clusters);
     logger.info({ cause, ...changes }, 'The clusters were read again');
   } catch (error) {

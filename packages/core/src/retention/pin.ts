@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EtcdOpsError } from '../base/errors.ts';
+import type { Identities } from '../encryption/identities.ts';
 import { readInventory, type Inventory } from '../repository/inventory.ts';
 import { planRestore, type RestorePlan, type RestoreTarget } from '../repository/plan-restore.ts';
 import { markedKeys, readRetentionRecords } from '../repository/read-retention-records.ts';
@@ -17,6 +18,8 @@ export interface PinOptions {
   /** When the pin ends by itself; absent: never. */
   untilMs?: number | undefined;
   nowMs: number;
+  /** What opens encrypted deltas: without them, a time is as fine as names tell. */
+  identities?: Identities | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -33,9 +36,9 @@ export interface CreatedPin {
  * @throws EtcdOpsError as planning a restore of it does; REVISION_NOT_RESTORABLE when its objects were taken away while it was made.
  */
 export async function createPin(store: ObjectStore, options: PinOptions): Promise<CreatedPin> {
-  const { cluster, target, reason, untilMs, nowMs, signal } = options;
+  const { cluster, target, reason, untilMs, nowMs, identities, signal } = options;
   const inventory = await readInventory(store, cluster, { signal });
-  const planned = await planRestoreFrom(store, inventory, target, { signal });
+  const planned = await planRestoreFrom(store, inventory, target, { identities, signal });
   const { timeline, revision, full } = planned;
   await using _ = await holdObjects(store, {
     cluster,

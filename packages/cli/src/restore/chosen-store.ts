@@ -1,0 +1,45 @@
+import { EtcdOpsError, openStore, type ObjectStore, type StoreSpec } from '@etcd-ops/core';
+import { readStoredSpec } from '../fleet/stored-specs.ts';
+import type { DestinationOptions } from '../options/destination-option.ts';
+import type { RepositoryOptions } from '../options/repository-options.ts';
+import { storeSpec } from './store-spec.ts';
+
+export type ChosenStoreOptions = RepositoryOptions & DestinationOptions;
+
+/** As `chosenStoreSpec`, opened. */
+export async function openChosenStore(options: ChosenStoreOptions): Promise<ObjectStore> {
+  return await openStore(await chosenStoreSpec(options));
+}
+
+/**
+ * The store that the flags name, or the destination of its cluster that `--destination` names: the configuration that lies beside the
+ * backups tells where that is.
+ * @throws EtcdOpsError CONFIG_INVALID when it does not tell, or the cluster has no such destination; of the first store.
+ */
+export async function chosenStoreSpec(options: ChosenStoreOptions): Promise<StoreSpec> {
+  const { clusterName: cluster, destination: name } = options;
+  const first = storeSpec(options);
+  if (name === undefined) return first;
+  const store = await openStore(first);
+  try {
+    const stored = await readStoredSpec(store, cluster);
+    if (stored?.spec === undefined) {
+      const { problem = `it holds no repository of ${cluster}` } = stored ?? {};
+      throw new EtcdOpsError('CONFIG_INVALID', {
+        message: `${store.description} does not tell where the destination ${name} is: ${problem}`,
+        remedy: "Name the destination's own --storage-provider and --bucket instead of --destination.",
+      });
+    }
+    const { destinations = [] } = stored.spec;
+    const found = destinations.find((one) => one.name === name);
+    if (found !== undefined) return found.store;
+    const known =
+      destinations.length === 0 ? 'it has none' : `it has ${destinations.map((one) => one.name).join(', ')}`;
+    throw new EtcdOpsError('CONFIG_INVALID', {
+      message: `The cluster ${cluster} has no destination ${name}; ${known}`,
+      remedy: 'Give one of these. What stands in the configuration since the newest full is not known there yet.',
+    });
+  } finally {
+    await store.close?.();
+  }
+}
