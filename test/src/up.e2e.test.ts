@@ -18,10 +18,10 @@ test('up cares for the clusters of its file, and follows the file; a wrong file 
   await etcd.etcdctl('put', 'key', 'value');
   const file = scratch.file('clusters.yaml');
   const bucket = scratch.file('backups');
-  const write = (names: string[], more = ''): void => {
+  const write = (names: string[], more = '', settings = ''): void => {
     const clusters = names.map((name) => `  - { name: ${name}, endpoints: ['${etcd.endpoint}'] }`).join('\n');
     const defaults = `defaults:\n  store: { provider: Local, bucket: backups }\n  snapshots: { deltaPeriodMs: 300${more} }\n`;
-    writeFileSync(file, `stateDir: state\n${defaults}clusters:\n${clusters}\n`);
+    writeFileSync(file, `stateDir: state\n${settings}${defaults}clusters:\n${clusters}\n`);
   };
   const isStored = async (name: string): Promise<boolean> => {
     const { stdout } = await runEtcdOps('list', '--bucket', bucket, '--cluster-name', name, '-o', 'json');
@@ -43,9 +43,13 @@ test('up cares for the clusters of its file, and follows the file; a wrong file 
 
   write(['one', 'two', 'three'], ', sedule: x');
   await eventually(() => daemon.errors().includes('The clusters were not changed'), { timeoutMs: 30_000 });
-  write(['two', 'three']);
+  expect(daemon.errors()).not.toContain('need a restart');
+  write(['two', 'three'], '', 'restoreRoots: [restored]\n');
   daemon.child.kill('SIGHUP');
   await eventually(() => daemon.errors().includes('"removed":["one"]'), { timeoutMs: 30_000 });
+  expect(daemon.errors()).toContain(
+    '"settings":["restoreRoots"],"msg":"Changed settings need a restart to take effect"',
+  );
   await eventually(() => isStored('three'), { timeoutMs: 30_000 });
 
   await etcd.etcdctl('put', 'the-last', 'of-all');
