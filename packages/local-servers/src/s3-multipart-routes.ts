@@ -10,10 +10,12 @@ export const S3_MULTIPART_ROUTES: Readonly<Record<string, S3Route>> = {
   UploadPart: uploadPart,
   CompleteMultipartUpload: completeUpload,
   AbortMultipartUpload: abortUpload,
+  ListParts: listParts,
 };
 
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 const PART_NUMBER_MAX = 10_000;
+const PAGE_MAX = 1000;
 
 function createUpload({ request, bucket, nowMs }: S3Context): S3Answer {
   const key = keyOf(request);
@@ -28,7 +30,7 @@ function createUpload({ request, bucket, nowMs }: S3Context): S3Answer {
 }
 
 function uploadPart(context: S3Context): S3Answer {
-  const { request } = context;
+  const { request, nowMs } = context;
   const upload = uploadOf(context);
   const partNumber = Number(request.query.get('partNumber'));
   if (!Number.isInteger(partNumber) || partNumber < 1 || partNumber > PART_NUMBER_MAX) {
@@ -36,7 +38,7 @@ function uploadPart(context: S3Context): S3Answer {
   }
   const etag = `"${md5(request.body).toString('hex')}"`;
   const checksums = checksumHeaders(request);
-  upload.parts.set(partNumber, { body: request.body, etag, checksums });
+  upload.parts.set(partNumber, { body: request.body, etag, checksums, modifiedAtMs: nowMs });
   return emptyAnswer(200, { etag, ...checksums });
 }
 
@@ -77,6 +79,26 @@ function completeUpload(context: S3Context): S3Answer {
 function abortUpload(context: S3Context): S3Answer {
   context.bucket.uploads.delete(uploadOf(context).uploadId);
   return emptyAnswer(204);
+}
+
+function listParts(context: S3Context): S3Answer {
+  const { request, bucket } = context;
+  const { key, uploadId, parts } = uploadOf(context);
+  const pageMax = Math.min(PAGE_MAX, Number(request.query.get('max-parts') ?? PAGE_MAX));
+  const marker = Number(request.query.get('part-number-marker') ?? 0);
+  const left = [...parts].filter(([partNumber]) => partNumber > marker).sort(([one], [other]) => one - other);
+  const page = left.slice(0, pageMax);
+  return xmlAnswer('ListPartsResult', [
+    element('Bucket', bucket.name),
+    element('Key', key),
+    element('UploadId', uploadId),
+    element('IsTruncated', String(left.length > page.length)),
+    ...(left.length > page.length ? [element('NextPartNumberMarker', page.at(-1)![0])] : []),
+    ...page.map(([partNumber, { body, etag, modifiedAtMs }]) => {
+      const modified = element('LastModified', new Date(modifiedAtMs).toISOString());
+      return `<Part>${element('PartNumber', partNumber)}${modified}${element('ETag', etag)}${element('Size', body.length)}</Part>`;
+    }),
+  ]);
 }
 
 function uploadOf({ request, bucket }: S3Context): S3Upload {

@@ -54,6 +54,7 @@ const OF_UPLOAD: Readonly<Record<string, string>> = {
   PUT: 'UploadPart',
   POST: 'CompleteMultipartUpload',
   DELETE: 'AbortMultipartUpload',
+  GET: 'ListParts',
 };
 const OF_BUCKET: Readonly<Record<string, string>> = {
   versioning: 'GetBucketVersioning',

@@ -14,7 +14,7 @@ export interface S3Upload {
   key: string;
   startedAtMs: number;
   encryption?: string | undefined;
-  parts: Map<number, { body: Buffer; etag: string; checksums: Record<string, string> }>;
+  parts: Map<number, { body: Buffer; etag: string; checksums: Record<string, string>; modifiedAtMs: number }>;
 }
 
 export interface S3LifecycleRule {

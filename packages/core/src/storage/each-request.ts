@@ -11,6 +11,7 @@ export type RequestName =
   | 'completeUpload'
   | 'abortUpload'
   | 'listUploads'
+  | 'listParts'
   | 'bucketFacts';
 
 /** What a decorator does around one request. `bytes`: of content that goes up. */
@@ -44,6 +45,7 @@ export function aroundEachRequest(inner: RemoteBucket, around: AroundRequest): R
     completeUpload: (upload, options) => run('completeUpload', options, () => inner.completeUpload(upload, options)),
     abortUpload: (upload, options) => run('abortUpload', options, () => inner.abortUpload(upload, options)),
     listUploads: (prefix, options) => run('listUploads', options, () => inner.listUploads(prefix, options)),
+    listPartTimes: (upload, options) => run('listParts', options, () => inner.listPartTimes(upload, options)),
     ...(inner.objectLock === undefined
       ? {}
       : {

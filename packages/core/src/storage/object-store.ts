@@ -110,7 +110,7 @@ export interface ObjectStore {
 
   /**
    * Removes what writers of keys below `prefix` left behind when they died, and nobody sees: temporary files, parts of uploads.
-   * `olderThanMs` must be far above the longest write: what a living writer is at work on looks the same.
+   * What a writer added to within `olderThanMs` lives, however long ago it began; that must be far above the longest pause of a writer.
    * @returns how many went.
    */
   sweepAbandoned?(prefix: string, options: SweepOptions): Promise<number>;

@@ -181,6 +181,18 @@ export class OssBucket implements RemoteBucket {
     return { uploads, next: JSON.stringify([decodeUrlName(page.nextKeyMarker ?? ''), page.nextUploadIdMarker ?? '']) };
   }
 
+  async listPartTimes(
+    { key, uploadId }: { key: string; uploadId: string },
+    { next, signal }: RequestOptions & { next?: string | undefined },
+  ): Promise<{ partsMs: number[]; next?: string | undefined }> {
+    const page = await this.#calls.run(
+      { action: 'Listing the parts of', key, signal },
+      async (sdk) => await sdk.listParts(key, uploadId, queryOf({ 'part-number-marker': next })),
+    );
+    const partsMs = [page.parts].flat().map(({ LastModified }) => Date.parse(LastModified));
+    return { partsMs, next: page.isTruncated === 'true' ? page.nextPartNumberMarker : undefined };
+  }
+
   /** A retention policy of OSS is one of the whole bucket: so many days from when an object was written. */
   async objectLock(key: string, options: RequestOptions): Promise<ObjectLock | undefined> {
     const worm = await wormOf(this.#calls, this.#bucket, options);

@@ -53,6 +53,16 @@ export interface OssSdk {
     nextKeyMarker?: string;
     nextUploadIdMarker?: string;
   }>;
+  listParts(
+    name: string,
+    uploadId: string,
+    query: Record<string, string>,
+  ): Promise<{
+    /** One alone stands for itself. */
+    parts: { LastModified: string }[] | { LastModified: string };
+    isTruncated: string;
+    nextPartNumberMarker?: string;
+  }>;
   getBucketVersioning(bucket: string): Promise<{ versionStatus?: string }>;
   getBucketWorm(bucket: string): Promise<{ state?: string; days?: string }>;
   getBucketLifecycle(bucket: string): Promise<{ rules: unknown[] | null }>;

@@ -158,6 +158,26 @@ describe('what goes wrong', () => {
     expect(server.count('ListMultipartUploads')).toBe(2);
   });
 
+  it('an upload whose parts still arrive lives, however long ago it began', async () => {
+    const now = Date.now();
+    const part = (hours: number) => ({
+      body: Buffer.alloc(1),
+      etag: 'X',
+      crc64: '0',
+      modifiedAtMs: now - hours * 3_600_000,
+    });
+    const leave = (uploadId: string, partHours: number[]) => {
+      const parts = new Map(partHours.map((hours, index) => [index + 1, part(hours)]));
+      bucket().uploads.set(uploadId, { key: 'prod/x', uploadId, startedAtMs: now - 30 * 3_600_000, parts });
+    };
+    leave('SLOW', [...Array.from({ length: 1000 }, () => 29), 2]);
+    leave('DEAD', [29, 25]);
+    leave('ONE', [29]);
+    leave('NONE', []);
+    expect(await store.sweepAbandoned('prod/', { olderThanMs: 24 * 3_600_000, nowMs: now })).toBe(3);
+    expect([...bucket().uploads.keys()]).toEqual(['SLOW']);
+  });
+
   it('a download that breaks off goes on where it broke', async () => {
     bucket().write('large', body, { nowMs: Date.now() });
     for (let time = 0; time < 3; time++) server.faults.add({ operation: 'GetObject', effect: { kind: 'half-answer' } });

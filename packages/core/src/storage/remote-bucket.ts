@@ -109,6 +109,12 @@ export interface RemoteBucket {
     options: RequestOptions & { next?: string | undefined },
   ): Promise<{ uploads: UnfinishedUpload[]; next?: string | undefined }>;
 
+  /** One page of when the parts of an unfinished upload arrived, in milliseconds. @throws EtcdOpsError STORE_NOT_FOUND when there is no such upload. */
+  listPartTimes(
+    upload: { key: string; uploadId: string },
+    options: RequestOptions & { next?: string | undefined },
+  ): Promise<{ partsMs: number[]; next?: string | undefined }>;
+
   /** Where the service knows object lock. */
   objectLock?(key: string, options: RequestOptions): Promise<ObjectLock | undefined>;
   bucketFacts?(options: RequestOptions): Promise<BucketFacts>;

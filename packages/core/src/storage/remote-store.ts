@@ -19,6 +19,7 @@ import { fileParts, withStreamParts, type PartReader } from './part-reader.ts';
 import type { DeleteFailure, RemoteBucket } from './remote-bucket.ts';
 import { listKeys } from './remote-list.ts';
 import { readRange } from './remote-read.ts';
+import { sweepUploads } from './remote-sweep.ts';
 
 const GET_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 const DENIED_SHOWN_MAX = 3;
@@ -128,20 +129,9 @@ export class RemoteStore implements ObjectStore {
     if (failures.length > 0) throw notDeleted(failures, this.description);
   }
 
-  async sweepAbandoned(prefix: string, { olderThanMs, nowMs, signal }: SweepOptions): Promise<number> {
+  async sweepAbandoned(prefix: string, options: SweepOptions): Promise<number> {
     assertPrefix(prefix);
-    let swept = 0;
-    let next: string | undefined;
-    do {
-      const page = await this.#bucket.listUploads(this.#options.prefix + prefix, { signal, next });
-      for (const { key, uploadId, startedAtMs } of page.uploads) {
-        if (startedAtMs >= nowMs - olderThanMs) continue;
-        await this.#bucket.abortUpload({ key, uploadId }, { signal });
-        swept++;
-      }
-      next = page.next;
-    } while (next !== undefined);
-    return swept;
+    return await sweepUploads(this.#bucket, this.#options.prefix + prefix, options);
   }
 
   async objectLock(key: string): Promise<ObjectLock | undefined> {

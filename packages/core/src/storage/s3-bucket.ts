@@ -7,6 +7,7 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutObjectCommand,
   UploadPartCommand,
   type HeadObjectCommandOutput,
@@ -239,6 +240,19 @@ export class S3Bucket implements RemoteBucket {
       uploads,
       next: more ? JSON.stringify([page.NextKeyMarker ?? '', page.NextUploadIdMarker ?? '']) : undefined,
     };
+  }
+
+  async listPartTimes(
+    { key, uploadId: UploadId }: { key: string; uploadId: string },
+    { next, ...options }: RequestOptions & { next?: string | undefined },
+  ): Promise<{ partsMs: number[]; next?: string | undefined }> {
+    const from = next === undefined ? {} : { PartNumberMarker: next };
+    const command = new ListPartsCommand({ ...this.#at(key), UploadId, ...from });
+    const page = await this.#connection.request(`Listing the parts of ${key}`, options, (client, request) =>
+      client.send(command, request),
+    );
+    const partsMs = (page.Parts ?? []).map(({ LastModified }) => LastModified?.getTime() ?? Date.now());
+    return { partsMs, next: page.IsTruncated === true ? page.NextPartNumberMarker : undefined };
   }
 
   async objectLock(key: string, options: RequestOptions): Promise<ObjectLock | undefined> {

@@ -236,6 +236,39 @@ test('many abandoned uploads are swept page by page, those of other clusters lef
   expect([...bucket.uploads.values()].every(({ key }) => key.startsWith('prod-2/'))).toBe(true);
 });
 
+test('an upload whose parts still arrive lives, however long ago it began', async () => {
+  const bucket = world.server.bucket(BUCKET);
+  const [now, hour] = [Date.now(), 3_600_000];
+  const leave = (uploadId: string, startedHours: number, partHours: number[]): void => {
+    const parts = partHours.map((hours, index) => {
+      const part = { body: Buffer.alloc(1), etag: '"x"', checksums: {}, modifiedAtMs: now - hours * hour };
+      return [index + 1, part] as const;
+    });
+    bucket.uploads.set(uploadId, {
+      uploadId,
+      key: 'prod/x',
+      startedAtMs: now - startedHours * hour,
+      parts: new Map(parts),
+    });
+  };
+  // The newest part is on the second page.
+  leave('slow', 30, [...Array.from({ length: 1000 }, () => 29), 2, 29]);
+  leave('dead', 30, [29, 25]);
+  leave('empty', 30, []);
+  leave('young', 3, []);
+  leave('endless', 24 * 8, [1]);
+  const sweep = async (): Promise<number> => await store.sweepAbandoned!('', { olderThanMs: 24 * hour, nowMs: now });
+  world.server.faults.add({
+    operation: 'ListParts',
+    times: 3,
+    effect: { kind: 'refuse', status: 403, code: 'AccessDenied' },
+  });
+  expect(await sweep()).toBe(1);
+  expect([...bucket.uploads.keys()]).toEqual(['slow', 'dead', 'empty', 'young']);
+  expect(await sweep()).toBe(2);
+  expect([...bucket.uploads.keys()]).toEqual(['slow', 'young']);
+});
+
 test('parts go up side by side, as many as are allowed', async () => {
   const { server } = world;
   const limited = await world.open({ partsInFlightMax: 2 });
