@@ -12,7 +12,8 @@ export const SERVICE_COUNTS = {
   restorer: 1,
   maintainer: 1,
 } as const;
-export type ServiceName = keyof typeof SERVICE_COUNTS;
+/** `up`: all six in one process. */
+export type ServiceName = keyof typeof SERVICE_COUNTS | 'up';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'packages', 'cli', 'src', 'main.ts');
 const READY_MS_MAX = 60_000;
@@ -27,6 +28,10 @@ interface StartOptions {
   natsUrls: readonly string[];
   dir: string;
   nodeFlags: readonly string[];
+  /** So many processes with all services in each, instead of one for each service. */
+  together: number;
+  /** For those: names one of the clusters. */
+  fleetFile: string;
   signal: AbortSignal;
 }
 
@@ -51,7 +56,8 @@ export class ServiceGroup implements AsyncDisposable {
   static async start(options: StartOptions): Promise<ServiceGroup> {
     const group = new ServiceGroup();
     try {
-      const starts = Object.entries(SERVICE_COUNTS).flatMap(([name, count]) =>
+      const counts = options.together > 0 ? { up: options.together } : SERVICE_COUNTS;
+      const starts = Object.entries(counts).flatMap(([name, count]) =>
         Array.from({ length: count }, async (_, index) => await group.#spawn(name as ServiceName, index, options)),
       );
       await Promise.all(starts);
@@ -83,7 +89,7 @@ export class ServiceGroup implements AsyncDisposable {
 
   /** The clusters that each watcher owns, by its own word, most first. */
   async owned(): Promise<{ pid: number; clusters: string[] }[]> {
-    const watchers = this.#running.filter(({ name, process }) => name === 'watcher' && process.running);
+    const watchers = this.#running.filter(({ name, process }) => ['watcher', 'up'].includes(name) && process.running);
     const owners = watchers.map(async ({ process: { pid }, url }) => ({ pid, clusters: await ownedAt(url) }));
     return (await Promise.all(owners)).toSorted((left, right) => right.clusters.length - left.clusters.length);
   }
@@ -121,25 +127,33 @@ export class ServiceGroup implements AsyncDisposable {
     return counts;
   }
 
-  async #spawn(name: ServiceName, index: number, { natsUrls, dir, nodeFlags }: StartOptions): Promise<void> {
+  async #spawn(name: ServiceName, index: number, { natsUrls, dir, nodeFlags, fleetFile }: StartOptions): Promise<void> {
     const [port] = await freePorts(1);
     const own = join(dir, `${name}-${index}`);
     await mkdir(own, { recursive: true });
     const log = join(own, 'log');
-    const command = [process.execPath, ...nodeFlags, MAIN, 'service', name];
+    const up = ['up', '--config', fleetFile, '--nats', natsUrls.join(','), '--http', `127.0.0.1:${port}`];
+    const args = name === 'up' ? [...up, '--state-dir', join(own, 'state')] : ['service', name];
+    const command = [process.execPath, ...nodeFlags, MAIN, ...args];
     const child = await spawnGuarded('/bin/sh', ['-c', 'exec "$@" > "$0" 2>&1', log, ...command], {
       env: {
         ...process.env,
         ...serviceEnvironment(),
-        ETCD_OPS_NATS_URL: natsUrls.join(','),
-        ETCD_OPS_STATE_DIR: join(own, 'state'),
-        ETCD_OPS_SPOOL_DIR: join(own, 'spool'),
-        ETCD_OPS_HTTP_HOST: '127.0.0.1',
-        ETCD_OPS_HTTP_PORT: String(port),
+        ...(name === 'up' ? {} : serviceSettings(natsUrls, own, port!)),
       },
     });
     this.#running.push({ name, process: child, url: `http://127.0.0.1:${port}`, log });
   }
+}
+
+function serviceSettings(natsUrls: readonly string[], dir: string, port: number): Record<string, string> {
+  return {
+    ETCD_OPS_NATS_URL: natsUrls.join(','),
+    ETCD_OPS_STATE_DIR: join(dir, 'state'),
+    ETCD_OPS_SPOOL_DIR: join(dir, 'spool'),
+    ETCD_OPS_HTTP_HOST: '127.0.0.1',
+    ETCD_OPS_HTTP_PORT: String(port),
+  };
 }
 
 function parse(line: string): LogLine | undefined {

@@ -20,6 +20,8 @@ export interface ScaleOptions {
   /** Real etcds of one member beside the stand-in's. */
   real: number;
   replicas: number;
+  /** So many processes with all services in each; 0: one for each service. */
+  together: number;
   nodeFlags: readonly string[];
   signal: AbortSignal;
 }
@@ -71,11 +73,22 @@ export class ScaleStage implements AsyncDisposable {
     const { accessKeyId: accessKeyID, secretAccessKey } = S3_ACCOUNT;
     const credentials = dir.file('s3.json');
     await writeFile(credentials, JSON.stringify({ accessKeyID, secretAccessKey }), { mode: 0o600 });
+    const fleetFile = dir.file('clusters.yaml');
+    const { endpoint } = await s3.ask({});
+    const {
+      endpoints: [first = ''],
+    } = await standIn.ask({ endpoints: true });
+    await writeFile(
+      fleetFile,
+      JSON.stringify({ clusters: [fleetEntry(standInName(0), [first], storeOf(endpoint, credentials))] }),
+    );
     const services = stack.use(
       await ServiceGroup.start({
         natsUrls: nats.urls,
         dir: dir.path,
         nodeFlags: options.nodeFlags,
+        together: options.together,
+        fleetFile,
         signal: options.signal,
       }),
     );
@@ -99,6 +112,8 @@ export class ScaleStage implements AsyncDisposable {
     const writer = async (): Promise<void> => {
       for (const spec of rest) {
         this.signal.throwIfAborted();
+        // That one is in the file of those that have one.
+        if (this.#options.together > 0 && spec.name === standInName(0)) continue;
         const { replicas } = this.#options;
         await ensureEventStream(this.bus, spec.name, { bytesMax: spec.eventBytesMax, replicas });
         await specs.put(clusterKey(spec.name), spec);
@@ -111,23 +126,22 @@ export class ScaleStage implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  /** The defaults of a fleet: a full a day, deltas where the head has moved; all else as it comes. */
   #spec(name: string, endpoints: string[], s3Endpoint: string): ClusterSpec {
-    return clusterSpecSchema.parse({
-      version: 1,
-      name,
-      endpoints,
-      store: {
-        provider: 'S3',
-        bucket: SCALE_BUCKET,
-        endpoint: s3Endpoint,
-        region: 'us-east-1',
-        credentials: { file: this.#credentials },
-      },
-      snapshots: { schedule: '0 4 * * *' },
-      eventBytesMax: EVENT_BYTES_MAX,
-    });
+    const store = storeOf(s3Endpoint, this.#credentials);
+    // Registered one by one: a file that does not name them leaves them alone.
+    const spec = { version: 1, managedBy: 'operator', eventBytesMax: EVENT_BYTES_MAX };
+    return clusterSpecSchema.parse({ ...spec, ...fleetEntry(name, endpoints, store) });
   }
+}
+
+function storeOf(endpoint: string, credentials: string): object {
+  const place = { provider: 'S3', bucket: SCALE_BUCKET, endpoint, region: 'us-east-1' };
+  return { ...place, credentials: { file: credentials } };
+}
+
+/** The defaults of a fleet: a full a day, deltas where the head has moved; all else as it comes. */
+function fleetEntry(name: string, endpoints: string[], store: object): object {
+  return { name, endpoints, store, snapshots: { schedule: '0 4 * * *' } };
 }
 
 export function standInName(index: number): string {

@@ -9,17 +9,18 @@ afterEach(() => void vi.useRealTimers());
 
 /** A heap of which `live` lives; a collection takes `collectMs` and leaves that. */
 function heap({ collectMs = 0 } = {}) {
-  const state = { bytes: 50 * MIB, live: 40 * MIB, nowMs: 0, collections: 0 };
+  const state = { bytes: 50 * MIB, live: 40 * MIB, nowMs: 0, cpuMs: 0, collections: 0 };
   const collector = startHeapCollector({
     collect: () => {
       state.collections++;
       state.bytes = state.live;
-      state.nowMs += collectMs;
+      state.cpuMs += collectMs;
     },
     heapBytes: () => state.bytes,
     growthBytesMax: 16 * MIB,
     lookMs: LOOK_MS,
     now: () => state.nowMs,
+    cpuMs: () => state.cpuMs,
   });
   const look = (times = 1): void => {
     for (let time = 0; time < times; time++) {

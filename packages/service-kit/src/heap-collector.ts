@@ -9,9 +9,11 @@ export interface HeapCollectorOptions {
   growthBytesMax?: number;
   lookMs?: number;
   now?: () => number;
+  /** What this process has used. */
+  cpuMs?: () => number;
 }
 
-/** Of the time, at most one part in so many goes into collections. */
+/** A collection is followed by so many times its own length without one; in CPU time, for a busy machine makes none of it garbage. */
 const TIME_SHARE = 50;
 
 /**
@@ -25,21 +27,21 @@ export function startHeapCollector(options: HeapCollectorOptions = {}): Disposab
     growthBytesMax = 16 * MIB,
     lookMs = 1_000,
     now = () => performance.now(),
+    cpuMs = () => process.cpuUsage().user / 1_000,
   } = options;
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   let least = Infinity;
   let notBefore = 0;
   const timer = setInterval(() => {
     const bytes = heapBytes();
-    const begun = now();
-    if (begun < notBefore) return;
+    if (now() < notBefore) return;
     // What was loaded to start with is garbage in part, too.
     const isFirst = least === Infinity;
     least = Math.min(least, bytes);
     if (!isFirst && bytes - least < growthBytesMax) return;
+    const begunMs = cpuMs();
     collect();
-    const ended = now();
-    notBefore = ended + (ended - begun) * (TIME_SHARE - 1);
+    notBefore = now() + (cpuMs() - begunMs) * (TIME_SHARE - 1);
     least = heapBytes();
   }, lookMs);
   timer.unref();
