@@ -34,7 +34,7 @@ for (let round = 0; round < ROUNDS; round++) {
   await measure(`rows into row blocks, round ${round}`, (main, tombstone, value) => {
     sub = main === last ? sub + 1 : 0;
     last = main;
-    builder.append(main, sub, tombstone, value);
+    builder.appendSlice(main, sub, tombstone, value);
     if (builder.byteLength > BLOCK_BYTES) builder.take();
   });
 }

@@ -1,4 +1,4 @@
-import { encodeRevisionKey } from '@etcd-ops/core';
+import { encodeRevisionKey, type ByteSlice } from '@etcd-ops/core';
 
 /** A sink for EtcdMember.watch that keeps every row, with the sub counted over a whole revision. Reusable for a resumed watch. */
 export class WatchRows {
@@ -31,7 +31,7 @@ export class WatchRows {
     this.#sub = -1;
   }
 
-  row(mainRevision: number, tombstone: boolean, value: Uint8Array, lease: bigint): void {
+  row(mainRevision: number, tombstone: boolean, value: ByteSlice, lease: bigint): void {
     // etcd before 3.4.24 and 3.5.8 may repeat events.
     if (mainRevision <= this.lastComplete) {
       this.repeatedRows++;
@@ -46,7 +46,7 @@ export class WatchRows {
       this.#sub = 0;
     }
     if (lease !== 0n) this.leases.add(lease);
-    this.#pending.set(encodeRevisionKey(mainRevision, this.#sub, tombstone).toString('hex'), Buffer.from(value));
+    this.#pending.set(encodeRevisionKey(mainRevision, this.#sub, tombstone).toString('hex'), Buffer.from(value.view()));
   }
 
   batch(complete: boolean): void {

@@ -1,4 +1,4 @@
-import type { Revision } from '@etcd-ops/core';
+import type { ByteSlice, Revision } from '@etcd-ops/core';
 import type { EtcdMember, SegmentLimits, SegmentedWatch, Watch, WatchEnd, WatchSink } from '@etcd-ops/etcd-client';
 import { FrameGatherer, type FrameLimits } from './frame-gatherer.ts';
 import type { LeaseTracker } from './lease-tracker.ts';
@@ -98,7 +98,7 @@ export class CaptureWatch implements WatchSink {
     this.headRevision = Math.max(this.headRevision, headerRevision);
   }
 
-  row(main: Revision, tombstone: boolean, value: Uint8Array, lease: bigint): void {
+  row(main: Revision, tombstone: boolean, value: ByteSlice, lease: bigint): void {
     if (this.#batchBegins) {
       this.#batchFirst = main;
       this.#batchBegins = false;

@@ -55,7 +55,7 @@ describe.each(versions.length === 0 ? ['none'] : versions)('watcher on etcd %s',
       const child = await spawnWatcher(world.nats.url, dir.path);
       const loading = load(3, ['compact']);
       const before = await world.capturedRevision();
-      await eventually(async () => (await world.capturedRevision()) > before, { timeoutMs: 20_000 });
+      await eventually(async () => (await world.capturedRevision()) > before, { timeoutMs: 60_000 });
       await child.kill();
       await loading;
     }

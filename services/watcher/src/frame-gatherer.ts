@@ -1,4 +1,4 @@
-import { RevisionDigest, RowBlock, RowBlockBuilder, type Revision } from '@etcd-ops/core';
+import { RevisionDigest, RowBlock, RowBlockBuilder, type ByteSlice, type Revision } from '@etcd-ops/core';
 import type { RevisionTarget } from './revision-assembler.ts';
 
 /** Whole revisions that travel as one message. */
@@ -68,9 +68,9 @@ export class FrameGatherer implements RevisionTarget {
     return this.#closed[0]?.observedMs ?? (this.#last === 0 ? undefined : this.#observedMs);
   }
 
-  row(main: Revision, sub: number, tombstone: boolean, value: Uint8Array): void {
+  row(main: Revision, sub: number, tombstone: boolean, value: ByteSlice): void {
     if (this.#partRow < 0) this.#partRow = this.#builder.rowCount;
-    this.#builder.append(main, sub, tombstone, value);
+    this.#builder.appendSlice(main, sub, tombstone, value);
   }
 
   completed(main: Revision): void {

@@ -1,4 +1,4 @@
-import { EtcdOpsError, RowBlock } from '@etcd-ops/core';
+import { ByteSlice, EtcdOpsError, RowBlock } from '@etcd-ops/core';
 import type { EventMessage, EventWriter } from '@etcd-ops/bus';
 import type { EtcdMember, WatchEnd, WatchOptions, WatchSink } from '@etcd-ops/etcd-client';
 import { createLogger, createMetrics, systemClock, type Clock } from '@etcd-ops/service-kit';
@@ -82,7 +82,7 @@ function world(
   );
   const done = publisher.run(watch);
   const batch = (mains: number[], headerRevision: number, lease = 0n) => {
-    for (const main of mains) sink.row(main, false, Buffer.from(`row ${main}`), lease);
+    for (const main of mains) sink.row(main, false, ByteSlice.of(Buffer.from(`row ${main}`)), lease);
     sink.batch(true, headerRevision);
   };
   return { batch, closed, published, acks, asked, done, watch, publisher };

@@ -1,4 +1,4 @@
-import { RevisionDigest, encodeRevisionKey, sealDigest } from '@etcd-ops/core';
+import { ByteSlice, RevisionDigest, encodeRevisionKey, sealDigest } from '@etcd-ops/core';
 import { describe, expect, it } from 'vitest';
 import { OverlapCheck, type RevisionMark } from './overlap-check.ts';
 
@@ -14,7 +14,7 @@ function markOf(main: number, rows = ROWS): RevisionMark {
 }
 
 function feed(check: OverlapCheck, main: number, rows = ROWS): boolean[] {
-  return rows.map((row) => check.takes(main, row.tombstone, row.value));
+  return rows.map((row) => check.takes(main, row.tombstone, ByteSlice.of(row.value)));
 }
 
 describe('OverlapCheck', () => {
@@ -41,10 +41,10 @@ describe('OverlapCheck', () => {
 
   it('waits for the rest of a revision that comes in fragments', () => {
     const check = new OverlapCheck(7, markOf(7).digest);
-    check.takes(7, ROWS[0]!.tombstone, ROWS[0]!.value);
+    check.takes(7, ROWS[0]!.tombstone, ByteSlice.of(ROWS[0]!.value));
     check.endBatch(false);
     expect(check.outcome).toBeUndefined();
-    check.takes(7, ROWS[1]!.tombstone, ROWS[1]!.value);
+    check.takes(7, ROWS[1]!.tombstone, ByteSlice.of(ROWS[1]!.value));
     check.endBatch(true);
     expect(check.outcome).toBe('same');
   });
@@ -79,7 +79,7 @@ describe('OverlapCheck', () => {
 
   it('takes repeated older rows without counting them', () => {
     const check = new OverlapCheck(7, markOf(7).digest);
-    expect(check.takes(6, false, Buffer.from('x'))).toBe(true);
+    expect(check.takes(6, false, ByteSlice.of(Buffer.from('x')))).toBe(true);
     feed(check, 7);
     check.endBatch(true);
     expect(check.outcome).toBe('same');

@@ -1,4 +1,11 @@
-import { digestFits, RevisionDigest, writeRevisionKey, TOMBSTONE_KEY_BYTES, type Revision } from '@etcd-ops/core';
+import {
+  digestFits,
+  RevisionDigest,
+  TOMBSTONE_KEY_BYTES,
+  writeRevisionKey,
+  type ByteSlice,
+  type Revision,
+} from '@etcd-ops/core';
 
 /** The rows of one revision as a watch delivered them. */
 export interface RevisionMark {
@@ -52,7 +59,7 @@ export class OverlapCheck {
   }
 
   /** Takes a row if it belongs to the anchor or lies before it; answers false when the row is new. */
-  takes(main: Revision, tombstone: boolean, value: Uint8Array): boolean {
+  takes(main: Revision, tombstone: boolean, value: ByteSlice): boolean {
     if (this.#outcome !== undefined) return false;
     if (main > this.anchor) {
       this.#settle();
@@ -60,7 +67,7 @@ export class OverlapCheck {
     }
     if (main === this.anchor) {
       const keyBytes = writeRevisionKey(this.#key, 0, main, this.#digest.rowCount, tombstone);
-      this.#digest.update(this.#key.subarray(0, keyBytes), value);
+      this.#digest.update(this.#key.subarray(0, keyBytes), value.view());
     }
     return true;
   }

@@ -1,4 +1,4 @@
-import { RevisionDigest, RowBlock, encodeRevisionKey } from '@etcd-ops/core';
+import { ByteSlice, RevisionDigest, RowBlock, encodeRevisionKey } from '@etcd-ops/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameGatherer, type Frame } from './frame-gatherer.ts';
@@ -82,14 +82,14 @@ describe('RevisionAssembler', () => {
         for (const { after, kind } of cuts) {
           for (const stop = Math.min(position + after, events.length); position < stop; position++) {
             const event = events[position]!;
-            world.assembler.row(event.main, event.tombstone, event.value);
+            world.assembler.row(event.main, event.tombstone, ByteSlice.of(event.value));
           }
           if (kind === 'fragment') world.assembler.endBatch(false);
           else end();
           if (kind === 'drain') world.drain();
           if (kind === 'repeat') {
             const past = events.find((event) => event.main <= world.assembler.lastCompleted);
-            if (past !== undefined) world.assembler.row(past.main, past.tombstone, past.value);
+            if (past !== undefined) world.assembler.row(past.main, past.tombstone, ByteSlice.of(past.value));
           }
           if (kind === 'cut') {
             world.assembler.cut();
@@ -102,7 +102,11 @@ describe('RevisionAssembler', () => {
           }
         }
         for (; position < events.length; position++) {
-          world.assembler.row(events[position]!.main, events[position]!.tombstone, events[position]!.value);
+          world.assembler.row(
+            events[position]!.main,
+            events[position]!.tombstone,
+            ByteSlice.of(events[position]!.value),
+          );
         }
         end();
         world.drain();
@@ -119,9 +123,9 @@ describe('RevisionAssembler', () => {
 
   it('digests the last revision of each frame as the core does', () => {
     const { assembler, gatherer, frames, drain } = gather(0, 1 << 20);
-    assembler.row(1, false, Buffer.from('a'));
-    assembler.row(2, false, Buffer.from('b'));
-    assembler.row(2, true, Buffer.from('c'));
+    assembler.row(1, false, ByteSlice.of(Buffer.from('a')));
+    assembler.row(2, false, ByteSlice.of(Buffer.from('b')));
+    assembler.row(2, true, ByteSlice.of(Buffer.from('c')));
     assembler.endBatch(true);
     gatherer.endBatch();
     drain();
@@ -135,7 +139,7 @@ describe('RevisionAssembler', () => {
 
   it('never lets a part of a revision through', () => {
     const { assembler, gatherer } = gather(0);
-    assembler.row(1, false, Buffer.from('a'));
+    assembler.row(1, false, ByteSlice.of(Buffer.from('a')));
     assembler.endBatch(false);
     gatherer.endBatch();
     expect(gatherer.take()).toBeUndefined();
@@ -146,10 +150,10 @@ describe('RevisionAssembler', () => {
 
   it('drops and counts what was captured before, and a repeat does not end the open revision', () => {
     const { assembler, gatherer, frames, drain } = gather(6);
-    assembler.row(6, false, Buffer.from('old'));
-    assembler.row(7, false, Buffer.from('a'));
-    assembler.row(6, false, Buffer.from('old'));
-    assembler.row(7, false, Buffer.from('b'));
+    assembler.row(6, false, ByteSlice.of(Buffer.from('old')));
+    assembler.row(7, false, ByteSlice.of(Buffer.from('a')));
+    assembler.row(6, false, ByteSlice.of(Buffer.from('old')));
+    assembler.row(7, false, ByteSlice.of(Buffer.from('b')));
     assembler.endBatch(true);
     gatherer.endBatch();
     drain();
@@ -159,9 +163,9 @@ describe('RevisionAssembler', () => {
 
   it('stops at a hole and keeps what came before it', () => {
     const { assembler, gatherer, frames, drain } = gather(6);
-    assembler.row(7, false, Buffer.from('a'));
-    assembler.row(9, false, Buffer.from('b'));
-    assembler.row(10, false, Buffer.from('c'));
+    assembler.row(7, false, ByteSlice.of(Buffer.from('a')));
+    assembler.row(9, false, ByteSlice.of(Buffer.from('b')));
+    assembler.row(10, false, ByteSlice.of(Buffer.from('c')));
     assembler.endBatch(true);
     gatherer.endBatch();
     drain();
@@ -180,7 +184,7 @@ describe('FrameGatherer', () => {
       onPressure: (pause) => pressure.push(pause),
     });
     for (let main = 1; main <= 12; main++) {
-      gatherer.row(main, 0, false, Buffer.alloc(100));
+      gatherer.row(main, 0, false, ByteSlice.of(Buffer.alloc(100)));
       gatherer.completed(main);
       gatherer.endBatch();
     }
@@ -197,14 +201,14 @@ describe('FrameGatherer', () => {
       now: () => 0,
       onPressure: (pause) => pressure.push(pause),
     });
-    gatherer.row(1, 0, false, Buffer.alloc(600));
+    gatherer.row(1, 0, false, ByteSlice.of(Buffer.alloc(600)));
     gatherer.completed(1);
-    gatherer.row(2, 0, false, Buffer.alloc(5_000));
+    gatherer.row(2, 0, false, ByteSlice.of(Buffer.alloc(5_000)));
     gatherer.endBatch();
     expect(pressure).toEqual([true]);
     gatherer.take();
     expect(pressure).toEqual([true, false]);
-    gatherer.row(2, 1, false, Buffer.alloc(5_000));
+    gatherer.row(2, 1, false, ByteSlice.of(Buffer.alloc(5_000)));
     gatherer.endBatch();
     expect(pressure).toEqual([true, false]);
     gatherer.completed(2);
@@ -220,7 +224,7 @@ describe('FrameGatherer', () => {
       onPressure: () => undefined,
     });
     const waiting = gatherer.wait();
-    gatherer.row(1, 0, false, Buffer.from('x'));
+    gatherer.row(1, 0, false, ByteSlice.of(Buffer.from('x')));
     gatherer.completed(1);
     gatherer.endBatch();
     await waiting;
@@ -236,9 +240,9 @@ describe('FrameGatherer', () => {
       now: () => 0,
       onPressure: () => undefined,
     });
-    gatherer.row(1, 0, false, Buffer.from('whole'));
+    gatherer.row(1, 0, false, ByteSlice.of(Buffer.from('whole')));
     gatherer.completed(1);
-    gatherer.row(2, 0, false, Buffer.from('part'));
+    gatherer.row(2, 0, false, ByteSlice.of(Buffer.from('part')));
     expect(gatherer.take()).toBeUndefined();
     gatherer.abandon();
     const frame = gatherer.take()!;

@@ -1,8 +1,8 @@
-import type { Revision } from '@etcd-ops/core';
+import type { ByteSlice, Revision } from '@etcd-ops/core';
 
 /** Where whole revisions go. Rows of a revision that is not completed yet may still be taken back by `abandon`. */
 export interface RevisionTarget {
-  row(main: Revision, sub: number, tombstone: boolean, value: Uint8Array): void;
+  row(main: Revision, sub: number, tombstone: boolean, value: ByteSlice): void;
   completed(main: Revision): void;
   abandon(): void;
 }
@@ -42,7 +42,7 @@ export class RevisionAssembler {
     return this.#hole;
   }
 
-  row(main: Revision, tombstone: boolean, value: Uint8Array): void {
+  row(main: Revision, tombstone: boolean, value: ByteSlice): void {
     if (main !== this.#open && !this.#begin(main)) return;
     this.#target.row(main, this.#sub++, tombstone, value);
   }

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import type { ByteSlice } from '../base/byte-slice.ts';
 import { EtcdOpsError } from '../base/errors.ts';
 import { REVISION_KEY_BYTES, readMain, TOMBSTONE_KEY_BYTES, writeRevisionKey, type Revision } from './revision.ts';
 
@@ -36,6 +37,14 @@ export class RowBlockBuilder {
     this.#reserve(keyBytes + value.length);
     const valueOffset = writeRevisionKey(this.#data, this.#used, main, sub, tombstone);
     this.#data.set(value, valueOffset);
+    this.#push(value.length, tombstone, keyBytes);
+  }
+
+  /** The same of a value that lies in a larger buffer. */
+  appendSlice(main: Revision, sub: number, tombstone: boolean, value: ByteSlice): void {
+    const keyBytes = tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES;
+    this.#reserve(keyBytes + value.length);
+    value.copyTo(this.#data, writeRevisionKey(this.#data, this.#used, main, sub, tombstone));
     this.#push(value.length, tombstone, keyBytes);
   }
 

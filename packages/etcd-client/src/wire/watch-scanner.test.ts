@@ -14,8 +14,7 @@ interface Row {
 function scan(message: Buffer) {
   const rows: Row[] = [];
   const scanner = new WatchScanner({
-    row: (main, tombstone, value, lease) =>
-      rows.push({ main, tombstone, value: Buffer.from(value).toString('hex'), lease }),
+    row: (main, tombstone, value, lease) => rows.push({ main, tombstone, value: value.view().toString('hex'), lease }),
   });
   return { facts: scanner.scan(message), rows };
 }

@@ -1,13 +1,14 @@
+import { ByteSlice } from '@etcd-ops/core';
 import { ByteReader, malformed } from './byte-reader.ts';
 import { decodeHeader, type ResponseHeader } from './responses.ts';
 
-/** Receives the rows of a watch: called synchronously, in order. Nothing is allocated per event but the view of its bytes. */
+/** Receives the rows of a watch: called synchronously, in order. Nothing is allocated per event. */
 export interface RowSink {
   /**
    * Once per event. `value` is what etcd's bucket `key` holds for it: of a PUT the very bytes of `Event.kv`, of a DELETE their
-   * field 1 alone (tag, length, key). It is a view that is valid only during the call. `lease` is 0n when there is none.
+   * field 1 alone (tag, length, key). It is valid only during the call. `lease` is 0n when there is none.
    */
-  row(mainRevision: number, tombstone: boolean, value: Uint8Array, lease: bigint): void;
+  row(mainRevision: number, tombstone: boolean, value: ByteSlice, lease: bigint): void;
 }
 
 /** What a WatchResponse says besides its events. */
@@ -37,6 +38,8 @@ const KV_LEASE = 0x30;
 /** `events` of a WatchResponse. */
 export const RESPONSE_EVENT = (11 << 3) | 2;
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Reads WatchResponses (field numbers of etcd's api/etcdserverpb/rpc.proto) without building an object per event.
  * One scanner serves one stream.
@@ -46,6 +49,7 @@ export class WatchScanner {
   /** Set by the owner: no further row is handed on, not even of the response at hand. */
   stopped = false;
   readonly #reader = new ByteReader(Buffer.alloc(0));
+  readonly #value = new ByteSlice();
   // Most events of a lease follow one another: the last id is kept, so that it is not made again each time.
   #lease = 0n;
   #leaseBytes = Buffer.alloc(0);
@@ -72,6 +76,9 @@ export class WatchScanner {
         readFact(facts, reader, tag);
       }
     }
+    // A message may be many megabytes, and the next one may be hours away.
+    reader.reset(NOTHING);
+    this.#value.move(NOTHING, 0, 0);
     return facts;
   }
 
@@ -139,8 +146,8 @@ export class WatchScanner {
     }
     if (position !== end) throw malformed('an event ends inside a number');
     if (keyStart < 0 || mainRevision < 1) throw malformed('an event without a key or a revision');
-    if (tombstone) this.#sink.row(mainRevision, true, bytes.subarray(keyStart, keyEnd), 0n);
-    else this.#sink.row(mainRevision, false, bytes.subarray(start, end), lease);
+    if (tombstone) this.#sink.row(mainRevision, true, this.#value.move(bytes, keyStart, keyEnd), 0n);
+    else this.#sink.row(mainRevision, false, this.#value.move(bytes, start, end), lease);
   }
 
   #leaseId(): bigint {

@@ -176,7 +176,7 @@ export class Watcher implements AsyncDisposable {
   }
 
   async watching(): Promise<void> {
-    await eventually(() => this.service.health().detail === 'watching 1 clusters', { timeoutMs: 20_000 }).catch(
+    await eventually(() => this.service.health().detail === 'watching 1 clusters', { timeoutMs: 60_000 }).catch(
       (error: unknown) => {
         throw new Error(this.service.health().detail, { cause: error });
       },
