@@ -84,7 +84,7 @@ describe('delta tasks', () => {
     const afterPut = proxy<ObjectStore>(store, { put: (...args) => store.put(...args).then(crash) });
     const beforeTrim = proxy<Bus>(bus, { slowJsm: () => Promise.reject(new Error('crash')) });
     const metrics = createUploaderMetrics(world.context.metrics);
-    const afterTrim = { ...metrics, durableRevision: { set: crash } };
+    const afterTrim = { ...metrics, durableRevision: { ...metrics.durableRevision, set: crash } };
     // Each of them dies at its place in the first object or start that it meets; then the next one comes.
     for (const overrides of [{ store: beforePut }, { store: afterPut }, { bus: beforeTrim }, { metrics: afterTrim }]) {
       for (let round = 0; round < 2; round++) {
