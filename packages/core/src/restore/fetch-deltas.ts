@@ -12,7 +12,6 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { readAhead, WriteBehind } from './copy-with-hash.ts';
 import { asUnopened, blaming, DamagedObjectError } from './damaged-object.ts';
 
-/** All deltas that are held in memory at one time: those ahead and the one being appended. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 const HASH_STEP_BYTES = 1024 * 1024;
 const HASH_READ_BYTES = 256 * 1024;
@@ -26,6 +25,8 @@ export interface FetchDeltasOptions {
   spoolDir: string;
   /** How many are fetched ahead of the one in use. */
   fetchersMax: number;
+  /** For whoever fetches one delta after the other in calls of their own: what one leaves behind serves the next. */
+  memory?: DeltaMemory | undefined;
   /** What opens encrypted deltas. */
   identities?: Identities | undefined;
   /**
@@ -50,12 +51,12 @@ export interface FetchedDelta {
 export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<FetchedDelta, void, undefined> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const scratch: Scratch = { buffer: Buffer.alloc(0) };
+  const memory = options.memory ?? new DeltaMemory();
   const ahead: Promise<OpenDelta>[] = [];
   let next = 0;
   const fetchMore = (): void => {
     while (ahead.length < options.fetchersMax && next < options.deltas.length) {
-      const fetching = openDelta(options, next++, { scratch, signal });
+      const fetching = openDelta(options, next++, { memory, signal });
       // Its error is thrown when its turn comes.
       fetching.catch(() => undefined);
       ahead.push(fetching);
@@ -79,7 +80,7 @@ export async function* fetchDeltas(options: FetchDeltasOptions): AsyncGenerator<
 }
 
 interface FetchContext {
-  scratch: Scratch;
+  memory: DeltaMemory;
   signal: AbortSignal;
 }
 
@@ -88,10 +89,10 @@ interface OpenDelta extends AsyncDisposable {
 }
 
 async function openDelta(options: FetchDeltasOptions, position: number, context: FetchContext): Promise<OpenDelta> {
-  const { signal } = context;
+  const { signal, memory } = context;
   const entry = options.deltas[position]!;
   return await blaming(entry.key, async () => {
-    if (entry.bytes <= MEMORY_BYTES_MAX / (options.fetchersMax + 1)) {
+    if (entry.bytes <= memory.bytesMax / (options.fetchersMax + 1)) {
       const stored = await options.store.get(entry.key, { signal, bytesMax: entry.bytes });
       if (stored.length !== entry.bytes) throw wrongSize(entry, stored.length);
       const isPlain = entry.encryption === undefined;
@@ -108,7 +109,7 @@ async function openDelta(options: FetchDeltasOptions, position: number, context:
 async function openLargeDelta(
   options: FetchDeltasOptions,
   position: number,
-  { scratch, signal }: FetchContext,
+  { memory, signal }: FetchContext,
 ): Promise<OpenDelta> {
   const { store, spoolDir, identities } = options;
   const entry = options.deltas[position]!;
@@ -126,7 +127,7 @@ async function openLargeDelta(
     const { size } = await file.stat();
     if (entry.encryption === undefined && size !== entry.bytes) throw wrongSize(entry, size);
     const sha256 = options.hash === false ? undefined : await sha256OfFile(file, size, signal);
-    const source = fileDeltaSource(file, size, scratch);
+    const source = fileDeltaSource(file, size, memory);
     const reader = await checkedReader(entry, source, sha256);
     source.opened();
     return { reader, [Symbol.asyncDispose]: close };
@@ -194,25 +195,32 @@ async function sha256OfFile(file: FileHandle, size: number, signal: AbortSignal)
   return hash.digest('hex');
 }
 
-/** One buffer for all reads of the delta that is in use. */
-interface Scratch {
-  buffer: Buffer;
+/** What deltas that are read one after the other may need. */
+export class DeltaMemory {
+  /** All deltas that are held in memory at one time: those ahead and the one in use. */
+  readonly bytesMax: number;
+  /** One buffer for all reads of a delta in a file. */
+  scratch: Buffer = Buffer.alloc(0);
+
+  constructor(bytesMax: number = MEMORY_BYTES_MAX) {
+    this.bytesMax = bytesMax;
+  }
 }
 
 /**
  * A delta in a file. While the reader opens, it gets buffers of its own, since it keeps them; afterwards the scratch serves
  * all reads: rows are copied out of it before the next ones are asked for, and a restore of many deltas makes no garbage.
  */
-function fileDeltaSource(file: FileHandle, bytes: number, scratch: Scratch): DeltaSource & { opened: () => void } {
+function fileDeltaSource(file: FileHandle, bytes: number, memory: DeltaMemory): DeltaSource & { opened: () => void } {
   let opened = false;
   return {
     bytes,
     opened: () => (opened = true),
     async read(offset, length) {
-      if (opened && scratch.buffer.length < length) {
-        scratch.buffer = Buffer.allocUnsafeSlow(Math.max(length, SCRATCH_BYTES));
+      if (opened && memory.scratch.length < length) {
+        memory.scratch = Buffer.allocUnsafeSlow(Math.max(length, SCRATCH_BYTES));
       }
-      const buffer = opened ? scratch.buffer.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+      const buffer = opened ? memory.scratch.subarray(0, length) : Buffer.allocUnsafeSlow(length);
       let done = 0;
       while (done < length) {
         const { bytesRead } = await file.read(buffer, done, length - done, offset + done);

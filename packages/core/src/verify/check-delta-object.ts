@@ -2,7 +2,7 @@ import { digestFits } from '../encryption/sealed-digest.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { DeltaEntry } from '../repository/inventory.ts';
 import { blaming, DamagedObjectError } from '../restore/damaged-object.ts';
-import { fetchDeltas } from '../restore/fetch-deltas.ts';
+import { fetchDeltas, type DeltaMemory } from '../restore/fetch-deltas.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { digestOfRevisionIn, digestOfSpan } from './delta-digest.ts';
 import type { RevisionSpan } from './edge-span.ts';
@@ -18,6 +18,8 @@ export interface CheckDeltaOptions {
   claims: readonly DigestClaim[];
   /** Revisions inside of it that others hold, too. */
   shared?: Iterable<RevisionSpan> | undefined;
+  /** Shared by checks that follow each other. */
+  memory?: DeltaMemory | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -45,13 +47,14 @@ export interface CheckedDelta {
  * @throws DamagedObjectError naming it.
  */
 export async function checkDeltaObject(options: CheckDeltaOptions): Promise<CheckedDelta> {
-  const { store, entry, spoolDir, identities, claims, shared = [], signal } = options;
+  const { store, entry, spoolDir, identities, claims, shared = [], memory, signal } = options;
   for await (const { reader } of fetchDeltas({
     store,
     deltas: [entry],
     spoolDir,
     fetchersMax: 1,
     identities,
+    memory,
     signal,
   })) {
     return await blaming(entry.key, async () => {

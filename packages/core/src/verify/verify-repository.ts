@@ -8,6 +8,7 @@ import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
 import { without } from '../repository/plan-restore.ts';
 import type { ProofRecord } from '../repository/proof-record.ts';
 import { DamagedObjectError } from '../restore/damaged-object.ts';
+import { DeltaMemory } from '../restore/fetch-deltas.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { ChainWitnesses } from './chain-witnesses.ts';
 import { checkDeltaObject, type DigestClaim } from './check-delta-object.ts';
@@ -46,8 +47,10 @@ export interface VerifyOptions {
 }
 
 const WITNESSES_DEFAULT = 3;
-/** Deltas that are read side by side; each holds at most a few MiB. */
+/** Deltas that are read side by side. */
 const DELTAS_PARALLEL = 4;
+/** What each of them may hold in memory. */
+const DELTA_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * Verifies a repository as deep as asked, with bounded memory. What is wrong with it is a finding, never an error: one bad object
@@ -122,8 +125,10 @@ class Verification {
     const queue = deltas.values();
     const worker = async (): Promise<void> => {
       await this.#withSpool(async (spoolDir) => {
+        const memory = new DeltaMemory(DELTA_BYTES_MAX);
         for (const entry of queue) {
-          const found = await this.#readDelta(entry, spoolDir, claims.get(entry.key) ?? [], shared);
+          const context = { spoolDir, memory, claims: claims.get(entry.key) ?? [] };
+          const found = await this.#readDelta(entry, context, shared);
           for (const one of found) {
             const pair = `${one.one.key} ${one.other.key}`;
             if (!disagreements.has(pair)) disagreements.set(pair, one);
@@ -140,15 +145,14 @@ class Verification {
   /** Returns where it does not hold what a delta read before it holds; spans ascend. */
   async #readDelta(
     entry: DeltaEntry,
-    spoolDir: string,
-    claims: readonly DigestClaim[],
+    context: { spoolDir: string; memory: DeltaMemory; claims: readonly DigestClaim[] },
     shared: SharedRevisions<DeltaEntry>,
   ): Promise<Disagreement<DeltaEntry>[]> {
     const { store, identities, signal } = this.#options;
     const found: Disagreement<DeltaEntry>[] = [];
     await this.#judging(entry, async () => {
       const spans = shared.spansOf(entry);
-      const checked = await checkDeltaObject({ store, entry, spoolDir, identities, claims, shared: spans, signal });
+      const checked = await checkDeltaObject({ store, entry, ...context, identities, shared: spans, signal });
       for (const { key, revision } of checked.contradicted) this.#noteDiffering(entry, revision, key);
       for (const { span, digest } of checked.shared) {
         const disagreement = shared.compare(entry, span, digest);
