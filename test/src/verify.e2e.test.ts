@@ -1,5 +1,16 @@
-import { LocalStore, readInventory, readProofs } from '@etcd-ops/core';
-import { etcdVersions, findBinary, missingBinary, startEtcd, tempDir, type TempDir } from '@etcd-ops/test-kit';
+import { LocalStore, openStore, readInventory, readProofs } from '@etcd-ops/core';
+import {
+  etcdVersions,
+  findBinary,
+  findVersitygw,
+  missingBinary,
+  S3Server,
+  startEtcd,
+  startVersitygw,
+  tempDir,
+  type LocalS3Gateway,
+  type TempDir,
+} from '@etcd-ops/test-kit';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { undescribedPaths } from '@etcd-ops/cli';
@@ -17,6 +28,14 @@ const reason =
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);
 });
+
+/** A real one where it could be built. */
+async function startS3(bucket: string): Promise<LocalS3Gateway> {
+  if (findVersitygw() !== undefined) return await startVersitygw([bucket]);
+  const account = { accessKeyId: 'AKIDOFTHETESTS', secretAccessKey: 'the-secret-of-these-tests' };
+  const server = await S3Server.start({ accounts: [account], buckets: [bucket] });
+  return { endpoint: server.endpoint, ...account, [Symbol.asyncDispose]: async () => await server.close() };
+}
 
 interface Report {
   verdict: string;
@@ -52,6 +71,35 @@ describe.skipIf(reason !== undefined)('etcd-ops verify, merge and compact', { ti
     expect(undescribedPaths('verify', report)).toEqual([]);
     return { exitCode, report };
   }
+
+  test('at S3, too: sound and proven, and a delta that was changed there is named', async () => {
+    await using s3 = await startS3('repositories');
+    const keys = scratch.file('keys.json');
+    await writeFile(keys, JSON.stringify({ accessKeyID: s3.accessKeyId, secretAccessKey: s3.secretAccessKey }));
+    const spec = {
+      ...{ provider: 'S3' as const, bucket: 'repositories', endpoint: s3.endpoint, region: 'us-east-1' },
+      ...{ forcePathStyle: true, credentials: { file: keys } },
+    };
+    const place = ['--store-endpoint', s3.endpoint, '--store-region', 'us-east-1', '--store-credentials-file', keys];
+    const to = ['--storage-provider', 'S3', '--bucket', 'repositories', ...place].map((flag) =>
+      flag.replace(/^--/, '--to-'),
+    );
+    const copied = await runCli(['copy', '--bucket', scratch.file('bak'), '--cluster-name', 'prod', ...to]);
+    expect(copied.exitCode, copied.stderr).toBe(0);
+    const there = ['--storage-provider', 'S3', ...place];
+    const sound = await verify('repositories', '--prove', ...there);
+    expect([sound.exitCode, sound.report.verdict]).toEqual([0, 'sound']);
+    expect(sound.report.proofs.map(({ verdict }) => verdict)).toContain('ok');
+
+    const store = await openStore(spec);
+    const [key] = deltaKeys;
+    const bytes = await store.get(key!);
+    bytes[bytes.length >>> 1]! ^= 1;
+    await store.put(key!, bytes);
+    const damaged = await verify('repositories', ...there);
+    expect(damaged.exitCode).toBe(4);
+    expect(damaged.report.findings[0]).toMatchObject({ kind: 'damaged', what: key });
+  });
 
   test('a sound repository is sound at every depth, and proven by the next full', async () => {
     for (const depth of [['--quick'], [], ['--prove']]) {
