@@ -18,6 +18,8 @@ export {
 } from './config/load-config.ts';
 export { processEnvironment } from './config/process-environment.ts';
 export { booleanSetting, integerSetting, listSetting } from './config/settings.ts';
+export { LOG_EVENTS } from './log-events/index-of-events.ts';
+export { type LogEvents } from './log-events/log-event.ts';
 export { createLogger, serializeError, type Logger, type LoggerOptions } from './logger.ts';
 export { Redaction } from './redaction.ts';
 export {

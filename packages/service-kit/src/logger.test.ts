@@ -29,6 +29,17 @@ describe('createLogger', () => {
     });
   });
 
+  it('names the event of a line, with facts and without, also of a child', () => {
+    const { logger, lines } = capture();
+    logger.info({ cluster: 'prod' }, 'Cluster added');
+    logger.child({ service: 'uploader' }).warn({ error: new Error('x') }, 'Task failed');
+    logger.info('Ended');
+    logger.info('What no table knows');
+    const events = lines.map((line) => (JSON.parse(line) as { event?: string }).event);
+    expect(events).toEqual(['cluster-added', 'task-failed', 'ended', undefined]);
+    expect(JSON.parse(lines[1]!)).toMatchObject({ service: 'uploader', msg: 'Task failed', error: { message: 'x' } });
+  });
+
   it('never lets a secret through, wherever it hides', () => {
     const redaction = new Redaction();
     redaction.add('s3cr3t-"token"');

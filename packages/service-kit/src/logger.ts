@@ -1,11 +1,19 @@
 import { isEtcdOpsError } from '@etcd-ops/core';
-import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import {
+  destination,
+  pino,
+  stdTimeFunctions,
+  type DestinationStream,
+  type LogFn,
+  type Logger as PinoLogger,
+} from 'pino';
 import type { LogLevel } from './config/base-settings.ts';
+import { eventOf } from './log-events/index-of-events.ts';
 import { prettyLine } from './pretty-line.ts';
 import { REDACTED, Redaction, SECRET_PATHS } from './redaction.ts';
 
 /**
- * One event, one line: a fixed message, everything that varies as fields. `error` holds what was thrown.
+ * One event, one line: a fixed sentence that `log-events` has a name for, everything that varies as fields. `error` holds what was thrown.
  * Levels by consequence: error = a person should look, warn = it will come right by itself but should not be usual, info = state changed.
  */
 export type Logger = PinoLogger;
@@ -33,10 +41,22 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: [...SECRET_PATHS], censor: REDACTED },
       serializers: { error: serializeError, err: serializeError },
-      hooks: { streamWrite: (line) => redaction.apply(options.pretty === true ? prettyLine(line) : line) },
+      hooks: {
+        logMethod: withEvent,
+        streamWrite: (line) => redaction.apply(options.pretty === true ? prettyLine(line) : line),
+      },
     },
     stream,
   );
+}
+
+/** Each line names its event beside its sentence. The table knows them, so that calls stay a level, facts and a sentence. */
+function withEvent(this: PinoLogger, args: Parameters<LogFn>, method: LogFn): void {
+  const [first, second] = args as unknown[];
+  const event = eventOf(typeof first === 'string' ? first : second);
+  if (event === undefined) return method.apply(this, args);
+  const facts = typeof first === 'object' ? first : {};
+  return method.apply(this, [{ event, ...facts }, typeof first === 'string' ? first : second] as Parameters<LogFn>);
 }
 
 const CAUSES_MAX = 5;

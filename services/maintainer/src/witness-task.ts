@@ -128,7 +128,7 @@ async function ask(
     // Asked afterwards: a member that holds what was captured has held it before, too.
     const history = await historyOf(member, options);
     if (history !== 'same') {
-      logger.warn({ cluster: spec.name, endpoint: view.endpoint }, `No witness is stored: ${NOT_OURS[history]}`);
+      logger.warn({ cluster: spec.name, endpoint: view.endpoint, reason: NOT_OURS[history] }, 'No witness is stored');
       return undefined;
     }
     return {

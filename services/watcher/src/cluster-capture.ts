@@ -172,8 +172,7 @@ export class ClusterCapture {
         'What was captured does not become durable, since messages lack in the event stream; capture is opened again',
       );
     } else if (end.kind === 'given-up') {
-      const how = end.reason === 'stalled' ? 'was held back for long' : 'fell far behind';
-      logger.warn({ reason: end.reason }, `The watch ${how} and was cancelled, to spare etcd; capture catches up anew`);
+      logger.warn({ reason: end.reason }, 'The watch was cancelled, to spare etcd; capture catches up anew');
     } else if (end.end.kind === 'error') {
       logger.warn({ error: end.end.error }, 'The watch broke; capture is opened again');
     } else logger.warn({ end: end.end }, 'The watch ended; capture is opened again');

@@ -9,6 +9,7 @@ import { commandsPage } from './commands-page.ts';
 import { JSON_FIELDS } from './json-fields.ts';
 import { failureTables, withFailureTables } from './failure-table.ts';
 import { withMessageTables } from './messages-tables.ts';
+import { logsPage } from './logs-page.ts';
 import { metricsPage } from './metrics-page.ts';
 import { natsFiles } from './nats-files.ts';
 
@@ -27,6 +28,10 @@ test('docs/OPERATIONS.md holds the exit codes and failures of the code', () => {
 
 test('docs/METRICS.md is what the services declare', () => {
   expect(docs('METRICS.md') === metricsPage(), remedy).toBe(true);
+});
+
+test('docs/LOGS.md is the table of log events', () => {
+  expect(docs('LOGS.md') === logsPage(), remedy).toBe(true);
 });
 
 test('docs/MESSAGES.md holds the fields and rights of the code', () => {

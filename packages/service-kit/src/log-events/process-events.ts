@@ -1,0 +1,136 @@
+import { type LogEvents } from './log-event.ts';
+
+/** Processes, their clusters and their surroundings. */
+export const PROCESS_EVENTS = {
+  'service-started': ['info', 'Service started'],
+  'service-stopped': ['info', 'Service stopped'],
+  'service-failed': [
+    'error',
+    'Service failed',
+    'A service of this process ended with an error; the others are drained and the process ends.',
+    'ports-and-processes',
+  ],
+  'drain-timed-out': [
+    'error',
+    'Services did not drain in time',
+    'Work in hand was cut off at the end; tasks come again, nothing acknowledged is lost.',
+    'ports-and-processes',
+  ],
+  draining: ['info', 'Draining'],
+  ended: ['info', 'Ended'],
+  'exit-forced': ['warn', 'Forced to exit', 'A second signal came while work was finished.'],
+  failed: [
+    'fatal',
+    'Failed',
+    'The process could not start, or cannot go on: the error says why.',
+    'exit-codes-and-failures',
+  ],
+  'uncaught-exception': ['fatal', 'Uncaught exception', 'A bug: tell us, with the stack.', 'exit-codes-and-failures'],
+  'setting-unknown': [
+    'warn',
+    'Unknown setting',
+    'A variable with our prefix that this service does not read; a typing error is likely.',
+  ],
+  'health-served': ['info', 'Health and metrics are served'],
+  'health-request-failed': [
+    'error',
+    'Could not answer a health request',
+    'A probe or a scrape got no answer.',
+    'ports-and-processes',
+  ],
+  'nats-awaited': ['warn', 'Waiting for NATS', 'The first connection is tried again until it is there.'],
+  'clusters-awaited': [
+    'warn',
+    'Waiting for the clusters',
+    'NATS is there, and its buckets are not yet, or have no leader.',
+  ],
+  'cluster-added': ['info', 'Cluster added'],
+  'cluster-changed': ['info', 'Cluster changed'],
+  'cluster-removed': ['info', 'Cluster removed'],
+  'cluster-unreadable': [
+    'error',
+    'The spec of a cluster cannot be read and is not applied',
+    'The last one that could be read stays in force; the error tells whether a newer version wrote it.',
+    'upgrading-a-fleet',
+  ],
+  'clusters-unreachable': [
+    'warn',
+    'Could not read the clusters; the last known ones stay in force',
+    'NATS was away at the moment of a comparison.',
+  ],
+  'clusters-watch-reopened': [
+    'warn',
+    'The watch of the clusters is opened again',
+    'Changes of specs arrive by comparison meanwhile.',
+  ],
+  'cluster-listener-failed': [
+    'error',
+    'A listener failed on a change of clusters',
+    'A bug: a part of this process did not follow a change.',
+    'exit-codes-and-failures',
+  ],
+  'cluster-job-failed': [
+    'error',
+    'The job of a cluster failed and is begun again',
+    'What is done for one cluster ended with an error and begins anew; others are not touched.',
+    'exit-codes-and-failures',
+  ],
+  'cluster-job-stop-failed': [
+    'warn',
+    'The job of a cluster failed while it was stopping',
+    'Nothing lacks: it was about to end.',
+  ],
+  'etcd-close-failed': ['debug', 'A connection to etcd did not close cleanly'],
+  'etcd-rights-untried': ['debug', 'The rights at etcd were not tried'],
+  'etcd-right-missing': [
+    'warn',
+    'A right is missing at etcd',
+    'A user of the spec may not do what some task needs; the line names the right.',
+  ],
+  'etcd-trouble': [
+    'warn',
+    'etcd is reached, but not all is well',
+    'An alarm, a member that does not answer, or a missing right; the error says which.',
+  ],
+  'etcd-unready': [
+    'warn',
+    'etcd cannot be backed up yet; the daemon starts and tries until it can',
+    'The first look at etcd failed; the error says why.',
+  ],
+  'etcd-plain-text': [
+    'warn',
+    'The connection to etcd is not encrypted: write https:// or give --cacert, --cert and --key',
+    'Keys and values cross the network in clear.',
+  ],
+  'backing-up': ['info', 'Backing up'],
+  'draining-last-delta': ['info', 'Draining; the last delta is flushed'],
+  'last-delta-stored': ['info', 'The last delta is stored'],
+  'last-delta-failed': [
+    'warn',
+    'No last delta could be made; its events stay in the stream',
+    'The next start makes it.',
+  ],
+  'delta-before-full-failed': [
+    'warn',
+    'No delta could be made before the full',
+    'The full is taken all the same; deltas follow.',
+  ],
+  'once-incomplete': [
+    'warn',
+    'The changes up to here were not captured in time; the next run goes on with them',
+    'A single run ended with the full, and without the newest changes.',
+  ],
+  'daemon-asked': ['info', 'A daemon runs here: it is asked for the full'],
+  'file-applied': ['info', 'The clusters were read again'],
+  'file-wrong': [
+    'error',
+    'The clusters were not changed: the file is wrong',
+    'The problems are listed; what was in force stays so.',
+    'many-clusters-up',
+  ],
+  'restart-needed': [
+    'warn',
+    'Changed settings need a restart to take effect',
+    'Only clusters and defaults are followed while `up` runs.',
+  ],
+} as const satisfies LogEvents;
