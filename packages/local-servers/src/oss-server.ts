@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { IncomingMessage } from 'node:http';
 import { checkOssAccess, type OssAccount, type OssSignatureVersion } from './oss-access.ts';
 import { OssRefusal, refusalAnswer, type OssAnswer } from './oss-answer.ts';
 import { withWrongBit, type OssFaultEffect } from './oss-faults.ts';
@@ -10,11 +8,11 @@ import { MULTIPART_ROUTES } from './oss-multipart-routes.ts';
 import { OBJECT_ROUTES } from './oss-object-routes.ts';
 import { parseOssRequest, type OssRequest } from './oss-request.ts';
 import { OssBucket } from './oss-state.ts';
-import { ServerFaults } from './server-faults.ts';
+import { StorageServer, type StorageServerOptions } from './storage-server.ts';
 
 const ROUTES = { ...OBJECT_ROUTES, ...LIST_ROUTES, ...MULTIPART_ROUTES };
 
-export interface OssServerOptions {
+export interface OssServerOptions extends StorageServerOptions {
   accounts: OssAccount[];
   /** Names of buckets that are there from the beginning. */
   buckets: string[];
@@ -24,61 +22,34 @@ export interface OssServerOptions {
   signatures?: OssSignatureVersion[];
   /** Domains of the user's own, each with the bucket that it stands for. */
   cnames?: Record<string, string>;
-  /** PEM texts; with them it speaks HTTPS. */
-  tls?: { cert: string; key: string };
-  clock?: () => number;
 }
 
-/** A request that came in, for tests to look at. */
-export interface OssSeen {
-  operation: string;
-  method: string;
-  url: string;
-  headers: Readonly<Record<string, string | undefined>>;
-  status: number;
+interface Asked {
+  raw: Buffer;
+  effect: OssFaultEffect | undefined;
+  nowMs: number;
 }
 
 /** A server that speaks the part of Alibaba Cloud's OSS that a store of backups uses, and checks signatures as strictly. */
-export class OssServer implements AsyncDisposable {
+export class OssServer extends StorageServer<OssRequest, OssFaultEffect> {
   /** May be changed at any time, as those who rotate keys do. */
   accounts: OssAccount[];
   readonly region: string;
-  readonly faults = new ServerFaults<OssRequest, OssFaultEffect>();
-  readonly seen: OssSeen[] = [];
   readonly #buckets: ReadonlyMap<string, OssBucket>;
-  readonly #server: Server;
   readonly #options: OssServerOptions;
-  #port = 0;
-  #inFlight = 0;
-  /** The most requests that were in work at the same time. */
-  inFlightMax = 0;
 
   private constructor(options: OssServerOptions) {
+    super(options);
     this.#options = options;
     this.accounts = options.accounts;
     this.region = options.region ?? 'cn-hangzhou';
     this.#buckets = new Map(options.buckets.map((name) => [name, new OssBucket(name, this.region)]));
-    const listener = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#serve(request, response).catch(() => response.destroy());
-    };
-    this.#server =
-      options.tls === undefined ? createHttpServer(listener) : createHttpsServer({ ...options.tls }, listener);
-    this.#server.requestTimeout = 0;
   }
 
   static async start(options: OssServerOptions): Promise<OssServer> {
     const server = new OssServer(options);
-    await server.#listen();
+    await server.listen();
     return server;
-  }
-
-  get port(): number {
-    return this.#port;
-  }
-
-  /** `http://127.0.0.1:PORT` */
-  get endpoint(): string {
-    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
   bucket(name: string): OssBucket {
@@ -87,64 +58,18 @@ export class OssServer implements AsyncDisposable {
     return bucket;
   }
 
-  /** How many requests of an operation came in. */
-  count(operation: string): number {
-    return this.seen.filter((seen) => seen.operation === operation).length;
-  }
-
-  async close(): Promise<void> {
-    if (!this.#server.listening) return;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
-    await closed;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  async #listen(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(0, '127.0.0.1', resolve);
-    });
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-    this.#port = address.port;
-  }
-
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override parse(incoming: IncomingMessage): OssRequest {
     const cnames = new Map(Object.entries(this.#options.cnames ?? {}));
-    const begun = parseOssRequest(incoming, { body: Buffer.alloc(0), cnames });
-    const effect = this.faults.take(begun);
-    const seen: OssSeen = {
-      operation: begun.operation,
-      method: begun.method,
-      url: incoming.url ?? '',
-      headers: begun.headers,
-      status: 0,
-    };
-    this.seen.push(seen);
-    this.#inFlight++;
-    this.inFlightMax = Math.max(this.inFlightMax, this.#inFlight);
-    try {
-      const body = await readBody(incoming, effect?.kind === 'cut-request' ? effect.afterBytes : undefined);
-      if (body === undefined) {
-        incoming.socket.resetAndDestroy();
-        return;
-      }
-      const answer = this.#answer({ ...begun, body }, effect);
-      seen.status = answer.status;
-      if (effect?.kind === 'hold') await effect.until;
-      await send(incoming, response, { answer, effect });
-    } finally {
-      this.#inFlight--;
-    }
+    return parseOssRequest(incoming, { body: Buffer.alloc(0), cnames });
   }
 
-  #answer(request: OssRequest, effect: OssFaultEffect | undefined): OssAnswer {
+  protected override answer(begun: OssRequest, { raw, effect, nowMs }: Asked): OssAnswer {
+    const answer = this.#answer({ ...begun, body: raw }, effect, nowMs);
+    return effect?.kind === 'damage-answer' ? { ...answer, body: withWrongBit(answer.body) } : answer;
+  }
+
+  #answer(request: OssRequest, effect: OssFaultEffect | undefined, nowMs: number): OssAnswer {
     const requestId = randomBytes(12).toString('hex').toUpperCase();
-    const nowMs = (this.#options.clock ?? Date.now)();
     const common = {
       server: 'AliyunOSS',
       date: new Date(nowMs).toUTCString(),
@@ -197,42 +122,4 @@ export class OssServer implements AsyncDisposable {
       Endpoint: `oss-${bucket.region}.aliyuncs.com`,
     });
   }
-}
-
-/** Undefined when it was to be cut and was. */
-async function readBody(incoming: IncomingMessage, cutAfterBytes: number | undefined): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (cutAfterBytes !== undefined && bytes >= cutAfterBytes) return undefined;
-  }
-  return cutAfterBytes === undefined ? Buffer.concat(chunks) : undefined;
-}
-
-async function send(
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  { answer, effect }: { answer: OssAnswer; effect: OssFaultEffect | undefined },
-): Promise<void> {
-  if (effect?.kind === 'lose-answer') {
-    incoming.socket.resetAndDestroy();
-    return;
-  }
-  const body = effect?.kind === 'damage-answer' ? withWrongBit(answer.body) : answer.body;
-  response.writeHead(answer.status, { 'content-length': String(body.length), ...answer.headers });
-  if (effect?.kind === 'half-answer') {
-    response.write(body.subarray(0, body.length >>> 1), () => incoming.socket.resetAndDestroy());
-    return;
-  }
-  if (effect?.kind === 'trickle') {
-    for (let at = 0; at < body.length && !response.destroyed; at += effect.chunkBytes) {
-      await delay(effect.pauseMs);
-      response.write(body.subarray(at, at + effect.chunkBytes));
-    }
-    response.end();
-    return;
-  }
-  response.end(body);
 }
