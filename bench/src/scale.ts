@@ -34,6 +34,9 @@ const { values } = parseArgs({
 
 /** For all to be watched, and for all first fulls. */
 const START_MS_MAX = 5 * 60_000;
+/** How long after that the first collections may take. */
+const CALM_MS_MAX = 150_000;
+const CALM_LOOK_MS = 5_000;
 const SETTLE_MS = 15_000;
 const CAPTURED_MS_MAX = 30_000;
 
@@ -68,7 +71,7 @@ async function run(): Promise<void> {
     `without clusters: rss ${sum(empty.map(({ rssMb }) => rssMb)).toFixed(0)} MB, pss ${sum(empty.map(({ pssMb }) => pssMb)).toFixed(0)} MB`,
   );
   await start(stage);
-  await delay(SETTLE_MS, undefined, { signal });
+  await becomeCalm(stage);
   const seconds = Number(values.minutes) * 60;
   if (seconds > 0) {
     await say(`idle, ${seconds} s, load average ${loadavg()[0]!.toFixed(1)}:`);
@@ -125,6 +128,19 @@ async function start(stage: ScaleStage): Promise<void> {
   const after = await sample(stage);
   await say('since the registration:');
   await sayAll(describeWindow({ from: before, to: after, seconds: (performance.now() - begun) / 1_000 }, clusters));
+}
+
+/** First collections, and what else comes once behind the first full. */
+async function becomeCalm({ s3, clusters, signal }: ScaleStage): Promise<void> {
+  const begun = performance.now();
+  const requests = async (): Promise<number> => sum(Object.values((await s3.ask({})).requests));
+  for (let before = await requests(), calm = 0; calm < 2 && performance.now() - begun < CALM_MS_MAX;) {
+    await delay(CALM_LOOK_MS, undefined, { signal });
+    const now = await requests();
+    calm = now - before <= clusters / 100 ? calm + 1 : 0;
+    before = now;
+  }
+  await say(`the store is left alone ${((performance.now() - begun) / 1_000).toFixed(0)} s later`);
 }
 
 async function sayAll(lines: readonly string[]): Promise<void> {
