@@ -164,7 +164,7 @@ export {
   type TlsFiles,
 } from './rights/render-config.ts';
 export { createUserKey, publicKeyOf, type UserKey } from './rights/user-key.ts';
-export { ACCOUNTS, inboxPrefix, ROLES, SHOWN_IN_OPS, type Account, type Role } from './rights/roles.ts';
+export { ACCOUNTS, inboxPrefix, ROLES, SHOWN_IN_CORE, SHOWN_IN_OPS, type Account, type Role } from './rights/roles.ts';
 
 export { findNatsServer } from './private-server/find-nats-server.ts';
 export {

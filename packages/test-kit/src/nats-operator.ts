@@ -19,8 +19,8 @@ export interface JwtUser {
 
 export interface NatsOperatorOptions {
   accounts: readonly string[];
-  /** Streams that one account shows in another. */
-  shown?: { from: string; to: string; subjects: readonly string[] };
+  /** Streams that accounts show in others. */
+  shown?: readonly { from: string; to: string; subjects: readonly string[] }[];
 }
 
 /** An operator with its accounts, as `nsc` makes them: everybody proves who he is by a JWT that his account has signed. */
@@ -39,17 +39,19 @@ const ACCOUNT_LIMITS = {
 };
 
 /** Source of the format: nats-server's own `github.com/nats-io/jwt/v2`; a JWT signed by an nkey, claims of version 2. */
-export function createNatsOperator({ accounts, shown }: NatsOperatorOptions): NatsOperator {
+export function createNatsOperator({ accounts, shown = [] }: NatsOperatorOptions): NatsOperator {
   const operator = keys.createOperator();
   const pairs = new Map([...accounts, 'SYS'].map((name) => [name, keys.createAccount()] as const));
   const publicKey = (account: string): string => pairs.get(account)!.getPublicKey();
   const accountJwt = (name: string): string => {
-    const { from, to, subjects = [] } = shown ?? {};
-    const exports = name === from ? subjects.map((subject) => ({ name: subject, subject, type: 'stream' })) : [];
-    const imports =
-      name === to
-        ? subjects.map((subject) => ({ name: subject, subject, account: publicKey(from!), type: 'stream' }))
-        : [];
+    const exports = shown
+      .filter(({ from }) => from === name)
+      .flatMap(({ subjects }) => subjects.map((subject) => ({ name: subject, subject, type: 'stream' })));
+    const imports = shown
+      .filter(({ to }) => to === name)
+      .flatMap(({ from, subjects }) =>
+        subjects.map((subject) => ({ name: subject, subject, account: publicKey(from), type: 'stream' })),
+      );
     const limits = name === 'SYS' ? { ...ACCOUNT_LIMITS, mem_storage: 0, disk_storage: 0 } : ACCOUNT_LIMITS;
     const nats = { limits, exports, imports, type: 'account', version: 2 };
     return signed(operator, { sub: publicKey(name), name, nats });

@@ -1,5 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { callApi, connectBus, inboxPrefix, ROLES, SHOWN_IN_OPS, statusAnswerSchema } from '@etcd-ops/bus';
+import {
+  callApi,
+  connectBus,
+  inboxPrefix,
+  ROLES,
+  SHOWN_IN_CORE,
+  SHOWN_IN_OPS,
+  statusAnswerSchema,
+} from '@etcd-ops/bus';
 import { createNatsOperator, eventually, findBinary, missingBinary, startNats, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { runEtcdOps } from '../run-etcd-ops.ts';
@@ -11,7 +19,10 @@ const VERSION = '2.10';
 test('commands and services take files of credentials, with the rights of deploy/nats in their JWTs', async (context) => {
   if (findBinary('nats-server', VERSION) === undefined) return context.skip(missingBinary('nats-server', VERSION));
   await using scratch = tempDir();
-  const shown = { from: 'CORE', to: 'OPS', subjects: SHOWN_IN_OPS };
+  const shown = [
+    { from: 'CORE', to: 'OPS', subjects: SHOWN_IN_OPS },
+    { from: 'OPS', to: 'CORE', subjects: SHOWN_IN_CORE },
+  ];
   const operator = createNatsOperator({ accounts: ['CORE', 'OPS'], shown });
   const credentials = new Map(ROLES.map((role) => [role.name, operator.credentials(role)]));
   const file = (role: string): string => scratch.file(`${role}.creds`);

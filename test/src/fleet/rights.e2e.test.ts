@@ -90,6 +90,8 @@ test.for([
   expect(applied.exitCode, applied.stderr).toBe(0);
   expect(JSON.parse(applied.stdout)).toEqual({ added: ['prod'], changed: [], removed: [] });
 
+  const told = scratch.file('told');
+  const notifications = { command: ['/bin/sh', '-c', `cat >> '${told}'`], on: ['failure'], intervalMs: 100 };
   await using services = new AsyncDisposableStack();
   const running = SERVICES.map((name): ServiceProcess => {
     const environment = {
@@ -98,6 +100,7 @@ test.for([
       ...(name === 'restorer' ? variables('NATS_OPS', 'restorer-ops', world.auth, secretFile) : {}),
       ...(certificates === undefined ? {} : { ETCD_OPS_NATS_CA_FILE: certificates.caFile }),
       ETCD_OPS_SCHEDULER_JITTER_MS_MAX: '0',
+      ...(name === 'scheduler' ? { ETCD_OPS_SCHEDULER_NOTIFICATIONS: JSON.stringify(notifications) } : {}),
       ETCD_OPS_RESTORE_ROOTS: root,
       ETCD_OPS_STATE_DIR: scratch.file(`state-${name}`),
       ETCD_OPS_SPOOL_DIR: scratch.file(`spool-${name}`),
@@ -153,6 +156,11 @@ test.for([
   const proof = await callApi(operator, 'verify', { cluster: 'prod', depth: 'read' }, { answer: verifyAnswerSchema });
   await eventually(async () => (await stateOf(proof.id)) === 'done', WAIT);
   expect(kinds).toContain('restore');
+
+  // The scheduler, which may not look into that account, is shown what people have to be told.
+  const bad = { cluster: 'prod', revision: 3, dataDir: `${root}/m1` };
+  const failed = await callApi(operator, 'restore', bad, { answer: restoreAnswerSchema });
+  await eventually(() => existsSync(told) && readFileSync(told, 'utf8').includes(failed.id), WAIT);
 
   // Whoever stops flushes and releases, which needs rights as well.
   for (const service of running.toReversed()) expect(await service.stop(), service.log()).toBe(0);

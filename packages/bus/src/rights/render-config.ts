@@ -1,4 +1,4 @@
-import { ACCOUNTS, ROLES, SHOWN_IN_OPS, type Account, type Role } from './roles.ts';
+import { ACCOUNTS, ROLES, SHOWN_IN_CORE, SHOWN_IN_OPS, type Account, type Role } from './roles.ts';
 
 /** How a role proves who it is: text that goes into the configuration as it is, quoted already or a `$VARIABLE`. */
 export type Credential = { password: string } | { nkey: string };
@@ -27,15 +27,19 @@ export function renderAccounts({ credentialOf, comment = [] }: AccountsOptions):
   return lines.join('\n');
 }
 
+/** What an account shows in the other one, and what it is shown. */
 function sharing(account: Account): string[] {
-  if (account === 'CORE') {
-    return block('exports', (subject) => `{ stream: "${subject}", accounts: [OPS] }`);
-  }
-  return block('imports', (subject) => `{ stream: { account: CORE, subject: "${subject}" } }`);
+  const other = account === 'CORE' ? 'OPS' : 'CORE';
+  return [
+    ...block('exports', SHOWN_IN[other], (subject) => `{ stream: "${subject}", accounts: [${other}] }`),
+    ...block('imports', SHOWN_IN[account], (subject) => `{ stream: { account: ${other}, subject: "${subject}" } }`),
+  ];
 }
 
-function block(name: string, line: (subject: string) => string): string[] {
-  return [`${name}: [`, ...SHOWN_IN_OPS.map((subject) => `  ${line(subject)}`), ']'];
+const SHOWN_IN: Readonly<Record<Account, readonly string[]>> = { CORE: SHOWN_IN_CORE, OPS: SHOWN_IN_OPS };
+
+function block(name: string, subjects: readonly string[], line: (subject: string) => string): string[] {
+  return [`${name}: [`, ...subjects.map((subject) => `  ${line(subject)}`), ']'];
 }
 
 function renderUser(role: Role, credential: Credential): string[] {

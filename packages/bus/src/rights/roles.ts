@@ -176,6 +176,12 @@ export const SHOWN_IN_OPS: readonly string[] = TASK_KINDS.filter((kind) => kind 
   (kind) => `etcdops.progress.${kind}.>`,
 );
 
+/**
+ * How restores ended is shown in CORE too, where its history keeps it: so the scheduler, which has no business in OPS, tells people of those
+ * that failed. Nothing that CORE makes of it leads back.
+ */
+export const SHOWN_IN_CORE: readonly string[] = ['etcdops.done.restore.>', 'etcdops.dead.restore.>'];
+
 function worker(name: string, kinds: readonly TaskKind[], does: string): Role {
   return {
     name,
