@@ -24,7 +24,12 @@ function sourceOf(bytes: number): { path: string; content: Buffer } {
 
 async function copy(
   bytes: number,
-  options: { onChunk?: (count: number) => Promise<unknown>; targetFlags?: string; signal?: AbortSignal } = {},
+  options: {
+    onChunk?: (count: number) => Promise<unknown>;
+    targetFlags?: string;
+    signal?: AbortSignal;
+    ownBytesMax?: number;
+  } = {},
 ): Promise<{ yielded: Buffer; written: Buffer; content: Buffer }> {
   const { path, content } = sourceOf(bytes);
   const targetPath = join(directory, `target-${files}`);
@@ -33,7 +38,7 @@ async function copy(
   const target = await open(targetPath, options.targetFlags ?? 'r+');
   const chunks: Buffer[] = [];
   try {
-    for await (const chunk of copyBeside(source, target, { signal: options.signal })) {
+    for await (const chunk of copyBeside(source, target, { ownBytesMax: 0, ...options })) {
       await options.onChunk?.(chunks.length);
       chunks.push(Buffer.from(chunk));
     }
@@ -47,10 +52,13 @@ async function copy(
 const turn = SLOTS * SLOT_BYTES;
 
 describe('a copy on a thread of its own', { timeout: 60_000 }, () => {
-  test.each([0, 1, SLOT_BYTES - 1, SLOT_BYTES, SLOT_BYTES + 1, turn, turn + 1, 5 * turn + 12_345])(
-    'of %i bytes yields what it writes',
-    async (bytes) => {
-      const { yielded, written, content } = await copy(bytes);
+  const sizes = [0, 1, SLOT_BYTES - 1, SLOT_BYTES, SLOT_BYTES + 1, turn, turn + 1, 5 * turn + 12_345];
+  // By the thread alone, the first two slots from here, and as it comes.
+  const owns = [0, 2 * SLOT_BYTES, Infinity];
+  test.each(sizes.flatMap((bytes) => owns.map((ownBytesMax) => ({ bytes, ownBytesMax }))))(
+    'of $bytes bytes, $ownBytesMax of them from here, yields what it writes',
+    async ({ bytes, ownBytesMax }) => {
+      const { yielded, written, content } = await copy(bytes, { ownBytesMax });
       expect(yielded.equals(content)).toBe(true);
       expect(written.equals(content)).toBe(true);
     },
@@ -68,13 +76,15 @@ describe('a copy on a thread of its own', { timeout: 60_000 }, () => {
     expect(yielded.equals(content)).toBe(true);
   });
 
-  test('tells of a write that failed', async () => {
-    await expect(copy(turn, { targetFlags: 'r' })).rejects.toMatchObject({ syscall: 'write', code: 'EBADF' });
+  test.each(owns)('of which %s from here: tells of a write that failed', async (ownBytesMax) => {
+    const failing = copy(turn, { targetFlags: 'r', ownBytesMax });
+    await expect(failing).rejects.toMatchObject({ syscall: 'write', code: 'EBADF' });
   });
 
-  test('ends when nobody wants the rest', async () => {
+  test.each(owns)('of which %s from here: ends when nobody wants the rest', async (ownBytesMax) => {
     const failure = new Error('enough');
-    await expect(copy(3 * turn, { onChunk: () => Promise.reject(failure) })).rejects.toBe(failure);
+    const given = copy(3 * turn, { ownBytesMax, onChunk: () => Promise.reject(failure) });
+    await expect(given).rejects.toBe(failure);
   });
 
   test('is cancelled', async () => {
