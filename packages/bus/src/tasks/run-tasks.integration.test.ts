@@ -171,7 +171,7 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     const { bus, work } = await setUp(context);
     const attempts: number[] = [];
     const { count } = work({
-      attemptsMax: (lastDone) => (lastDone?.ok === false ? Infinity : 2),
+      attemptsMax: (last) => (last?.ok === false ? Infinity : 2),
       handler: (task, { attempt }) => {
         if (task.tick === undefined) attempts.push(attempt);
         if (attempts.length > 3) return Promise.resolve({});
