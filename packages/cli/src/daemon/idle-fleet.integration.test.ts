@@ -84,14 +84,13 @@ test('clusters that are calm cause no request to the store, however often tasks 
       return s3.seen.length === before;
     };
     await eventually(isCalm, { timeoutMs: WAIT_MS });
-    const requests = s3.seen.length;
-    const calls = [...standIn.calls.values()].reduce((sum, count) => sum + count, 0);
+    const asked = (): number => [...standIn.calls.values()].reduce((sum, count) => sum + count, 0) / CLUSTERS;
+    const [requests, calls, begunMs] = [s3.seen.length, asked(), performance.now()];
     await delay(CALM_MS);
     expect(s3.seen.slice(requests).map(({ operation, url }) => `${operation} ${url}`)).toEqual([]);
-    const seconds = CALM_MS / 1_000;
-    const perCluster = ([...standIn.calls.values()].reduce((sum, count) => sum + count, 0) - calls) / CLUSTERS;
-    // A witness is asked for each second here, with three calls; the rest is the watcher's.
-    expect(perCluster).toBeLessThan(seconds * 5);
+    // A witness is asked for each second here, in five calls; the watcher asks each ten seconds for the head.
+    const callsPerSecond = (asked() - calls) / ((performance.now() - begunMs) / 1_000);
+    expect(callsPerSecond).toBeLessThan(8);
     expect(standIn.clusters.filter(({ watches }) => watches !== 1)).toEqual([]);
   } finally {
     stop.abort();
