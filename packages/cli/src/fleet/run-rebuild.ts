@@ -72,7 +72,7 @@ export async function runRebuild(options: RebuildOptions): Promise<void> {
 }
 
 function stepOf(
-  { cluster, spec, specAt, problem }: StoredConfiguration,
+  { cluster, spec, specAt, problem, unknown = [] }: StoredConfiguration,
   context: {
     known: readonly string[];
     others: readonly ClusterSpec[];
@@ -84,6 +84,7 @@ function stepOf(
   if (known.includes(cluster)) return { cluster, action: 'known', warnings: [] };
   if (spec === undefined) return { cluster, action: 'unreadable', warnings: [problem ?? 'it cannot be read'] };
   const warnings = sharedEndpoints(spec, others);
+  if (unknown.length > 0) warnings.push(`a later version wrote fields that are left away: ${unknown.join(', ')}`);
   if (!options.thisStore && !isSamePlace(spec.store, place)) {
     warnings.push(`it stores in ${describeStoreSpec(spec.store)}, not where its record was found; see --this-store`);
   }

@@ -28,20 +28,28 @@ test('the configurations of a store are read, whatever else lies in it', async (
   await put(odd, { spec: specOf(odd), specAt: AT });
   await put('old', {});
   await put('newer', { spec: { ...specOf('newer'), colour: 'blue' } });
+  await put('later', { spec: { ...specOf('later'), version: 2 } });
+  await put('wrong', { spec: { ...specOf('wrong'), endpoints: 'a:1' } });
   await put('other', { spec: specOf('prod') });
   await store.put('torn/cluster.json', Buffer.from('{'));
   await store.put('photos/cat.jpg', Buffer.from('x'));
   await store.put('file', Buffer.from('x'));
 
   const found = await readStoredSpecs(store);
-  expect(found.filter(({ spec }) => spec !== undefined)).toEqual(
+  expect(found.find(({ cluster }) => cluster === 'newer')).toEqual({
+    cluster: 'newer',
+    spec: specOf('newer'),
+    unknown: ['colour'],
+  });
+  expect(found.filter(({ spec, unknown }) => spec !== undefined && unknown === undefined)).toEqual(
     ['prod', 'prod-a', odd, 'prod0'].toSorted().map((name) => ({ cluster: name, spec: specOf(name), specAt: AT })),
   );
   expect(encodeClusterName(odd)).not.toBe(odd);
   const problems = Object.fromEntries(found.flatMap(({ cluster, problem }) => (problem ? [[cluster, problem]] : [])));
   expect(problems).toEqual({
     old: 'its record holds no configuration',
-    newer: expect.stringMatching(/colour/),
+    later: expect.stringMatching(/its configuration has version 2, and this etcd-ops reads version 1/),
+    wrong: expect.stringMatching(/does not understand its configuration: endpoints: /),
     other: 'its record is of prod',
     torn: expect.stringMatching(/not JSON/),
   });

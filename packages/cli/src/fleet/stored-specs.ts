@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
+import { clusterSpecSchema, readTolerantly, type ClusterSpec } from '@etcd-ops/bus';
 import {
   clusterRecordKey,
   decodeClusterName,
   decodeClusterRecord,
   describeError,
   isEtcdOpsError,
+  type EtcdOpsError,
   type ObjectStore,
 } from '@etcd-ops/core';
+import { z } from 'zod';
 
 const RECORD_BYTES_MAX = 1024 * 1024;
 
@@ -17,6 +19,8 @@ export interface StoredConfiguration {
   spec?: ClusterSpec;
   /** When the spec was written. */
   specAt?: string;
+  /** Fields of a later version, which the spec is told without. */
+  unknown?: string[];
   /** Why there is no spec. */
   problem?: string;
 }
@@ -59,20 +63,29 @@ export async function readStoredSpec(store: ObjectStore, cluster: string): Promi
   try {
     const record = decodeClusterRecord(await store.get(clusterRecordKey(cluster), { bytesMax: RECORD_BYTES_MAX }));
     if (record.spec === undefined) return { cluster, problem: 'its record holds no configuration' };
-    const parsed = clusterSpecSchema.safeParse(record.spec);
-    if (!parsed.success) {
-      const at = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
-      return { cluster, problem: `this version does not understand its configuration: ${at.join('; ')}` };
-    }
-    if (parsed.data.name !== cluster) return { cluster, problem: `its record is of ${parsed.data.name}` };
-    return { cluster, spec: parsed.data, ...(record.specAt === undefined ? {} : { specAt: record.specAt }) };
+    const { value: spec, unknown } = readTolerantly(clusterSpecSchema, record.spec, 'its configuration');
+    if (spec.name !== cluster) return { cluster, problem: `its record is of ${spec.name}` };
+    return {
+      cluster,
+      spec,
+      ...(record.specAt === undefined ? {} : { specAt: record.specAt }),
+      ...(unknown.length === 0 ? {} : { unknown: unknown.map(({ path }) => path.map(String).join('.')) }),
+    };
   } catch (error) {
     if (isEtcdOpsError(error, 'STORE_NOT_FOUND')) return undefined;
+    if (isEtcdOpsError(error, 'BUS_MESSAGE_INVALID') || isEtcdOpsError(error, 'BUS_VERSION_UNKNOWN')) {
+      return { cluster, problem: `this version does not understand its configuration: ${reasonOf(error)}` };
+    }
     if (isEtcdOpsError(error, 'MANIFEST_DAMAGED') || isEtcdOpsError(error, 'LIMIT_EXCEEDED')) {
       return { cluster, problem: describeError(error) };
     }
     throw error;
   }
+}
+
+function reasonOf({ message, cause }: EtcdOpsError): string {
+  if (!(cause instanceof z.ZodError)) return message;
+  return cause.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`).join('; ');
 }
 
 /** Whether a spec stores where its record was found; how a place is reached may differ. */
