@@ -1,25 +1,25 @@
-/** Pages that a stretch is meant to have where nothing else bounds it. */
-const PAGES_OF_A_STRETCH = 4;
+/** How many times the run that is known a stretch is meant to have, where nothing else bounds it. */
+const RUNS_OF_A_STRETCH = 8;
 
 /**
  * Where the keys behind `last` are cut, so that others can list what comes after each cut at the same time. Names of ours hold numbers of one width that
- * count up: how far they get on one page (from `first` to `last`) is taken to go on. A wrong guess costs requests and loses nothing. `until`: the keys
+ * count up: how far they get in one run of keys (from `first` to `last`) is taken to go on. A wrong guess costs requests and loses nothing. `until`: the keys
  * that are wanted end there; absent, with the folder. `pieces`: at most that many stretches come of it.
  */
 export function listingCuts(
-  page: { first: string; last: string },
+  run: { first: string; last: string },
   { until, pieces }: { until: string | undefined; pieces: number },
 ): string[] {
-  const number = countingPart(page);
+  const number = countingPart(run);
   if (number === undefined || pieces < 2) return [];
   const { begin, end } = number;
-  const head = page.last.slice(0, begin);
+  const head = run.last.slice(0, begin);
   const width = end - begin;
-  const at = Number(page.last.slice(begin, end));
-  const perPage = at - Number(page.first.slice(begin, end));
+  const at = Number(run.last.slice(begin, end));
+  const perRun = at - Number(run.first.slice(begin, end));
   const bound = until?.startsWith(head) === true ? numberOf(until.slice(begin, end), width) : undefined;
-  const count = bound === undefined ? pieces : Math.min(pieces, Math.floor((bound - at) / perPage));
-  const step = bound === undefined ? perPage * PAGES_OF_A_STRETCH : Math.floor((bound - at) / count);
+  const count = bound === undefined ? pieces : Math.min(pieces, Math.floor((bound - at) / perRun));
+  const step = bound === undefined ? perRun * RUNS_OF_A_STRETCH : Math.floor((bound - at) / count);
   const cuts: string[] = [];
   for (
     let cut = at + step;

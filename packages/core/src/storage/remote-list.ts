@@ -4,11 +4,15 @@ import { listingCuts } from './listing-cuts.ts';
 import type { ObjectInfo } from './object-store.ts';
 import type { RemoteBucket } from './remote-bucket.ts';
 
-/** Stretches of one list that are under way or unread at once, and pages of each that wait for whoever reads: what bounds memory. */
+/** Stretches of one list that are under way at once. */
 const STRETCHES_MAX = 8;
+/** Pages that wait for whoever reads, of what is read now and of all that comes behind: what bounds memory. */
 const PAGES_AHEAD_MAX = 4;
+const PAGES_UNREAD_MAX = 64;
 /** A list that ends with its second page is not cut: a guess would cost as many requests as it saves. */
 const PAGES_BEFORE_CUTS = 2;
+
+type Page = Awaited<ReturnType<RemoteBucket['listPage']>>;
 
 /** Keys above `after` and up to `until`, listed page by page. */
 interface Stretch {
@@ -62,8 +66,10 @@ class Listing {
       if (page !== undefined) {
         this.#wake();
         yield page;
-      } else if (first.done) this.#stretches.shift();
-      else await this.#changed.promise;
+      } else if (first.done) {
+        this.#stretches.shift();
+        this.#wake();
+      } else await this.#changed.promise;
     }
   }
 
@@ -90,17 +96,19 @@ class Listing {
   async #list(stretch: Stretch): Promise<void> {
     let next: string | undefined;
     let last = '';
+    let page: Page = { objects: [] };
     while (!stretch.done) {
-      while (stretch.pages.length >= PAGES_AHEAD_MAX && !this.#left.signal.aborted) await this.#changed.promise;
+      while (this.#isFull(stretch) && !this.#left.signal.aborted) await this.#changed.promise;
       if (this.#left.signal.aborted) return;
-      const page = await this.#bucket.listPage(this.#prefix, { signal: this.#signal, next, after: stretch.after });
+      // Whoever was read meanwhile has made place for others.
+      this.#cut(stretch, page);
+      page = await this.#bucket.listPage(this.#prefix, { signal: this.#signal, next, after: stretch.after });
       this.#pagesSeen++;
       for (const { key } of page.objects) {
         if (key <= last) throw outOfOrder(this.#bucket, key, last);
         last = key;
       }
       next = page.next;
-      if (next !== undefined) this.#cut(stretch, page.objects);
       const wanted = page.objects.filter(({ key }) => isWithin(stretch, key) && isKey(key));
       if (wanted.length > 0) stretch.pages.push(wanted);
       stretch.done = next === undefined || (stretch.until !== undefined && last > stretch.until);
@@ -108,9 +116,14 @@ class Listing {
     }
   }
 
+  #isFull(stretch: Stretch): boolean {
+    if (stretch === this.#stretches[0]) return stretch.pages.length >= PAGES_AHEAD_MAX;
+    return this.#stretches.reduce((unread, { pages }) => unread + pages.length, 0) >= PAGES_UNREAD_MAX;
+  }
+
   /** Lets others list what lies behind a page, as far as not enough of them are at work. */
-  #cut(stretch: Stretch, objects: readonly ObjectInfo[]): void {
-    const pieces = STRETCHES_MAX - this.#stretches.filter(({ done, pages }) => !done || pages.length > 0).length + 1;
+  #cut(stretch: Stretch, { objects }: Page): void {
+    const pieces = STRETCHES_MAX - this.#stretches.filter(({ done }) => !done).length + 1;
     const [middle, last] = [objects[objects.length >>> 1], objects.at(-1)];
     if (this.#pagesSeen < PAGES_BEFORE_CUTS || middle === undefined || last === undefined) return;
     // A server that passes over `after` gives what lies before it: cutting would only list the same again.
