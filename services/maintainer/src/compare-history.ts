@@ -40,7 +40,7 @@ export async function compareHistory(
         isWhole ||= main > revision;
         if (isWhole || main < revision) return;
         const keyBytes = writeRevisionKey(key, 0, main, digest.rowCount, tombstone);
-        digest.update(key.subarray(0, keyBytes), bytesOf(value));
+        digest.update(key.subarray(0, keyBytes), value.view());
       },
       batch: (complete) => {
         isWhole ||= complete && digest.rowCount > 0;
@@ -59,9 +59,4 @@ export async function compareHistory(
   } finally {
     watch.cancel();
   }
-}
-
-/** A view of the bytes, whether they come as one or as a slice that moves on. */
-function bytesOf(value: Uint8Array | { view(): Uint8Array }): Uint8Array {
-  return value instanceof Uint8Array ? value : value.view();
 }
