@@ -28,6 +28,6 @@ process.on('message', (question: StandInQuestion) => {
   };
   process.send?.(report);
 });
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => void standIn[Symbol.asyncDispose]().finally(() => process.exit(0)));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.send?.('ready');
