@@ -1,4 +1,4 @@
-import { encodeRevisionKey } from '@etcd-ops/core';
+import { ByteSlice, encodeRevisionKey } from '@etcd-ops/core';
 import { WatchRows } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { differences, type FileRows } from './file-rows.ts';
@@ -9,7 +9,7 @@ const keyOf = (main: number, sub = 0) => encodeRevisionKey(main, sub, false).toS
 function watched(...mains: number[]): WatchRows {
   const rows = new WatchRows(1);
   rows.created(1, 1n, 1n);
-  for (const main of mains) rows.row(main, false, VALUE, 0n);
+  for (const main of mains) rows.row(main, false, ByteSlice.of(VALUE), 0n);
   rows.batch(true);
   return rows;
 }
