@@ -29,9 +29,13 @@ describe.each(NATS_VERSIONS)('two accounts on nats-server %s', (version) => {
 
     // No service of CORE may write one; not even who manages its streams makes one in OPS.
     await using uploader = await connectAs(server, 'uploader');
-    await expect(uploader.js.publish(doneSubject('restore', 'prod'), 'forged')).rejects.toThrow(/permissions violation/i);
+    await expect(uploader.js.publish(doneSubject('restore', 'prod'), 'forged')).rejects.toThrow(
+      /permissions violation/i,
+    );
     await using scheduler = await connectAs(server, 'scheduler');
-    await expect(scheduler.js.publish(doneSubject('restore', 'prod'), 'forged')).rejects.toThrow(/permissions violation/i);
+    await expect(scheduler.js.publish(doneSubject('restore', 'prod'), 'forged')).rejects.toThrow(
+      /permissions violation/i,
+    );
     expect(await lines(core, HISTORY_STREAM)).toBe(1);
     expect(await lines(ops, HISTORY_STREAM)).toBe(1);
   });
