@@ -3,6 +3,8 @@ import { ErrorCode, NatsError } from 'nats';
 
 /** JetStream's own error codes that we decide by. Source: nats-server server/errors.json. */
 export const API_ERROR = {
+  /** Too few nodes to hold the replicas, or nodes that the leader has not heard of yet. */
+  noPeers: 10005,
   jetStreamUnavailable: 10008,
   consumerNotFound: 10014,
   messageNotFound: 10037,

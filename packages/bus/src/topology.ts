@@ -55,6 +55,9 @@ export const OWNER_TTL_MS = 20_000;
 /** How long `etcdops.job` knows of what was asked for. */
 const JOBS_AGE_MS = 7 * DAY_MS;
 const TRIES_MAX = 5;
+/** The leader of nodes that have just come up, or back, does not count on all of them at once. */
+const PEERS_WAIT_MS = 30_000;
+const PEERS_PAUSE_MS = 500;
 
 type Config = Partial<StreamConfig> & { name: string };
 
@@ -180,6 +183,7 @@ const ESSENTIAL = ['retention', 'storage', 'discard', 'discard_new_per_subject',
 
 async function ensureStream(bus: Bus, config: Config): Promise<void> {
   const jsm = await bus.jsm();
+  const peersUntilMs = performance.now() + PEERS_WAIT_MS;
   for (let attempt = 1; ; attempt++) {
     try {
       const echoed = (await streamConfig(jsm, config.name)) ?? (await jsm.streams.add({ ...config })).config;
@@ -188,6 +192,11 @@ async function ensureStream(bus: Bus, config: Config): Promise<void> {
     } catch (error) {
       // With a node down a creation times out although the object appears later: read again and decide then.
       const raced = isApiError(error, API_ERROR.streamNameInUse);
+      if (isApiError(error, API_ERROR.noPeers) && performance.now() < peersUntilMs) {
+        attempt = 0;
+        await delay(PEERS_PAUSE_MS);
+        continue;
+      }
       const final = (isDefiniteRefusal(error) && !raced) || error instanceof EtcdOpsError;
       if (final || attempt >= TRIES_MAX) throw toBusError(error, `Preparing the stream ${config.name}`);
       await delay(attempt * 100);

@@ -59,8 +59,9 @@ export class ProcessCheck {
     const alive = new Set(uploaders.map(({ pid }) => String(pid)));
     for (const directory of new Set(uploaders.map(({ spoolDirectory }) => spoolDirectory))) {
       for (const name of list(directory)) {
-        if (!alive.has(/^uploader-[0-9a-f]{12}-(\d+)-/.exec(name)?.[1] ?? ''))
+        if (!alive.has(/^uploader-[0-9a-f]{12}-(\d+)-/.exec(name)?.[1] ?? '')) {
           throw new Error(`Left in the spool: ${name}`);
+        }
         const files = list(join(directory, name));
         if (files.length > 0) throw new Error(`Left in ${name}: ${files.join(', ')}`);
       }
