@@ -1,26 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { LocalStore, openStore, readInventory, type ObjectStore } from '@etcd-ops/core';
 import { undescribedPaths } from '@etcd-ops/cli';
-import {
-  etcdVersions,
-  eventually,
-  findBinary,
-  missingBinary,
-  S3Server,
-  startEtcd,
-  startNats,
-  tempDir,
-} from '@etcd-ops/test-kit';
+import { eventually, missingServers, S3Server, startEtcd, startNats, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { runEtcdOps, startEtcdOps } from './run-etcd-ops.ts';
 
 const WAIT = { timeoutMs: 120_000 };
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 const account = { accessKeyId: 'AKIDOFTHETESTS', secretAccessKey: 'the/secret+of/this-test=of-destinations' };
 
 interface Told {

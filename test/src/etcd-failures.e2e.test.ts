@@ -1,11 +1,9 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import {
   createAuthority,
-  etcdVersions,
   eventually,
-  findBinary,
-  missingBinary,
   missingOpenssl,
+  missingServers,
   startEtcd,
   tempDir,
   type Authority,
@@ -23,12 +21,7 @@ import {
 } from './failures/run-cli.ts';
 import { startEtcdOps } from './run-etcd-ops.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : missingOpenssl();
+const reason = missingServers() ?? missingOpenssl();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

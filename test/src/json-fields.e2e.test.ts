@@ -1,24 +1,11 @@
 import { join } from 'node:path';
-import {
-  etcdVersions,
-  findBinary,
-  missingBinary,
-  startEtcd,
-  tempDir,
-  type TempDir,
-  type TestEtcd,
-} from '@etcd-ops/test-kit';
+import { missingServers, startEtcd, tempDir, type TempDir, type TestEtcd } from '@etcd-ops/test-kit';
 import { undescribedPaths } from '@etcd-ops/cli';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from './failures/run-cli.ts';
 import { recordSnapshots, storeChain } from './restore/recorded-repository.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

@@ -3,10 +3,8 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  etcdVersions,
   eventually,
-  findBinary,
-  missingBinary,
+  missingServers,
   OssServer,
   S3Server,
   startEtcd,
@@ -19,12 +17,7 @@ import type { CommandResult } from './run-etcd-ops.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const BUCKET = 'bak-bucket';
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

@@ -1,16 +1,11 @@
 import { createServer } from 'node:http';
 import { writeFileSync } from 'node:fs';
 import { notificationSchema, type Notification } from '@etcd-ops/bus';
-import { etcdVersions, eventually, findBinary, freePorts, missingBinary, startEtcd, tempDir } from '@etcd-ops/test-kit';
+import { eventually, freePorts, missingServers, startEtcd, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { startEtcdOps } from './run-etcd-ops.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 async function startHook() {
   const calls: Notification[] = [];

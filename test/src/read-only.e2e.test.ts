@@ -1,15 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  etcdVersions,
-  findBinary,
-  missingBinary,
-  startEtcd,
-  tempDir,
-  type TempDir,
-  type TestEtcd,
-} from '@etcd-ops/test-kit';
+import { missingServers, startEtcd, tempDir, type TempDir, type TestEtcd } from '@etcd-ops/test-kit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { expectFailure, runCli, type CliResult } from './failures/run-cli.ts';
 import { recordSnapshots, storeChain } from './restore/recorded-repository.ts';
@@ -17,12 +9,7 @@ import { recordSnapshots, storeChain } from './restore/recorded-repository.ts';
 /** Binds a folder upon itself, read-only, in a mount namespace of its own, and becomes the command behind it. */
 const READ_ONLY = ['-Urm', 'sh', '-c', 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'];
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : whyNoReadOnlyMount();
+const reason = missingServers() ?? whyNoReadOnlyMount();
 
 function whyNoReadOnlyMount(): string | undefined {
   using scratch = disposable(tempDir());

@@ -1,24 +1,10 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  etcdVersions,
-  eventually,
-  findBinary,
-  missingBinary,
-  startEtcd,
-  tempDir,
-  type TempDir,
-  type TestEtcd,
-} from '@etcd-ops/test-kit';
+import { eventually, missingServers, startEtcd, tempDir, type TempDir, type TestEtcd } from '@etcd-ops/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectFailure, runCli, type CliOptions, type CliResult } from './failures/run-cli.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

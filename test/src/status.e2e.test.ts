@@ -1,25 +1,11 @@
 import { undescribedPaths } from '@etcd-ops/cli';
-import {
-  etcdVersions,
-  eventually,
-  findBinary,
-  missingBinary,
-  startEtcd,
-  tempDir,
-  type TempDir,
-  type TestEtcd,
-} from '@etcd-ops/test-kit';
+import { eventually, missingServers, startEtcd, tempDir, type TempDir, type TestEtcd } from '@etcd-ops/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEtcdOps, type RunningCommand } from './run-etcd-ops.ts';
 import { runCli, type CliResult } from './failures/run-cli.ts';
 
 const WAIT = { timeoutMs: 60_000 };
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

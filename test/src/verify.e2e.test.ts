@@ -1,9 +1,7 @@
 import { LocalStore, openStore, readInventory, readProofs } from '@etcd-ops/core';
 import {
-  etcdVersions,
-  findBinary,
   findVersitygw,
-  missingBinary,
+  missingServers,
   S3Server,
   startEtcd,
   startVersitygw,
@@ -18,12 +16,7 @@ import { runCli } from './failures/run-cli.ts';
 import { putFull } from './restore/recorded-history.ts';
 import { recordSnapshots, storeChain, type RecordedSnapshots } from './restore/recorded-repository.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 
 test('the servers for these tests are there', (context) => {
   if (reason !== undefined) context.skip(reason);

@@ -3,6 +3,7 @@ export { crc32c } from './base/crc32c.ts';
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.ts';
 export { Random } from './base/random.ts';
 export { ByteSlice } from './base/byte-slice.ts';
+export { writeFully } from './base/write-fully.ts';
 export { describeError, EtcdOpsError, isEtcdOpsError, type ErrorDetails, type FailureFacts } from './base/errors.ts';
 export { Yielder, type YielderOptions } from './base/yielding.ts';
 export { BoltFile, type BoltFileOptions } from './bolt/bolt-file.ts';

@@ -39,6 +39,7 @@ export {
   type StartEtcdOptions,
   type TempDir,
 } from '@etcd-ops/local-servers';
+export { missingServers } from './missing-servers.ts';
 export { createAuthority, missingOpenssl, type Authority, type CertificateFiles } from './certificates.ts';
 export { cutTail } from './cut-tail.ts';
 export { EtcdStandIn, type EtcdStandInOptions } from './etcd-stand-in/etcd-stand-in.ts';

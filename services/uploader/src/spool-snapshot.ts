@@ -1,4 +1,4 @@
-import { EtcdOpsError, isEtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, isEtcdOpsError, writeFully } from '@etcd-ops/core';
 import { createHash, type Hash } from 'node:crypto';
 import { open, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -60,7 +60,7 @@ async function copyAndHash(
     if (bytes === 0) beganMs = now();
     if (bytes + blob.length > bytesMax) throw tooLarge(path, bytes + blob.length, bytesMax);
     // The disk and the hash work at the same time.
-    const written = writeAll(file, blob, bytes).catch((cause: unknown) => {
+    const written = writeFully(file, blob, bytes).catch((cause: unknown) => {
       throw diskFailed(path, cause);
     });
     held = hashBehind(content, held, blob);
@@ -82,13 +82,6 @@ function hashBehind(content: Hash, held: Buffer, blob: Buffer): Buffer {
   const ofHeld = Math.min(ready, held.length);
   content.update(held.subarray(0, ofHeld)).update(blob.subarray(0, ready - ofHeld));
   return Buffer.concat([held.subarray(ofHeld), blob.subarray(ready - ofHeld)]);
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }
 
 async function assertRoom(path: string, bytes: number): Promise<void> {

@@ -1,16 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { undescribedPaths } from '@etcd-ops/cli';
 import { LocalStore, readInventory } from '@etcd-ops/core';
-import { etcdVersions, eventually, findBinary, missingBinary, startEtcd, tempDir } from '@etcd-ops/test-kit';
+import { eventually, missingServers, startEtcd, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { runEtcdOps, startEtcdOps } from '../run-etcd-ops.ts';
 
-const reason =
-  etcdVersions().length === 0
-    ? missingBinary('etcd')
-    : findBinary('nats-server') === undefined
-      ? missingBinary('nats-server')
-      : undefined;
+const reason = missingServers();
 const WAIT = { timeoutMs: 60_000 };
 
 test('clusters are added, edited and removed while a daemon runs; the file and the operator leave each other alone', async (context) => {

@@ -33,19 +33,14 @@ export class RowBlockBuilder {
 
   /** Appends a row; `value` is copied. Rows must come in ascending (main, sub) order: the reader checks. */
   append(main: Revision, sub: number, tombstone: boolean, value: Uint8Array): void {
-    const keyBytes = tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES;
-    this.#reserve(keyBytes + value.length);
-    const valueOffset = writeRevisionKey(this.#data, this.#used, main, sub, tombstone);
-    this.#data.set(value, valueOffset);
-    this.#push(value.length, tombstone, keyBytes);
+    const offset = this.#begin(main, sub, tombstone, value.length);
+    this.#data.set(value, offset);
   }
 
   /** The same of a value that lies in a larger buffer. */
   appendSlice(main: Revision, sub: number, tombstone: boolean, value: ByteSlice): void {
-    const keyBytes = tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES;
-    this.#reserve(keyBytes + value.length);
-    value.copyTo(this.#data, writeRevisionKey(this.#data, this.#used, main, sub, tombstone));
-    this.#push(value.length, tombstone, keyBytes);
+    const offset = this.#begin(main, sub, tombstone, value.length);
+    value.copyTo(this.#data, offset);
   }
 
   /** Appends a row whose revision key is at hand as bytes (17 or 18 of them). */
@@ -68,6 +63,15 @@ export class RowBlockBuilder {
     this.#count = 0;
     this.#used = 0;
     return block;
+  }
+
+  /** Makes room for a row and writes its key; answers where in `#data` the value belongs. */
+  #begin(main: Revision, sub: number, tombstone: boolean, valueLength: number): number {
+    const keyBytes = tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES;
+    this.#reserve(keyBytes + valueLength);
+    const valueOffset = writeRevisionKey(this.#data, this.#used, main, sub, tombstone);
+    this.#push(valueLength, tombstone, keyBytes);
+    return valueOffset;
   }
 
   #push(valueLength: number, tombstone: boolean, keyBytes: number): void {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { writeFully } from '../base/write-fully.ts';
 import { Yielder } from '../base/yielding.ts';
 import {
   FILLED,
@@ -84,18 +85,14 @@ async function* copyUntilReady({
 }): AsyncGenerator<Buffer, void, undefined> {
   const buffer = Buffer.allocUnsafeSlow(SLOT_BYTES);
   for (let position = 0; position < bytesMax && Atomics.load(turns, READY) === 0;) {
-    const bytes = await transfer(buffer.length, (done) =>
-      source.read(buffer, done, buffer.length - done, position + done).then(({ bytesRead }) => bytesRead),
-    );
+    const bytes = await readFully(source, buffer, position);
     if (bytes === 0) return;
-    const at = position;
-    const writing = transfer(bytes, (done) =>
-      target.write(buffer, done, bytes - done, at + done).then(({ bytesWritten }) => bytesWritten),
-    );
+    const chunk = buffer.subarray(0, bytes);
+    const writing = writeFully(target, chunk, position);
     // Thrown where it is awaited; it may come up earlier.
     writing.catch(() => undefined);
     try {
-      yield buffer.subarray(0, bytes);
+      yield chunk;
     } finally {
       await writing;
     }
@@ -103,13 +100,13 @@ async function* copyUntilReady({
   }
 }
 
-/** Calls until so many bytes have gone, or none go any more. */
-async function transfer(bytes: number, step: (done: number) => Promise<number>): Promise<number> {
+/** Fills the buffer, or as much of it as the file still has. */
+async function readFully(file: FileHandle, buffer: Buffer, position: number): Promise<number> {
   let done = 0;
-  while (done < bytes) {
-    const gone = await step(done);
-    if (gone === 0) break;
-    done += gone;
+  while (done < buffer.length) {
+    const { bytesRead } = await file.read(buffer, done, buffer.length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
   }
   return done;
 }

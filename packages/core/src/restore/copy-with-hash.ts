@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { EtcdOpsError } from '../base/errors.ts';
+import { writeFully } from '../base/write-fully.ts';
 import { SyncBehind } from './sync-behind.ts';
 
 const READ_BYTES_DEFAULT = 512 * 1024;
@@ -132,12 +133,5 @@ export class WriteBehind implements AsyncDisposable {
     await this.#pending.catch(() => undefined);
     await this.#syncing?.settle();
     await this.#file.close();
-  }
-}
-
-async function writeFully(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < chunk.length;) {
-    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
-    done += bytesWritten;
   }
 }
