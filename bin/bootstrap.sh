@@ -255,14 +255,14 @@ ensure_test_age() {
   unlock
 }
 
-# Prometheus' promtool, which tries the alert rules; skipped like the rest where it cannot be had.
-ensure_test_promtool() {
-  if has_server promtool || ! can_unpack_debian; then return 0; fi
+# Prometheus, which scrapes a fleet, with its promtool, which tries the alert rules; skipped like the rest where they cannot be had.
+ensure_test_prometheus() {
+  if has_server prometheus promtool || ! can_unpack_debian; then return 0; fi
   lock
-  if ! has_server promtool; then
-    say 'fetching promtool for the tests (one time) ...'
+  if ! has_server prometheus promtool; then
+    say 'fetching Prometheus for the tests (one time) ...'
     host_suite=$(host_release)
-    fetch_packages "${host_suite#* }" prometheus prometheus || say "promtool could not be fetched, tests that need it are skipped: $(cause)"
+    fetch_packages "${host_suite#* }" prometheus prometheus || say "Prometheus could not be fetched, tests that need it are skipped: $(cause)"
   fi
   unlock
 }

@@ -6,6 +6,11 @@
 etcd_versions='3.6.16 3.7.3'
 # A real S3 server: Versity's gateway over a folder.
 versitygw_version=1.8.0
+# The official command line of NATS, with which people ask.
+nats_version=0.1.5
+# Of the tag's source: what the proxy gives is held against it, and its own go.sum vouches for the rest.
+nats_sum='h1:9i7UZyDhodsP8ztIcJJP27j5nJCbndKlgJGED50mMSc='
+nats_mod_sum='h1:/wMPLC+QbQe/6TyJamLAfZUTMBpmF4UDyOeVtvRwwdQ='
 # gardener's tool, which restores what we export, and whose backups we restore.
 etcdbrctl_version=0.43.0
 # Of the tag's source: what the proxy gives is held against it.
@@ -28,14 +33,26 @@ build_versitygw() {
   fetch_env go build -ldflags="-s -w -X main.Version=v$1" -o bin/versitygw "$module/cmd/versitygw"
 }
 
+# require_with_sums <module> <version> <sum> <sum of go.mod>: with the sums of all that it requires, which are its own.
+require_with_sums() {
+  printf '%s v%s %s\n%s v%s/go.mod %s\n' "$1" "$2" "$3" "$1" "$2" "$4" >go.sum
+  fetch_env go mod edit "-require=$1@v$2" || return 1
+  fetch_env go mod download "$1" || return 1
+  fetch_env sh -c 'cat "$(go list -m -f "{{.Dir}}" "$0")/go.sum" >>go.sum' "$1"
+}
+
+build_nats() {
+  module=github.com/nats-io/natscli
+  require_with_sums "$module" "$1" "$nats_sum" "$nats_mod_sum" || return 1
+  fetch_env go build -ldflags="-s -w -X main.version=v$1" -o bin/nats "$module/nats"
+}
+
 build_etcdbrctl() {
   module=github.com/gardener/etcd-backup-restore
   otelgrpc=go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc
-  printf '%s v%s %s\n%s v%s/go.mod %s\n' "$module" "$1" "$etcdbrctl_sum" "$module" "$1" "$etcdbrctl_mod_sum" >go.sum
-  # The replacement is its own: a module that is required does not bring it along. So are the sums of all others.
-  fetch_env go mod edit "-require=$module@v$1" "-replace=$otelgrpc=$otelgrpc@v0.46.0" || return 1
-  fetch_env go mod download "$module" || return 1
-  fetch_env sh -c 'cat "$(go list -m -f "{{.Dir}}" "$0")/go.sum" >>go.sum' "$module" || return 1
+  # The replacement is its own, too: a module that is required does not bring it along.
+  fetch_env go mod edit "-replace=$otelgrpc=$otelgrpc@v0.46.0" || return 1
+  require_with_sums "$module" "$1" "$etcdbrctl_sum" "$etcdbrctl_mod_sum" || return 1
   fetch_env go build -ldflags='-s -w' -o bin/etcdbrctl "$module"
 }
 
@@ -71,6 +88,7 @@ ensure_built() {
 ensure_built_programs() {
   for version in $etcd_versions; do ensure_built etcd "$version" 'a minute'; done
   ensure_built versitygw "$versitygw_version" 'a minute or two'
+  ensure_built nats "$nats_version" 'a minute'
   # It takes a gigabyte of modules: only where it is asked for.
   [ -z "${ETCD_OPS_BUILD_PEERS:-}" ] || ensure_built etcdbrctl "$etcdbrctl_version" 'some minutes'
 }

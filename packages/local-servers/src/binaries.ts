@@ -12,6 +12,8 @@ const VERSION_ARGUMENTS = {
   'age-keygen': ['--version'],
   versitygw: ['--version'],
   promtool: ['--version'],
+  prometheus: ['--version'],
+  nats: ['--version'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type BinaryName = keyof typeof VERSION_ARGUMENTS;
@@ -36,7 +38,7 @@ export function toolsDirectory(): string {
 
 /**
  * All programs of that name below the tools directory and on PATH, one per version, oldest first.
- * Those of etcd 3.6 and 3.7, and versitygw, which the tests' bootstrap builds where Go is at hand, only `withBuilt`: what a test does that names no
+ * Those of etcd 3.6 and 3.7, versitygw and nats, which the tests' bootstrap builds where Go is at hand, only `withBuilt`: what a test does that names no
  * version must not depend on whether Go is there.
  */
 export function findBinaries(name: BinaryName, { withBuilt = false } = {}): Binary[] {

@@ -1,19 +1,12 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { etcdVersions, eventually, findBinary, missingBinary, startEtcd, startNats, tempDir } from '@etcd-ops/test-kit';
+import { eventually, missingBinary, missingServers, startEtcd, startNats, tempDir } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { startEtcdOps } from '../run-etcd-ops.ts';
 import { findNatsCli, runNats } from './nats-cli.ts';
 
 const WAIT = { timeoutMs: 60_000, intervalMs: 250 };
 const path = findNatsCli();
-const reason =
-  path === undefined
-    ? 'no nats command line; bin/build-nats-cli.sh builds it where Go is'
-    : etcdVersions().length === 0
-      ? missingBinary('etcd')
-      : findBinary('nats-server') === undefined
-        ? missingBinary('nats-server')
-        : undefined;
+const reason = path === undefined ? missingBinary('nats', '0') : missingServers();
 
 test('the official command line finds the service, asks, restores and is told what is wrong', async (context) => {
   if (reason !== undefined) return context.skip(reason);

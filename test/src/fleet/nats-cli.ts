@@ -1,12 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { toolsDirectory } from '@etcd-ops/test-kit';
+import { findBinary } from '@etcd-ops/test-kit';
 
-/** The official command line: what bin/build-nats-cli.sh built, or what is on PATH; undefined when there is none. */
+/** The official command line: what the tests' bootstrap built, or what is on PATH; undefined when there is none. */
 export function findNatsCli(): string | undefined {
-  const folders = [join(toolsDirectory(), 'nats-cli'), ...(process.env['PATH'] ?? '').split(delimiter)];
-  return folders.map((folder) => join(folder, 'nats')).find((path) => existsSync(path));
+  return findBinary('nats', '0');
 }
 
 export interface NatsOutput {
