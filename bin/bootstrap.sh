@@ -148,6 +148,39 @@ ensure_libraries() {
   unlock
 }
 
+# Sets $main to what node runs: the sources bundled into few files, made again when one of them is newer. Where nobody may write here,
+# or the bundle cannot be made, the sources themselves.
+ensure_program() {
+  ! has_bundle || return 0
+  main=$root/packages/cli/src/main.ts
+  [ -w "$tools" ] || return 0
+  lock
+  if ! has_bundle; then
+    # As old as the moment before the first source was read.
+    mkdir -p "$tools/program" && : >"$tools/program/began"
+    if bundle=$("$node_dir/node" "$root/scripts/bundle.ts" "$tools/program" 2>>"$log"); then
+      echo "$bundle" >"$tools/program/stamp.new"
+      touch -r "$tools/program/began" "$tools/program/stamp.new"
+      mv "$tools/program/stamp.new" "$tools/program/stamp"
+      main=$tools/program/$bundle/lib/main.js
+    else
+      say "runs from its sources, which could not be bundled; see $log"
+    fi
+    rm -f "$tools/program/began"
+  fi
+  unlock
+}
+
+# Asks when inodes changed, not contents: a copy may bring its old date along.
+has_bundle() {
+  { read -r bundle <"$tools/program/stamp"; } 2>/dev/null || return 1
+  [ -f "$tools/program/$bundle/lib/main.js" ] || return 1
+  newer=$(find "$root"/packages/*/src "$root"/services/*/src "$root"/packages/*/package.json "$root/pnpm-lock.yaml" "$root/scripts/bundle.ts" \
+    -cnewer "$tools/program/stamp" \( -type d -o -type f ! -name '*.test.ts' \) -print -quit 2>/dev/null) || return 1
+  [ -z "$newer" ] || return 1
+  main=$tools/program/$bundle/lib/main.js
+}
+
 # has_server <program>...: are all on PATH or unpacked? The program itself looks in the same places.
 has_server() {
   for program; do

@@ -10,6 +10,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +26,10 @@ const parent = mkdtempSync(join(tmpdir(), 'etcd-ops first run '));
 const checkout = join(parent, 'checkout');
 const elsewhere = join(parent, 'elsewhere');
 const noNetwork = join(parent, 'no network');
+
+const MAIN = join(checkout, 'packages/cli/src/main.ts');
+const PROGRAM = `const words: readonly string[] = process.argv.slice(2);
+console.log(JSON.stringify({ words, cwd: process.cwd(), node: process.version, tools: process.env['ETCD_OPS_TOOLS_DIR'] }));`;
 
 /** PATH without this checkout's tools and libraries: what a machine has on which nothing was ever run. */
 const barePath = (process.env['PATH'] ?? '')
@@ -43,11 +48,7 @@ beforeAll(() => {
   });
   // The command line is not what is tested here, and it may be under repair: a program that tells how it was called.
   mkdirSync(join(checkout, 'packages/cli/src'), { recursive: true });
-  writeFileSync(
-    join(checkout, 'packages/cli/src/main.ts'),
-    `const words: readonly string[] = process.argv.slice(2);
-     console.log(JSON.stringify({ words, cwd: process.cwd(), node: process.version, tools: process.env['ETCD_OPS_TOOLS_DIR'] }));`,
-  );
+  writeFileSync(MAIN, PROGRAM);
   mkdirSync(elsewhere);
   symlinkSync(join(checkout, 'bin', 'etcd-ops'), join(elsewhere, 'linked'));
   mkdirSync(noNetwork);
@@ -190,6 +191,25 @@ it('is quiet and needs no network the second time, also through a symlink', asyn
   const path = `${noNetwork}${delimiter}${barePath}`;
   expect(await call({ words: ['a', '', '--b=c d'], path })).toEqual(quiet(['a', '', '--b=c d']));
   expect(await call({ program: join(elsewhere, 'linked'), path })).toEqual(quiet(['hello']));
+});
+
+it('runs what the sources say now, also when one that has changed brings an old date along', async (context) => {
+  needBootstrapped(context);
+  const bundles = (): string[] => readdirSync(join(checkout, '.tools/program'));
+  expect(bundles()).toHaveLength(2);
+  writeFileSync(MAIN, "const word: string = 'changed'; console.log(word);");
+  utimesSync(MAIN, 0, 0);
+  expect(await call()).toEqual({ code: 0, stdout: 'changed\n', stderr: '' });
+  expect(bundles()).toHaveLength(3);
+
+  writeFileSync(MAIN, "import { nothing } from './nothing.ts'; console.log(nothing);");
+  const broken = await call();
+  expect(broken.stderr).toMatch(/^etcd-ops: runs from its sources, which could not be bundled; see \S.*fetch.log\n/);
+  expect(broken).toMatchObject({ code: 1, stdout: '' });
+
+  writeFileSync(MAIN, PROGRAM);
+  expect(await call()).toEqual(quiet(['hello']));
+  expect(bundles()).toHaveLength(3);
 });
 
 it('fetches libraries again when a manifest has changed', async (context) => {

@@ -1,6 +1,8 @@
 import { freePorts, serviceEnvironment, spawnGuarded, type GuardedProcess } from '@etcd-ops/local-servers';
+import { execFile } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { cpuSecondsOf, forgetPeak, memoryOf, until, type MemoryFacts } from './process-facts.ts';
 
 /** As docker-compose.yml has them, with its --scale watcher=3 --scale uploader=2. */
@@ -15,7 +17,7 @@ export const SERVICE_COUNTS = {
 /** `up`: all six in one process. */
 export type ServiceName = keyof typeof SERVICE_COUNTS | 'up';
 
-const MAIN = join(import.meta.dirname, '..', '..', '..', 'packages', 'cli', 'src', 'main.ts');
+const ROOT = join(import.meta.dirname, '..', '..', '..');
 const READY_MS_MAX = 60_000;
 
 export interface ServiceReading extends MemoryFacts {
@@ -52,9 +54,14 @@ const QUIET = ['info', 'debug', 'trace'];
 /** All services of a fleet, each as a process of its own. */
 export class ServiceGroup implements AsyncDisposable {
   readonly #running: Running[] = [];
+  readonly #main: string;
+
+  private constructor(main: string) {
+    this.#main = main;
+  }
 
   static async start(options: StartOptions): Promise<ServiceGroup> {
-    const group = new ServiceGroup();
+    const group = new ServiceGroup(await bundledProgram());
     try {
       const counts = options.together > 0 ? { up: options.together } : SERVICE_COUNTS;
       const starts = Object.entries(counts).flatMap(([name, count]) =>
@@ -134,7 +141,7 @@ export class ServiceGroup implements AsyncDisposable {
     const log = join(own, 'log');
     const up = ['up', '--config', fleetFile, '--nats', natsUrls.join(','), '--http', `127.0.0.1:${port}`];
     const args = name === 'up' ? [...up, '--state-dir', join(own, 'state')] : ['service', name];
-    const command = [process.execPath, ...nodeFlags, MAIN, ...args];
+    const command = [process.execPath, ...nodeFlags, this.#main, ...args];
     const child = await spawnGuarded('/bin/sh', ['-c', 'exec "$@" > "$0" 2>&1', log, ...command], {
       env: {
         ...process.env,
@@ -144,6 +151,14 @@ export class ServiceGroup implements AsyncDisposable {
     });
     this.#running.push({ name, process: child, url: `http://127.0.0.1:${port}`, log });
   }
+}
+
+/** What bin/etcd-ops runs: any call of it bundles the sources where they are newer. */
+async function bundledProgram(): Promise<string> {
+  await promisify(execFile)(join(ROOT, 'bin', 'etcd-ops'), ['version']);
+  const programs = join(ROOT, '.tools', 'program');
+  const name = await readFile(join(programs, 'stamp'), 'utf8');
+  return join(programs, name.trim(), 'lib', 'main.js');
 }
 
 function serviceSettings(natsUrls: readonly string[], dir: string, port: number): Record<string, string> {

@@ -1,5 +1,4 @@
 import { EtcdOpsError, openStore, type ObjectStore, type StoreSpec } from '@etcd-ops/core';
-import { readStoredSpec } from '../fleet/stored-specs.ts';
 import type { DestinationOptions } from '../options/destination-option.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { storeSpec } from './store-spec.ts';
@@ -20,6 +19,8 @@ export async function chosenStoreSpec(options: ChosenStoreOptions): Promise<Stor
   const { clusterName: cluster, destination: name } = options;
   const first = storeSpec(options);
   if (name === undefined) return first;
+  // The words of the bus are half of what a command loads: only who asks for a destination pays for them.
+  const { readStoredSpec } = await import('../fleet/stored-specs.ts');
   const store = await openStore(first);
   try {
     const stored = await readStoredSpec(store, cluster);

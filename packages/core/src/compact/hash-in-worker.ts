@@ -1,5 +1,9 @@
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EtcdOpsError } from '../base/errors.ts';
+
+/** In the bundle, it is JavaScript as its neighbours are. */
+const THREAD = new URL(`./sha256-worker${extname(import.meta.url)}`, import.meta.url);
 
 export interface HashJob {
   path: string;
@@ -9,7 +13,7 @@ export interface HashJob {
 
 /** SHA-256 of a file on a thread of its own, for work that goes on meanwhile. @throws EtcdOpsError DISK_FAILED, CANCELLED */
 export async function hashInWorker(job: HashJob, signal?: AbortSignal): Promise<Buffer> {
-  const worker = new Worker(new URL('./sha256-worker.ts', import.meta.url), {
+  const worker = new Worker(THREAD, {
     workerData: job,
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { writeFully } from '../base/write-fully.ts';
 import { Yielder } from '../base/yielding.ts';
@@ -16,6 +17,9 @@ import {
   TAKEN,
   type CopyJob,
 } from './copy-slots.ts';
+
+/** In the bundle, it is JavaScript as its neighbours are. */
+const THREAD = new URL(`./copy-thread${extname(import.meta.url)}`, import.meta.url);
 
 export interface CopyBesideOptions {
   signal?: AbortSignal | undefined;
@@ -35,7 +39,7 @@ export async function* copyBeside(
   { signal, ownBytesMax = Infinity }: CopyBesideOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   const job = newCopyJob(source.fd, target.fd);
-  const worker = new Worker(new URL('./copy-thread.ts', import.meta.url), {
+  const worker = new Worker(THREAD, {
     workerData: job,
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
