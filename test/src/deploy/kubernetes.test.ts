@@ -28,8 +28,17 @@ interface PodSpec {
 interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string };
-  spec?: { template?: { spec: PodSpec }; selector?: unknown };
+  metadata: { name: string; labels?: Record<string, string> };
+  spec?: {
+    template?: { metadata: { labels: Record<string, string> }; spec: PodSpec };
+    selector?: unknown;
+    podSelector?: Selector;
+    jobLabel?: string;
+  };
+}
+interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: 'In'; values: string[] }[];
 }
 interface Found {
   file: string;
@@ -87,6 +96,7 @@ test('all six services are there, each with its own user and no other', () => {
 });
 
 test.for(pods.map(({ file, spec }) => [file, spec] as const))('%s: as restricted as pods can be', ([, spec]) => {
+  expect(spec.automountServiceAccountToken).toBe(false);
   expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
     expect(container.securityContext, container.name).toEqual({
@@ -99,3 +109,47 @@ test.for(pods.map(({ file, spec }) => [file, spec] as const))('%s: as restricted
     for (const { name } of container.volumeMounts ?? []) expect(volumes).toContain(name);
   }
 });
+
+test('Prometheus gives the targets the job that the alert rules ask for', () => {
+  const [{ manifest: monitor } = { manifest: undefined }] = ofKind('ServiceMonitor');
+  const selector = monitor!.spec!.selector as Required<Selector>;
+  const scraped = ofKind('Service').filter(({ manifest }) => matches(selector, manifest.metadata.labels ?? {}));
+  const jobs = scraped.map(({ manifest }) => manifest.metadata.labels![monitor!.spec!.jobLabel!]);
+  const compose = readFileSync(join(FOLDER, '..', 'prometheus', 'prometheus.yml'), 'utf8');
+  expect(jobs).toEqual([/job_name: (.*)/.exec(compose)![1]]);
+});
+
+test('network policies and disruption budgets meet the pods that they are for', () => {
+  const policiesOf = (labels: Record<string, string>): string[] =>
+    ofKind('NetworkPolicy').flatMap(({ manifest: { metadata, spec } }) =>
+      matches(spec!.podSelector!, labels) ? [metadata.name] : [],
+    );
+  const labelled = manifests.flatMap(({ file, manifest }) => {
+    const labels = manifest.spec?.template?.metadata.labels;
+    return labels === undefined || EXAMPLES.includes(file) ? [] : [[manifest.metadata.name, labels] as const];
+  });
+  expect(Object.fromEntries(labelled.map(([name, labels]) => [name, policiesOf(labels)]))).toEqual({
+    apply: ['everybody'],
+    scheduler: ['everybody'],
+    watcher: ['everybody', 'to-etcd', 'to-store'],
+    uploader: ['everybody', 'to-etcd', 'to-store'],
+    maintainer: ['everybody', 'to-etcd', 'to-store'],
+    'garbage-collector': ['everybody', 'to-store'],
+    restorer: ['everybody', 'to-store'],
+  });
+  for (const { manifest } of ofKind('PodDisruptionBudget')) {
+    const met = labelled.filter(([, labels]) => matches(manifest.spec!.selector as Selector, labels));
+    expect(met.map(([name]) => name)).toEqual([manifest.metadata.name]);
+  }
+});
+
+function ofKind(kind: string): Found[] {
+  return manifests.filter(({ file, manifest }) => manifest.kind === kind && !EXAMPLES.includes(file));
+}
+
+function matches({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Record<string, string>): boolean {
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, values }) => values.includes(labels[key] ?? ''))
+  );
+}

@@ -24,6 +24,8 @@ import {
   type CertificateFiles,
 } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
+import { missingPrometheus, startPrometheus } from '../observe/prometheus.ts';
+import { prometheusSees } from '../observe/prometheus-sees.ts';
 import { runEtcdOps } from '../run-etcd-ops.ts';
 import { startService, type ServiceProcess } from './run-services.ts';
 
@@ -153,9 +155,15 @@ test.for([
   const stateOf = async (job: string) =>
     (await callApi(operator, 'job', { id: job }, { answer: jobAnswerSchema })).state;
   expect(await stateOf(id)).toBe('done');
-  const proof = await callApi(operator, 'verify', { cluster: 'prod', depth: 'read' }, { answer: verifyAnswerSchema });
+  const proof = await callApi(operator, 'verify', { cluster: 'prod', depth: 'prove' }, { answer: verifyAnswerSchema });
   await eventually(async () => (await stateOf(proof.id)) === 'done', WAIT);
   expect(kinds).toContain('restore');
+
+  if (!world.encrypted) {
+    const missing = missingPrometheus();
+    if (missing !== undefined) await context.annotate(`not looked at by Prometheus: ${missing}`);
+    else await lookedAtByPrometheus(await Promise.all(running.map((service) => service.httpAddress())));
+  }
 
   // The scheduler, which may not look into that account, is shown what people have to be told.
   const bad = { cluster: 'prod', revision: 3, dataDir: `${root}/m1` };
@@ -167,6 +175,11 @@ test.for([
   expect(violations()).toEqual([]);
   for (const text of [nats.log(), logs()]) for (const role of SERVICES) expect(text).not.toContain(secret(role));
 });
+
+async function lookedAtByPrometheus(targets: readonly string[]): Promise<void> {
+  await using prometheus = await startPrometheus(targets);
+  await prometheusSees(prometheus, targets);
+}
 
 function variables(
   prefix: string,

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { eventually } from '@etcd-ops/test-kit';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', '..', 'bin', 'etcd-ops');
 
@@ -8,6 +9,8 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly name: string;
   readonly child: ChildProcess;
   log(): string;
+  /** `127.0.0.1:PORT` of its health and metrics, once it serves them. */
+  httpAddress(): Promise<string>;
   /** SIGTERM; answers the exit code. */
   stop(): Promise<number | null>;
 }
@@ -29,6 +32,11 @@ export function startService(name: string, environment: Readonly<Record<string, 
     name,
     child,
     log: () => log,
+    httpAddress: () =>
+      eventually(() => {
+        const [, port] = /"port":(\d+)[^\n]*"Health and metrics are served"/.exec(log) ?? [];
+        return port !== undefined && `127.0.0.1:${port}`;
+      }),
     stop: () => end('SIGTERM'),
     async [Symbol.asyncDispose]() {
       await end('SIGKILL');

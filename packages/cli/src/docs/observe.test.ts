@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dashboardFiles, DASHBOARDS } from './dashboards/dashboard-files.ts';
 import { declaredMetrics } from './declared-metrics.ts';
+import { prometheusRule } from './prometheus-rule.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const RULES = join(ROOT, 'deploy', 'prometheus', 'alerts.yml');
@@ -19,9 +20,8 @@ interface Rule {
   annotations: Record<string, string>;
 }
 
-const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap(
-  (group) => group.rules,
-);
+const alerts = parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] };
+const rules = alerts.groups.flatMap((group) => group.rules);
 const metrics = new Map<string, MetricDescription>(
   declaredMetrics().flatMap((one) => one.metrics.map((metric) => [metric.name, metric] as const)),
 );
@@ -109,6 +109,12 @@ describe('alert rules', () => {
   test('are all tried', () => {
     const tried = readFileSync(join(ROOT, 'deploy', 'prometheus', 'tests', 'alerts.test.yml'), 'utf8');
     expect(rules.map(({ alert }) => alert).filter((alert) => !tried.includes(`alertname="${alert}"`))).toEqual([]);
+  });
+
+  test('are the same for the Prometheus operator', () => {
+    const file = join(ROOT, 'deploy', 'kubernetes', 'prometheus-rule.yaml');
+    const found: unknown = parse(readFileSync(file, 'utf8'));
+    expect(found, 'run: node packages/cli/src/docs/write-docs.ts').toEqual(parse(prometheusRule(alerts)));
   });
 
   test('do what they are for, as promtool sees it', ({ skip }) => {
