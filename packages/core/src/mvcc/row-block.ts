@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteSlice } from '../base/byte-slice.ts';
 import { EtcdOpsError } from '../base/errors.ts';
+import { compareBytes } from '../bolt/format.ts';
 import { REVISION_KEY_BYTES, readMain, TOMBSTONE_KEY_BYTES, writeRevisionKey, type Revision } from './revision.ts';
 
 /**
@@ -15,11 +16,18 @@ export const ROW_ENTRY_BYTES = 4;
 /** etcd's own bound of a value is its request limit; bbolt's is 2^31 - 2. What is larger than this is damage. */
 export const ROW_VALUE_BYTES_MAX = 2 ** 30;
 
-/** Collects rows in revision order and encodes them. Reused: `take` empties it. */
+/** What a builder allocates at first. */
+const ROWS_MIN = 8;
+const DATA_BYTES_MIN = 512;
+/** Memory above this is kept for the next block only where this one filled one part in so many of it. */
+const DATA_BYTES_KEPT = 4096;
+const KEPT_SHARE = 4;
+
+/** Collects rows in revision order and encodes them. Reused: `take` empties it. A fleet has one for each cluster, so a calm one holds little. */
 export class RowBlockBuilder {
-  #entries = new Uint32Array(1024);
+  #entries = new Uint32Array(0);
   #count = 0;
-  #data = Buffer.allocUnsafe(64 * 1024);
+  #data = Buffer.alloc(0);
   #used = 0;
 
   get rowCount(): number {
@@ -60,6 +68,10 @@ export class RowBlockBuilder {
       block.writeUInt32LE(this.#entries[row]!, offset);
     }
     this.#data.copy(block, offset, 0, this.#used);
+    if (this.#data.length > DATA_BYTES_KEPT && this.#used * KEPT_SHARE < this.#data.length) {
+      this.#data = Buffer.alloc(0);
+      this.#entries = new Uint32Array(0);
+    }
     this.#count = 0;
     this.#used = 0;
     return block;
@@ -76,7 +88,7 @@ export class RowBlockBuilder {
 
   #push(valueLength: number, tombstone: boolean, keyBytes: number): void {
     if (this.#count === this.#entries.length) {
-      const larger = new Uint32Array(this.#entries.length * 2);
+      const larger = new Uint32Array(Math.max(ROWS_MIN, this.#entries.length * 2));
       larger.set(this.#entries);
       this.#entries = larger;
     }
@@ -87,7 +99,8 @@ export class RowBlockBuilder {
   #reserve(bytes: number): void {
     const needed = this.#used + bytes;
     if (needed <= this.#data.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#data.length * 2));
+    // Not out of the pool that small buffers share: it would be held as long as the builder is.
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, DATA_BYTES_MIN, this.#data.length * 2));
     this.#data.copy(larger, 0, 0, this.#used);
     this.#data = larger;
   }
@@ -207,8 +220,9 @@ export class RevisionDigest {
   }
 }
 
+/** Not by `Buffer.compare`: neighbours differ within a few bytes, and a call out of JavaScript costs ten times that. */
 function compareRevisions(data: Buffer, left: number, right: number): number {
-  return data.compare(data, right, right + REVISION_KEY_BYTES, left, left + REVISION_KEY_BYTES);
+  return compareBytes(data, left, left + REVISION_KEY_BYTES, data, right, right + REVISION_KEY_BYTES);
 }
 
 function damaged(rule: string): EtcdOpsError {
