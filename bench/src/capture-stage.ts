@@ -29,6 +29,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bundledProgram } from './bundle.ts';
 
 export const CLUSTER = 'bench';
 const TICKS_PER_SECOND = 100;
@@ -98,8 +99,8 @@ export class CaptureStage implements AsyncDisposable {
 
   async spawn(name: 'watcher' | 'uploader', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const [port] = await freePorts(1);
-    const main = join(import.meta.dirname, '..', '..', 'services', name, 'src', 'main.ts');
-    const child = await spawnGuarded(process.execPath, [...SERVICE_FLAGS, main], {
+    const command = [...SERVICE_FLAGS, await bundledProgram(), 'service', name];
+    const child = await spawnGuarded(process.execPath, command, {
       env: {
         ...process.env,
         ...serviceEnvironment(),

@@ -12,6 +12,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { serviceEnvironment, SERVICE_NODE_FLAGS } from '@etcd-ops/local-servers';
+import { bundledScript } from './bundle.ts';
 import { makeData, SHAPES, type BenchData, type ShapeName } from './engine-data.ts';
 import { bytesOf, chainJobs, fullJobs, madeDirectory, type Contestant, type Job, type Tools } from './engine-jobs.ts';
 import { findBuilt, findOfficial, LivingEtcd } from './living-etcd.ts';
@@ -86,6 +87,7 @@ async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]>
   ]);
   await using etcd = await LivingEtcd.start(root, dir);
   const copy = join(scratch, 'saved.db');
+  const stream = await bundledScript('engine-save.ts', join(scratch, 'bundle'));
   const prepare = async (): Promise<void> => rm(copy, { force: true });
   const endpoint = etcd.endpoint;
   const etcdctl = [tools.etcdctl35, '--endpoints', endpoint];
@@ -96,7 +98,7 @@ async function runLivingJobs(data: BenchData, tools: Tools): Promise<string[][]>
       contestants: [
         {
           name: 'etcd-ops',
-          command: [tools.node, ...SERVICE_NODE_FLAGS, join(root, 'bench', 'src', 'engine-save.ts'), endpoint, copy],
+          command: [tools.node, ...SERVICE_NODE_FLAGS, stream, endpoint, copy],
           env: serviceEnvironment(),
           prepare,
         },

@@ -12,6 +12,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findVersitygw, serviceEnvironment, SERVICE_NODE_FLAGS, startVersitygw } from '@etcd-ops/local-servers';
+import { bundledScript } from './bundle.ts';
 import { makeData, SHAPES, type ShapeName } from './engine-data.ts';
 import { findOfficial, LivingEtcd } from './living-etcd.ts';
 import { median, timedRun, type TimedRun } from './timed-run.ts';
@@ -43,6 +44,7 @@ const BUCKET = 'bench';
 const root = join(import.meta.dirname, '..', '..');
 const lines: string[] = [];
 const scratch = await mkdtemp(join(values.scratch, 'etcd-ops-bench-'));
+const streamScript = await bundledScript('engine-save.ts', join(scratch, 'bundle'));
 const [saved, packed, bucket] = [join(scratch, 'saved.db'), join(scratch, 'saved.zst'), join(scratch, 'bucket')];
 // The scripts of this folder get what bin/etcd-ops gives itself.
 process.env['NODE_COMPILE_CACHE'] ??= join(root, '.tools', 'compile-cache');
@@ -79,7 +81,10 @@ function diskJob(endpoint: string): Job {
     name: 'to disk',
     env: serviceEnvironment(),
     contestants: [
-      { name: 'the stream alone', commands: [[...script('engine-save.ts', SERVICE_NODE_FLAGS), endpoint, saved]] },
+      {
+        name: 'the stream alone',
+        commands: [[process.execPath, ...SERVICE_NODE_FLAGS, streamScript, endpoint, saved]],
+      },
       { name: 'snapshot --once', commands: [once(endpoint, local)] },
       { name: 'snapshot --once, gzip', commands: [once(endpoint, [...local, ...codec('gzip')])] },
       { name: 'snapshot --once, zstd', commands: [once(endpoint, [...local, ...codec('zstd')])] },

@@ -1,8 +1,7 @@
 import { freePorts, serviceEnvironment, spawnGuarded, type GuardedProcess } from '@etcd-ops/local-servers';
-import { execFile } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { bundledProgram } from '../bundle.ts';
 import { cpuSecondsOf, forgetPeak, memoryOf, until, type MemoryFacts } from './process-facts.ts';
 
 /** As docker-compose.yml has them, with its --scale watcher=3 --scale uploader=2. */
@@ -17,7 +16,6 @@ export const SERVICE_COUNTS = {
 /** `up`: all six in one process. */
 export type ServiceName = keyof typeof SERVICE_COUNTS | 'up';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const READY_MS_MAX = 60_000;
 
 export interface ServiceReading extends MemoryFacts {
@@ -151,14 +149,6 @@ export class ServiceGroup implements AsyncDisposable {
     });
     this.#running.push({ name, process: child, url: `http://127.0.0.1:${port}`, log });
   }
-}
-
-/** What bin/etcd-ops runs: any call of it bundles the sources where they are newer. */
-async function bundledProgram(): Promise<string> {
-  await promisify(execFile)(join(ROOT, 'bin', 'etcd-ops'), ['version']);
-  const programs = join(ROOT, '.tools', 'program');
-  const name = await readFile(join(programs, 'stamp'), 'utf8');
-  return join(programs, name.trim(), 'lib', 'main.js');
 }
 
 function serviceSettings(natsUrls: readonly string[], dir: string, port: number): Record<string, string> {
