@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connectBus, inboxPrefix, type Bus } from '@etcd-ops/bus';
 import { tempDir } from '@etcd-ops/test-kit';
+import { findNatsCli, runNats } from '../fleet/nats-cli.ts';
 import { docker, type Output } from './docker.ts';
 
 const IMAGE = 'etcd-ops:test';
@@ -20,6 +21,8 @@ export interface ComposeProject extends AsyncDisposable {
   kill(container: string): Promise<void>;
   /** As people ask from the host. */
   connect(): Promise<Bus>;
+  /** What `nats req` of the official command line is answered on the host; undefined where it is not. */
+  natsRequest(subject: string, request: object): Promise<unknown>;
   /** Does the work; a failure tells what the containers said last. */
   explaining<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -34,7 +37,7 @@ export interface Inspected {
 export async function buildImages(): Promise<string | undefined> {
   const build = (service: string): Promise<Output> =>
     docker(['compose', 'build', service], { timeoutMs: BUILD_TIMEOUT_MS, environment: environment() });
-  for (const output of await Promise.all([build('apply'), build('s3')])) {
+  for (const output of await Promise.all([build('nats-config'), build('s3')])) {
     if (output.timedOut) {
       return `the images were not built within ${BUILD_TIMEOUT_MS / 1000} s; what was built is kept for the next run`;
     }
@@ -52,6 +55,15 @@ export function composeProject(name: string): ComposeProject {
     }
     return output.stdout;
   };
+  const access = async (): Promise<{ url: string; nkeyFile: string; inboxPrefix: string }> => {
+    const nkeyFile = scratch.file('operator-ops.nk');
+    if (!existsSync(nkeyFile)) {
+      const seed = await compose(['run', '--rm', '-T', '--no-deps', '--entrypoint', 'cat', 'apply', SEED_PATH]);
+      writeFileSync(nkeyFile, seed, { mode: 0o600 });
+    }
+    const address = (await compose(['port', 'nats', '4222'])).trim();
+    return { url: `nats://${address}`, nkeyFile, inboxPrefix: inboxPrefix('operator-ops') };
+  };
   const exec = (service: string, ...command: string[]): Promise<string> => compose(['exec', '-T', service, ...command]);
   return {
     run: compose,
@@ -65,13 +77,17 @@ export function composeProject(name: string): ComposeProject {
       const { exitCode, stderr } = await docker(['kill', container]);
       if (exitCode !== 0) throw new Error(stderr);
     },
-    async connect() {
-      const seed = await compose(['run', '--rm', '-T', '--no-deps', '--entrypoint', 'cat', 'apply', SEED_PATH]);
-      const nkeyFile = scratch.file('operator-ops.nk');
-      writeFileSync(nkeyFile, seed, { mode: 0o600 });
-      const address = (await compose(['port', 'nats', '4222'])).trim();
-      const prefix = inboxPrefix('operator-ops');
-      return connectBus({ url: `nats://${address}`, name: 'operator', nkeyFile, inboxPrefix: prefix });
+    connect: async () => connectBus({ ...(await access()), name: 'operator' }),
+    async natsRequest(subject, request) {
+      const path = findNatsCli();
+      if (path === undefined) return undefined;
+      const { url, nkeyFile, inboxPrefix: inbox } = await access();
+      const cli = { path, url, home: scratch.file('home') };
+      const as = ['--nkey', nkeyFile, '--inbox-prefix', inbox];
+      const { text } = await runNats(cli, ...as, 'req', '--raw', subject, JSON.stringify(request));
+      const json = /^\{.*\}$/m.exec(text)?.[0];
+      if (json === undefined) throw new Error(text);
+      return JSON.parse(json) as unknown;
     },
     async explaining(work) {
       try {

@@ -35,7 +35,13 @@ export function docker(
 }
 
 /** What docker-compose.yml takes from registries; the tools and the profile `observe` are not needed here. */
-const BASE_IMAGES = ['node:24-bookworm-slim', 'debian:trixie-slim', 'nats:2.10-alpine', 'quay.io/coreos/etcd:v3.5.16'];
+const BASE_IMAGES = [
+  'node:24-bookworm-slim',
+  'debian:bookworm-slim',
+  'debian:trixie-slim',
+  'nats:2.10-alpine',
+  'quay.io/coreos/etcd:v3.5.16',
+];
 const PULL_TIMEOUT_MS = 30_000;
 
 /** Why the compose file cannot be tried here; undefined when it can. */
