@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** So much is written before the disk is asked to take it. */
-const SYNC_BYTES = 64 * 1024 * 1024;
+/** So much is written before the disk is asked to take it. Larger pieces hold up the writer behind them, smaller ones cost a commit each. */
+const SYNC_BYTES = 16 * 1024 * 1024;
 
 /** Lets the disk take its share of a file while it is written: a sync at the end then has little left to do. */
 export class SyncBehind {
