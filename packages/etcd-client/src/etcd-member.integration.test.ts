@@ -94,7 +94,13 @@ describe.each(distinctEtcdVersions())('a member of etcd %s', (version) => {
     expect(await member.readAt(revision)).toBe('ok');
     await expect(member.compact(revision)).rejects.toThrow(code('ETCD_COMPACTED'));
     await expect(member.readAt(revision + 100)).rejects.toThrow(code('ETCD_FAILED'));
-    expect((await member.hashKV()).compactRevision).toBe(revision);
+    const own = await member.hashKV();
+    expect(own).toMatchObject({ revision, compactRevision: revision });
+    expect(await member.hashKV(revision)).toMatchObject({ hash: own.hash, revision });
+    // Once something newer is there, 3.4 has no answer left for it.
+    await etcd.etcdctl('put', 'after-compaction', 'v');
+    if (version.startsWith('3.4.')) await expect(member.hashKV(revision)).rejects.toThrow(code('ETCD_COMPACTED'));
+    else expect((await member.hashKV(revision)).hash).toBe(own.hash);
   });
 
   test('authStatus is there from 3.5 on', async () => {
