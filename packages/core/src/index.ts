@@ -3,6 +3,7 @@ export { crc32c } from './base/crc32c.ts';
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.ts';
 export { Random } from './base/random.ts';
 export { ByteSlice } from './base/byte-slice.ts';
+export { freeBuffer } from './base/free-buffer.ts';
 export { writeFully } from './base/write-fully.ts';
 export { describeError, EtcdOpsError, isEtcdOpsError, type ErrorDetails, type FailureFacts } from './base/errors.ts';
 export { Yielder, type YielderOptions } from './base/yielding.ts';
@@ -177,6 +178,7 @@ export {
   type StoreProvider,
   type StoreSpec,
 } from './storage/store-spec.ts';
+export { DURATION_PATTERN, durationMs } from './base/duration.ts';
 export { nearestName } from './base/nearest-name.ts';
 export { makeScratch, type ScratchDirectory } from './base/scratch-directory.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
@@ -195,8 +197,16 @@ export {
   type RestorePhase,
   type RestoreReport,
 } from './restore/restore-options.ts';
+export { findBeforeDelete, type BeforeDelete, type WantedDeletion } from './restore/before-delete.ts';
 export { findDeletion, type FindDeletionOptions, type FoundDeletion } from './restore/find-deletion.ts';
 export { planSafeBump, type SafeBump, type SafeBumpOptions } from './restore/safe-bump.ts';
+export {
+  settleChanges,
+  type ChangeName,
+  type SayChange,
+  type StateChanges,
+  type WantedChanges,
+} from './restore/state-changes.ts';
 export { restore } from './restore/restore.ts';
 export {
   chains,

@@ -1,7 +1,8 @@
 import { status } from '@grpc/grpc-js';
+import { freeBuffer } from '@etcd-ops/core';
 import { REQUIRE_LEADER, type EtcdConnection } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
-import type { RawCall } from './grpc/raw-call.ts';
+import type { MessageCall } from './grpc/message-call.ts';
 import { peekWatchResponse, type WatchPeek } from './watch-segments-peek.ts';
 import { SegmentQueue, type QueuedResponse, type SegmentLimits } from './watch-segments-queue.ts';
 import { endOfFailure, endOfStream, tellEnd, WATCH_METHOD, type WatchEnd } from './watch-end.ts';
@@ -15,6 +16,8 @@ export interface SegmentedWatchOptions extends WatchOptions {
   headRevision: number;
   segments: SegmentLimits;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /**
  * A watch that begins far behind. etcd serves one watch id 1,000 revisions per tick (100 ms) and reads the whole backlog anew for
@@ -35,7 +38,7 @@ export class SegmentedWatch {
   readonly #scanner: WatchScanner;
   readonly #clip = { first: 0, last: 0, rows: 0 };
   #resolve!: (end: WatchEnd) => void;
-  #call: RawCall | undefined;
+  #call: MessageCall | undefined;
   #createTimer: NodeJS.Timeout | undefined;
   readonly #creating = new Set<number>();
   #created = false;
@@ -127,7 +130,9 @@ export class SegmentedWatch {
       const peek = peekWatchResponse(message);
       this.#note(peek);
       if (this.#ended) return;
-      for (const watchId of this.#queue.receive(message, peek)) this.#call?.send(encodeWatchCancel(watchId));
+      // It may have to wait for its turn.
+      const kept = peek.eventCount > 0 ? copyOf(message) : NOTHING;
+      for (const watchId of this.#queue.receive(kept, peek)) this.#call?.send(encodeWatchCancel(watchId));
       this.#deliver();
     } catch (error) {
       this.#fail(error);
@@ -184,6 +189,7 @@ export class SegmentedWatch {
     clip.last = segment.last;
     clip.rows = 0;
     this.#scanner.scan(message);
+    freeBuffer(message);
     // A revision behind the segment's last one proves that one whole.
     const complete = !peek.fragment || peek.lastMain > segment.last;
     if (clip.rows > 0 && !this.#ended) this.#options.sink.batch(complete, peek.header?.revision ?? 0);
@@ -214,6 +220,12 @@ export class SegmentedWatch {
     this.#call?.cancel();
     tellEnd(end, this.#resolve);
   }
+}
+
+function copyOf(message: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(message.length);
+  message.copy(copy);
+  return copy;
 }
 
 /** Lets the rows of one segment through; those beyond it come again with the next one. */

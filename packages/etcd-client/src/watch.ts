@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { isEtcdOpsError } from '@etcd-ops/core';
 import { REQUIRE_LEADER, type CallToken, type EtcdConnection } from './grpc/connection.ts';
 import type { CallStatus } from './grpc/etcd-failure.ts';
-import type { RawCall } from './grpc/raw-call.ts';
+import type { MessageCall } from './grpc/message-call.ts';
 import { endOfFailure, endOfStream, tellEnd, WATCH_METHOD, type WatchEnd } from './watch-end.ts';
 import { encodeWatchCreate, encodeWatchProgress } from './wire/requests.ts';
 import type { ResponseHeader } from './wire/responses.ts';
@@ -42,7 +42,7 @@ export class Watch {
   readonly #scanner: WatchScanner;
   readonly #onHeader: (header: ResponseHeader) => void;
   #resolve!: (end: WatchEnd) => void;
-  #call: RawCall | undefined;
+  #call: MessageCall | undefined;
   #token: CallToken | undefined;
   #createTimer: NodeJS.Timeout | undefined;
   #created = false;
@@ -123,7 +123,7 @@ export class Watch {
     if (!this.#paused) this.#call?.readNext();
   }
 
-  #onMessage(call: RawCall, message: Buffer): void {
+  #onMessage(call: MessageCall, message: Buffer): void {
     if (this.#ended || call !== this.#call) return;
     try {
       const facts = this.#scanner.scan(message);
@@ -176,7 +176,7 @@ export class Watch {
     return true;
   }
 
-  #onEnd(call: RawCall, outcome: CallStatus): void {
+  #onEnd(call: MessageCall, outcome: CallStatus): void {
     if (this.#ended || call !== this.#call || this.#loginAgain(outcome)) return;
     this.#end(endOfStream(this.#connection, outcome));
   }

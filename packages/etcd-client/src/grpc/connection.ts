@@ -14,7 +14,8 @@ import { ByteCall, type ByteCallOptions } from './byte-call.ts';
 import { credentialFor, credentialsOf, rightNeeded, type CredentialName } from './call-rights.ts';
 import { cancelled, etcdFailure, isTokenFailure, type CallPlace, type CallStatus } from './etcd-failure.ts';
 import { isPasswordMissing, Login, readPassword } from './login.ts';
-import { RawCall, type RawCallOptions } from './raw-call.ts';
+import { MessageCall, type MessageCallOptions } from './message-call.ts';
+import { RawCall } from './raw-call.ts';
 import { SecureChannel } from './secure-channel.ts';
 import { TlsFiles } from './tls-files.ts';
 
@@ -32,6 +33,7 @@ export interface RpcMethod {
 
 /** Failures that say by themselves what they are. */
 const NETWORK_TEXT = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|closed here/;
+const CLOSED_HERE: CallStatus = { code: status.UNAVAILABLE, details: 'the connection was closed here' };
 const WATCH: RpcMethod = { service: 'Watch', name: 'Watch' };
 const AUTHENTICATE: RpcMethod = { service: 'Auth', name: 'Authenticate' };
 /** Asks etcd to fail at once when the member knows no leader. */
@@ -41,7 +43,7 @@ interface UnaryOptions extends CallOptions {
   requireLeader?: boolean;
 }
 
-type StreamOptions = Pick<RawCallOptions, 'onMessage' | 'onEnd'> & { requireLeader?: boolean };
+type StreamOptions = Pick<MessageCallOptions, 'onMessage' | 'onEnd' | 'requireLeader'>;
 
 type Outcome = { ok: true; message: Buffer } | { ok: false; failure: CallStatus };
 
@@ -73,6 +75,7 @@ export class EtcdConnection implements Disposable {
   readonly #logins = new Map<EtcdAuth, Login>();
   /** Credentials whose password is not on this host, and who stands in for them. */
   readonly #standIns = new Map<CredentialName, StandIn>();
+  readonly #streams = new Set<MessageCall>();
   #closed = false;
 
   /** @throws EtcdOpsError CONFIG_INVALID or ETCD_TLS; nothing is connected yet. */
@@ -93,6 +96,7 @@ export class EtcdConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#channel[Symbol.dispose]();
+    for (const stream of this.#streams) stream.fail(CLOSED_HERE);
   }
 
   /** @throws EtcdOpsError naming the endpoint and the call. */
@@ -107,29 +111,27 @@ export class EtcdConnection implements Disposable {
     throw await this.explained(method, second.failure, options.signal);
   }
 
-  /** Opens a stream with a token got before (`token`). */
-  stream(method: RpcMethod, token: CallToken, options: StreamOptions): RawCall {
-    const { onMessage, onEnd } = options;
-    const metadata = makeMetadata(token.value, options.requireLeader);
-    const { channel } = this.#channel;
-    return new RawCall({ channel, path: pathOf(method), metadata, onMessage, onEnd });
+  /** Opens a stream with a token got before (`token`), on a connection beside the channel. It ends with this one at the latest. */
+  stream(method: RpcMethod, token: CallToken, options: StreamOptions): MessageCall {
+    const stream = new MessageCall({
+      ...this.#beside(method, token),
+      ...options,
+      onEnd: (outcome) => {
+        this.#streams.delete(stream);
+        options.onEnd(outcome);
+      },
+    });
+    this.#streams.add(stream);
+    return stream;
   }
 
   /** Makes a call whose answer is large, with a token got before (`token`), on a connection beside the channel. */
   byteCall(
     method: RpcMethod,
-    { value: token }: CallToken,
+    token: CallToken,
     options: Pick<ByteCallOptions, 'request' | 'onData' | 'onEnd'>,
   ): ByteCall {
-    const { tls, connectTimeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.#access;
-    return new ByteCall({
-      ...options,
-      address: this.#address,
-      tls: { material: this.#channel.material, verify: tls?.insecureSkipVerify !== true },
-      connectTimeoutMs,
-      path: pathOf(method),
-      token,
-    });
+    return new ByteCall({ ...this.#beside(method, token), ...options });
   }
 
   /**
@@ -138,7 +140,7 @@ export class EtcdConnection implements Disposable {
    */
   async token(signal?: AbortSignal, method: RpcMethod = WATCH): Promise<CallToken> {
     if (this.#closed) {
-      throw this.failure(AUTHENTICATE, { code: status.UNAVAILABLE, details: 'the connection was closed here' });
+      throw this.failure(AUTHENTICATE, CLOSED_HERE);
     }
     const name = credentialFor(method.name);
     let missing: unknown;
@@ -182,6 +184,17 @@ export class EtcdConnection implements Disposable {
       error.code === 'ETCD_TLS' || (error.code === 'ETCD_UNREACHABLE' && !NETWORK_TEXT.test(outcome.details));
     if (!isUnknown || this.#closed) return error;
     return (await this.#channel.diagnose()) ?? error;
+  }
+
+  #beside(method: RpcMethod, { value: token }: CallToken): Omit<ByteCallOptions, 'request' | 'onData' | 'onEnd'> {
+    const { tls, connectTimeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.#access;
+    return {
+      address: this.#address,
+      tls: { material: this.#channel.material, verify: tls?.insecureSkipVerify !== true },
+      connectTimeoutMs,
+      path: pathOf(method),
+      token,
+    };
   }
 
   #loginOf(auth: EtcdAuth): Login {
