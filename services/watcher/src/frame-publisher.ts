@@ -1,5 +1,5 @@
 import type { Blocked, EventWriter } from '@etcd-ops/bus';
-import { RowBlockBuilder, type LeaseRecord, type Revision } from '@etcd-ops/core';
+import { freeBuffer, RowBlockBuilder, type LeaseRecord, type Revision } from '@etcd-ops/core';
 import type { WatchEnd } from '@etcd-ops/etcd-client';
 import type { Clock } from '@etcd-ops/service-kit';
 import { isBacklogWhole } from './backlog-guard.ts';
@@ -100,10 +100,14 @@ export class FramePublisher {
     const { writer, voice, trigger, signal } = this.#options;
     const { timeline, clusterId } = this.#point;
     const { first, last, rowBlock, observedMs, digest, digestRows } = frame;
-    const { sequence } = await writer.publish(
+    const rowBytes = rowBlock.length;
+    const stored = writer.publish(
       { kind: 'rows', timeline, clusterId, first, last, rowBlock, leases, observedMs, digest, digestRows },
       { signal, onBlocked: (blocked) => this.#sayBlocked(blocked) },
     );
+    // The message is made by now, and its acknowledgement may take long.
+    freeBuffer(rowBlock);
+    const { sequence } = await stored;
     this.#point = { timeline, clusterId, revision: last, digest, digestRows };
     const labels = { cluster: voice.cluster };
     voice.metrics.capturedRevision.set(labels, last);
@@ -112,8 +116,8 @@ export class FramePublisher {
       voice.metrics.acknowledgedSeconds.observe(labels, (performance.now() - frame.gatheredAtMs) / 1_000);
     }
     voice.metrics.rows.add(labels, frame.rowCount);
-    voice.metrics.bytes.add(labels, rowBlock.length);
-    trigger.published(rowBlock.length, sequence);
+    voice.metrics.bytes.add(labels, rowBytes);
+    trigger.published(rowBytes, sequence);
   }
 
   #sayBlocked({ reason, blockedMs }: Blocked): void {

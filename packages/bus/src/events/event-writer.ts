@@ -1,4 +1,4 @@
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, freeBuffer } from '@etcd-ops/core';
 import { randomBytes } from 'node:crypto';
 import { API_ERROR, apiErrorText, cancelled, isApiError, isDefiniteRefusal, toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
@@ -111,7 +111,7 @@ export class EventWriter {
   }
 
   /**
-   * Stores a message durably behind the last one; resolves with the sequence of its last part.
+   * Stores a message durably behind the last one; resolves with the sequence of its last part. The rows are copied before it returns.
    * A full stream is waited for. After an error other than a programmer's, open again.
    * @throws EtcdOpsError BUS_FENCED: somebody else wrote. BUS_UNREACHABLE: not known whether it was stored.
    *   BUS_FAILED: the server refused it. CANCELLED: the signal was aborted.
@@ -137,6 +137,8 @@ export class EventWriter {
       this.#publishing = false;
     }
     this.#expected = next;
+    // Each part was answered, so nothing sends it any more.
+    freeBuffer(payload);
     return { sequence: this.#lastSequence };
   }
 

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteSlice } from '../base/byte-slice.ts';
 import { EtcdOpsError } from '../base/errors.ts';
+import { freeBuffer } from '../base/free-buffer.ts';
 import { compareBytes } from '../bolt/format.ts';
 import { REVISION_KEY_BYTES, readMain, TOMBSTONE_KEY_BYTES, writeRevisionKey, type Revision } from './revision.ts';
 
@@ -69,6 +70,7 @@ export class RowBlockBuilder {
     }
     this.#data.copy(block, offset, 0, this.#used);
     if (this.#data.length > DATA_BYTES_KEPT && this.#used * KEPT_SHARE < this.#data.length) {
+      freeBuffer(this.#data);
       this.#data = Buffer.alloc(0);
       this.#entries = new Uint32Array(0);
     }
@@ -102,6 +104,7 @@ export class RowBlockBuilder {
     // Not out of the pool that small buffers share: it would be held as long as the builder is.
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, DATA_BYTES_MIN, this.#data.length * 2));
     this.#data.copy(larger, 0, 0, this.#used);
+    freeBuffer(this.#data);
     this.#data = larger;
   }
 }
