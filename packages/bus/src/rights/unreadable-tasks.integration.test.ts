@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { cutTail, eventually, findBinary, missingBinary } from '@etcd-ops/test-kit';
 import { expect, test } from 'vitest';
 import { TASKS_STREAM } from '../names.ts';
@@ -42,11 +44,15 @@ test(
     try {
       // Nobody works on it: with it the queue's file stays.
       await ask('stays', 'full');
+      let nearlyAllMs = 0;
       for (let n = 1; n <= TASKS; n++) {
+        if (n === TASKS - 1) nearlyAllMs = Date.now();
         await ask(`before-${n}`);
         await eventually(async () => done.length === n && (await queued()) === 1);
       }
-      // So many that the consumer has written down to have delivered some of them.
+      // It has to be written down that they were delivered; the server does that behind its answers.
+      const state = join(server.storeDir, 'jetstream', 'CORE', 'streams', TASKS_STREAM, 'obs', 'gc', 'o.dat');
+      await eventually(async () => (await stat(state)).mtimeMs > nearlyAllMs);
       await server.kill();
       expect(await cutTail(server.storeDir, 4_000, (stream) => stream === TASKS_STREAM, 'CORE')).toBe(1);
       await server.start();
