@@ -32,6 +32,9 @@ osd pool default pg num = 4
 osd pool default pg autoscale mode = off
 mon max pg per osd = 4000
 mon data avail crit = 1
+# Ten minutes: a disk without a second one is never told that it may go on after a lease ran out, as it does where the machine is overloaded
+# for eight seconds, and would wait for ever.
+osd pool default read lease ratio = 30
 osd objectstore = bluestore
 bluestore block size = $S3_DISK_BYTES
 bluestore fsck on mount = false
