@@ -23,7 +23,7 @@ function memory({ collectMs = 0 } = {}) {
     bufferBytes: () => state.bytes,
     growthBytesMax: 16 * MIB,
     lookMs: LOOK_MS,
-    now: () => state.nowMs,
+    cpuMs: () => state.nowMs,
   });
   const look = (times = 1): void => {
     for (let time = 0; time < times; time++) {
@@ -72,6 +72,21 @@ test('the whole heap is looked through only when young objects were not enough, 
     look();
   }
   expect(state.bytes).toBe(state.live);
+});
+
+test('looks sooner while buffers come and go', () => {
+  const { state, look } = memory();
+  state.bytes += MIB;
+  look();
+  // Within one period: a collection a few milliseconds after the next 16 MB came, and none once all is calm.
+  state.bytes += 16 * MIB;
+  vi.advanceTimersByTime(LOOK_MS / 2);
+  expect(state.collections + state.youngCollections).toBeGreaterThan(0);
+  look(3);
+  const { youngCollections } = state;
+  state.bytes += 16 * MIB;
+  vi.advanceTimersByTime(LOOK_MS / 5);
+  expect(state.youngCollections).toBe(youngCollections);
 });
 
 test('takes at most a fifth of the time', () => {

@@ -9,12 +9,20 @@ export interface BufferCollectorOptions {
   bufferBytes?: () => number;
   /** Growth since the last collection at which the next one is due. */
   growthBytesMax?: number;
+  /** How often it is looked, and how often while buffers come and go. */
   lookMs?: number;
-  now?: () => number;
+  busyLookMs?: number;
+  /** What this process has used. */
+  cpuMs?: () => number;
 }
 
-/** Of the time, at most one part in so many goes into collections. */
+/**
+ * Whole collections take at most one part in so many of the process's own time: on a busy machine, the time that others take would hold
+ * them up while buffers go on coming.
+ */
 const TIME_SHARE = 5;
+/** So much more or less since the last look, and buffers come and go. */
+const BUSY_BYTES = MIB / 4;
 
 /**
  * Has the garbage of buffers collected while there is still little of it. V8 waits for 64 MB of what lies outside of its heap, however small
@@ -28,24 +36,38 @@ export function startBufferCollector(options: BufferCollectorOptions = {}): Disp
     bufferBytes = () => process.memoryUsage().arrayBuffers,
     growthBytesMax = 16 * MIB,
     lookMs = 50,
-    now = () => performance.now(),
+    busyLookMs = 5,
+    cpuMs = ownCpuMs,
   } = options;
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   let least = bufferBytes();
+  let before = least;
   let notBefore = 0;
-  const timer = setInterval(() => {
-    const bytes = bufferBytes();
+  const look = (): void => {
+    let bytes = bufferBytes();
     least = Math.min(least, bytes);
-    const begun = now();
-    if (bytes - least < growthBytesMax || begun < notBefore) return;
-    collectYoung();
-    // `least` stays as it is, or what such collections leave would add up.
-    const isEnough = bufferBytes() - least < growthBytesMax / 2;
-    if (!isEnough) collect();
-    const ended = now();
-    notBefore = ended + (ended - begun) * (TIME_SHARE - 1);
-    if (!isEnough) least = bufferBytes();
-  }, lookMs);
-  timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+    const isBusy = Math.abs(bytes - before) > BUSY_BYTES;
+    if (bytes - least >= growthBytesMax) {
+      collectYoung();
+      // `least` stays as it is, or what such collections leave would add up.
+      bytes = bufferBytes();
+      const begun = cpuMs();
+      if (bytes - least >= growthBytesMax / 2 && begun >= notBefore) {
+        collect();
+        const ended = cpuMs();
+        notBefore = ended + (ended - begun) * (TIME_SHARE - 1);
+        bytes = bufferBytes();
+        least = bytes;
+      }
+    }
+    before = bytes;
+    timer = setTimeout(look, isBusy ? busyLookMs : lookMs).unref();
+  };
+  let timer = setTimeout(look, lookMs).unref();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }

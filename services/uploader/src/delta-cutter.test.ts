@@ -105,6 +105,24 @@ describe('cutDeltas', () => {
     { maxLength: 25 },
   );
 
+  it('has copies of all rows when it gives the memory of an event back', async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.integer({ min: 1, max: 5_000 }), async (given, bytesMax) => {
+        const expected = await cut(eventsOf(given), { bytesMax });
+        let freed = 0;
+        const wiped = eventsOf(given).map((event) => ({
+          ...event,
+          free: () => {
+            freed++;
+            if (event.kind === 'rows') event.rowBlock.fill(0xff);
+          },
+        }));
+        expect(await cut(wiped, { bytesMax })).toEqual(expected);
+        expect(freed).toBe(given.length);
+      }),
+    );
+  });
+
   it('makes the same objects again, whole or after a crash behind any of them', async () => {
     await fc.assert(
       fc.asyncProperty(shapes, fc.nat(), async (given, crash) => {

@@ -60,7 +60,10 @@ export async function* cutDeltas(options: CutOptions): AsyncGenerator<CutStep> {
   for await (const event of options.events) {
     if (event.kind === 'start') yield* cutter.start(event);
     else yield* cutter.rows(event);
-    await yielder.tick(event.kind === 'rows' ? event.rowBlock.length : 0);
+    const bytes = event.kind === 'rows' ? event.rowBlock.length : 0;
+    // The object has copies of its rows.
+    event.free?.();
+    await yielder.tick(bytes);
   }
   yield* cutter.close();
   if (cutter.hasLeases) options.onLeasesLeft?.();

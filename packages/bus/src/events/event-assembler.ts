@@ -2,6 +2,7 @@ import { RowBlock, RowBlockBuilder, type LeaseRecord, type Revision } from '@etc
 import { acceptEvent, type Expectation } from './accept-event.ts';
 import { decodePayload } from './event-codec.ts';
 import { assertContiguous, startOf, type EventHeaders, type EventMessage } from './event-message.ts';
+import { freeReceived } from './stored-message.ts';
 import { PartJoiner, type Skipped, type StoredEvent, type WholeEvent } from './part-joiner.ts';
 
 export type EventRead = EventMessage & {
@@ -13,6 +14,8 @@ export type EventRead = EventMessage & {
   epoch: string;
   /** The parsed rows; of a start, none. */
   rows?: RowBlock;
+  /** Gives the memory of the rows back at once, if they are many: nothing may look at them afterwards. */
+  free?: () => void;
   /** Of a start: false when rows between what was known and it were never captured. */
   contiguous: boolean;
 };
@@ -62,7 +65,8 @@ export class EventAssembler {
     const { rows, leases } = decodePayload(payload);
     assertContiguous(rows, headers.first, headers.last);
     this.#expected = verdict.next;
-    return { ...rowsEvent(headers, rows, leases, verdict.keepFrom), ...place, contiguous: true };
+    const free = () => freeReceived(payload);
+    return { ...rowsEvent(headers, rows, leases, verdict.keepFrom), ...place, contiguous: true, free };
   }
 }
 

@@ -3,6 +3,7 @@ import type { MsgHdrs } from 'nats';
 import type { SkipReason } from './accept-event.ts';
 import { decodeHeaders } from './event-codec.ts';
 import type { EventHeaders } from './event-message.ts';
+import { freeReceived } from './stored-message.ts';
 
 /** A stored message of an event stream; `payload` is absent when only headers were asked for. */
 export interface StoredEvent {
@@ -90,9 +91,16 @@ export class PartJoiner {
   #finish(lastSequence: number): { whole: WholeEvent } {
     const { headers, firstSequence, payloads } = this.#group!;
     this.#group = undefined;
-    const payload = payloads.length === 1 ? payloads[0]! : Buffer.concat(payloads);
+    const payload = payloads.length === 1 ? payloads[0]! : joinReceived(payloads);
     return { whole: { headers, firstSequence, lastSequence, ...(payloads.length === 0 ? {} : { payload }) } };
   }
+}
+
+/** Nobody else has the parts. */
+function joinReceived(payloads: Buffer[]): Buffer {
+  const payload = Buffer.concat(payloads);
+  for (const part of payloads) freeReceived(part);
+  return payload;
 }
 
 function continues(

@@ -64,3 +64,14 @@ async function get(cluster: string, ask: () => Promise<StoredMsg>): Promise<Stor
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** What a socket is read into at a time. */
+const READ_BYTES_MAX = 64 * 1024;
+
+/**
+ * Gives the memory of a message's payload back at once; every view of it is empty afterwards. A message that is longer than one read of the
+ * socket lies in a buffer that the client made for it alone, of up to twice its size. Shorter ones may lie among others: they stay.
+ */
+export function freeReceived({ buffer, length }: Buffer): void {
+  if (length > READ_BYTES_MAX && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}

@@ -1,3 +1,4 @@
+import { freeBuffer } from '../base/free-buffer.ts';
 import { ROW_BLOCK_COUNT_BYTES, ROW_ENTRY_BYTES, type RowBlock } from '../mvcc/row-block.ts';
 import { ROWS_BLOCK_BYTES_TARGET } from './delta-format.ts';
 
@@ -59,8 +60,13 @@ export class RowBatcher {
     };
     this.#rowCount = 0;
     this.#dataBytes = 0;
-    if (this.#data.length > ROWS_BLOCK_BYTES_TARGET) this.#data = Buffer.allocUnsafe(ROWS_BLOCK_BYTES_TARGET);
+    if (this.#data.length > ROWS_BLOCK_BYTES_TARGET) this.#replaceData(ROWS_BLOCK_BYTES_TARGET);
     return batch;
+  }
+
+  #replaceData(bytes: number): void {
+    freeBuffer(this.#data);
+    this.#data = Buffer.allocUnsafeSlow(bytes);
   }
 
   /** The end of the rows from `row` on that go into the block at hand; an empty block takes at least one. */
@@ -80,7 +86,7 @@ export class RowBatcher {
   #copy(block: RowBlock, row: number, end: number): void {
     const from = block.offsets[row]!;
     const to = block.offsets[end]!;
-    if (to - from > this.#data.length - this.#dataBytes) this.#data = Buffer.allocUnsafe(to - from);
+    if (to - from > this.#data.length - this.#dataBytes) this.#replaceData(to - from);
     const entriesFrom = ROW_BLOCK_COUNT_BYTES + row * ROW_ENTRY_BYTES;
     block.bytes.copy(
       this.#entries,
