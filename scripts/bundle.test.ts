@@ -31,6 +31,10 @@ test('the bundled program knows its version, and does what the sources do', () =
   expect(list.stderr).not.toContain('MODULE_NOT_FOUND');
 });
 
+test('its text takes one byte a character, for each process holds it', () => {
+  expect(texts.join('')).not.toMatch(/[^\0-\x7f]/);
+});
+
 test('threads lie where the program starts them', () => {
   const threads = texts.flatMap((text) => [...text.matchAll(/`\.\/([\w-]+)\$\{extname\(import\.meta\.url\)\}`/g)]);
   expect(new Set(threads.map(([, name]) => name))).toEqual(new Set(['copy-thread', 'sha256-worker']));

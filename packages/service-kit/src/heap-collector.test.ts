@@ -3,21 +3,34 @@ import { startHeapCollector } from './heap-collector.ts';
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 1_000;
+const COMPACT_PAUSE_MS = 60_000;
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A heap of which `live` lives; a collection takes `collectMs` and leaves that. */
+/** A heap of which `live` lives; a collection takes `collectMs` and leaves that, but gives nothing of `resident` back: only a compaction does. */
 function heap({ collectMs = 0 } = {}) {
-  const state = { bytes: 50 * MIB, live: 40 * MIB, nowMs: 0, cpuMs: 0, collections: 0 };
+  const state = {
+    ...{ bytes: 50 * MIB, live: 40 * MIB, resident: 100 * MIB, held: 80 * MIB },
+    ...{ nowMs: 0, cpuMs: 0, collections: 0, compactions: 0 },
+  };
   const collector = startHeapCollector({
     collect: () => {
       state.collections++;
       state.bytes = state.live;
       state.cpuMs += collectMs;
     },
+    compact: () => {
+      state.compactions++;
+      state.bytes = state.live;
+      state.resident = state.held;
+      state.cpuMs += collectMs;
+    },
     heapBytes: () => state.bytes,
+    residentBytes: () => state.resident,
     growthBytesMax: 16 * MIB,
+    residentGrowthBytesMax: 10 * MIB,
+    compactPauseMs: COMPACT_PAUSE_MS,
     lookMs: LOOK_MS,
     now: () => state.nowMs,
     cpuMs: () => state.cpuMs,
@@ -31,17 +44,35 @@ function heap({ collectMs = 0 } = {}) {
   return { state, collector, look };
 }
 
-test('collects what starting left, then when the heap grew by the limit, and not for what lives', () => {
+test('gives back what starting left, then collects when the heap grew by the limit, and not for what lives', () => {
   const { state, look } = heap();
   look();
-  expect(state.collections).toBe(1);
+  expect(state).toMatchObject({ collections: 0, compactions: 1 });
   state.bytes += 15 * MIB;
   look(10);
-  expect(state.collections).toBe(1);
+  expect(state.collections).toBe(0);
   state.bytes += MIB;
   state.live = state.bytes;
   look(10);
-  expect(state.collections).toBe(2);
+  expect(state).toMatchObject({ collections: 1, compactions: 1 });
+});
+
+test('gives memory back when the process grew by the limit since it did so last, after a pause, and not for what it holds', () => {
+  const { state, look } = heap();
+  look();
+  expect(state.resident).toBe(80 * MIB);
+  state.resident = 95 * MIB;
+  look(COMPACT_PAUSE_MS / LOOK_MS - 1);
+  expect(state.compactions).toBe(1);
+  look();
+  expect(state).toMatchObject({ collections: 0, compactions: 2, resident: 80 * MIB });
+  state.held = 91 * MIB;
+  state.resident = state.held;
+  look((2 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(state.compactions).toBe(3);
+  state.resident += 9 * MIB;
+  look((2 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(state).toMatchObject({ collections: 0, compactions: 3 });
 });
 
 test('counts from the least since then: what V8 collected itself is no growth', () => {
@@ -51,10 +82,10 @@ test('counts from the least since then: what V8 collected itself is no growth', 
   look();
   state.bytes = 25 * MIB;
   look();
-  expect(state.collections).toBe(1);
+  expect(state.collections).toBe(0);
   state.bytes = 26 * MIB;
   look();
-  expect(state.collections).toBe(2);
+  expect(state.collections).toBe(1);
 });
 
 test('takes little of the time of a process that makes much garbage', () => {
@@ -62,16 +93,16 @@ test('takes little of the time of a process that makes much garbage', () => {
   look();
   state.bytes += 100 * MIB;
   look(4);
-  expect(state.collections).toBe(1);
+  expect(state.collections).toBe(0);
   look();
-  expect(state.collections).toBe(2);
+  expect(state.collections).toBe(1);
 });
 
 test('does nothing where nobody may ask for collections, and ends with its disposal', () => {
   const { state, collector, look } = heap();
   collector[Symbol.dispose]();
   look(10);
-  expect(state.collections).toBe(0);
+  expect(state).toMatchObject({ collections: 0, compactions: 0 });
   startHeapCollector({ collect: undefined, heapBytes: () => expect.fail('looked') });
   vi.advanceTimersByTime(10 * LOOK_MS);
 });
