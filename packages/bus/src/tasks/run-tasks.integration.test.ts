@@ -328,6 +328,28 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     expect([...done.values()].every((times) => times === 1)).toBe(true);
   });
 
+  test('what ended well while NATS was away is told when it is back, and not done again', async (context) => {
+    const { server, bus, work } = await setUp(context);
+    let calls = 0;
+    const { count } = work({
+      ackWaitMs: 1_000,
+      // Two attempts more would bury it.
+      attemptsMax: 1,
+      handler: async () => {
+        calls++;
+        await server.kill();
+        return { summary: { dataDir: '/restored' } };
+      },
+    });
+    await dispatchTask(bus, gcTask('a', { id: 'once' }));
+    await eventually(() => count('bus-failed') > 0, { timeoutMs: 60_000 });
+    await server.start();
+    await eventually(() => count('done') === 1, { timeoutMs: 60_000 });
+    expect([calls, count('started'), count('dead')]).toEqual([1, 1, 0]);
+    expect(await history(bus)).toMatchObject([{ taskId: 'once', ok: true, summary: { dataDir: '/restored' } }]);
+    expect(await queued(bus)).toBe(0);
+  });
+
   test('progress is published, a quiet end leaves no line in the history', async (context) => {
     const { bus, work } = await setUp(context);
     const seen: Progress[] = [];
