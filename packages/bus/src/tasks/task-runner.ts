@@ -11,6 +11,7 @@ import type { TaskEvent } from './task-events.ts';
 import { failureOf } from './failure-of.ts';
 import { progressPublisher, type ProgressReport } from './task-progress.ts';
 import { TaskRecords } from './task-records.ts';
+import { UntoldWork, type DoneWork } from './untold-work.ts';
 
 export interface TaskContext {
   /** Aborted when the worker has to stop and its time for finishing is over. */
@@ -52,17 +53,6 @@ export interface TaskRunnerOptions<K extends Task['kind']> {
   onEvent: (event: TaskEvent) => void;
 }
 
-/** Work that ended well, for the records. */
-interface Done {
-  attempt: number;
-  startedMs: number;
-  finishedMs: number;
-  outcome: TaskOutcome;
-}
-
-/** So many outcomes are remembered that NATS could not be told of. */
-const UNTOLD_MAX = 1_000;
-
 /** A failure before the work is the bus's, not the task's: it comes again soon. */
 const BUS_RETRY_MS = 1_000;
 /** A task of a later version is left to workers of that version for half an hour: so long an upgrade may take. */
@@ -74,8 +64,7 @@ export class TaskRunner<K extends Task['kind']> {
   readonly #bus: Bus;
   readonly #options: TaskRunnerOptions<K>;
   readonly #records: TaskRecords;
-  /** By the id of the task. It comes again: then it is told, not done again, which a restore could not even be. */
-  readonly #untold = new Map<string, Done>();
+  readonly #untold = new UntoldWork();
 
   constructor(bus: Bus, options: TaskRunnerOptions<K>) {
     this.#bus = bus;
@@ -109,12 +98,12 @@ export class TaskRunner<K extends Task['kind']> {
     const { onEvent } = this.#options;
     const [earlier, lastDone] = await Promise.all([this.#records.attemptsAt(task), this.#records.lastDoneOf(task)]);
     if (isAlreadyDone(task, lastDone)) {
-      this.#untold.delete(task.id);
+      this.#untold.forget(task.id);
       await delivery.ack();
       onEvent({ type: 'already-done', task });
       return;
     }
-    const done = this.#untold.get(task.id);
+    const done = this.#untold.of(task.id);
     if (done !== undefined) return await this.#finish(delivery, task, done);
     const attempt = Math.max(delivery.deliveries - (earlier?.released ?? 0), (earlier?.attempts ?? 0) + 1);
     // Counted before the work: a task that kills its worker never gets to say so.
@@ -149,19 +138,13 @@ export class TaskRunner<K extends Task['kind']> {
       else await this.#fail(delivery, task, attempt, { earlier, lastDone, error });
       return;
     }
-    this.#remember(task, { attempt, startedMs, finishedMs: now(), outcome });
-    await this.#finish(delivery, task, this.#untold.get(task.id)!);
-  }
-
-  #remember(task: TaskOf<K>, done: Done): void {
-    this.#untold.set(task.id, done);
-    if (this.#untold.size <= UNTOLD_MAX) return;
-    const [oldest] = this.#untold.keys();
-    this.#untold.delete(oldest!);
+    const done = { attempt, startedMs, finishedMs: now(), outcome };
+    this.#untold.remember(task.id, done);
+    await this.#finish(delivery, task, done);
   }
 
   /** The effect is durable by now; the acknowledgement comes behind everything that is written about it. */
-  async #finish(delivery: TaskDelivery, task: TaskOf<K>, done: Done): Promise<void> {
+  async #finish(delivery: TaskDelivery, task: TaskOf<K>, done: DoneWork): Promise<void> {
     const { attempt, startedMs, finishedMs, outcome } = done;
     const { summary = {}, changed = true } = outcome;
     const finishedAt = new Date(finishedMs).toISOString();
@@ -175,7 +158,7 @@ export class TaskRunner<K extends Task['kind']> {
     const tick = task.tick === undefined ? {} : { tick: task.tick };
     await this.#records.recordLastDone(task, { version: 1, taskId: task.id, ...tick, finishedAt, ok: true, summary });
     await delivery.ack();
-    this.#untold.delete(task.id);
+    this.#untold.forget(task.id);
     this.#options.onEvent({ type: 'done', task, attempt, durationMs: finishedMs - startedMs, changed });
     if (attempt > 1) await this.#records.forgetAttempts(task).catch(() => {});
   }
