@@ -115,7 +115,8 @@ export {
   type RestoreRequest,
 } from './messages/restore-api.ts';
 export { restoreTargetSchema, type RestoreTarget } from './messages/restore-target.ts';
-export { restoreTaskSchema, type RestoreTask } from './messages/restore-task.ts';
+export { type RestoreChosen } from './messages/restore-chosen.ts';
+export { restoreTaskSchema, versionOfRestore, type RestoreTask } from './messages/restore-task.ts';
 export {
   snapshotAnswerSchema,
   snapshotRequestSchema,
@@ -146,6 +147,7 @@ export { findResult } from './tasks/find-result.ts';
 export { queueDepths } from './tasks/queue-depths.ts';
 export { ensureReader, readBatch, type Batch, type ReaderOptions } from './tasks/durable-reader.ts';
 export { queuedTask } from './tasks/queued-task.ts';
+export { isPoolServed } from './tasks/served-pools.ts';
 export { runTasks, type RunTasksOptions } from './tasks/run-tasks.ts';
 export { type TaskEvent } from './tasks/task-events.ts';
 export { type ProgressReport } from './tasks/task-progress.ts';

@@ -58,8 +58,9 @@ export function taskSubject(task: TaskAddress): string {
 
 /** What tells the tasks of one kind and cluster apart that may wait side by side. */
 function laneOf({ kind, id, destination }: Omit<TaskAddress, 'pool' | 'cluster'>): string {
-  if (destination !== undefined) return `.${clusterToken(destination)}`;
-  return KINDS_WITH_ID.includes(kind) ? `.${clusterToken(id)}` : '';
+  // A restore names a destination, too: where it reads.
+  if (KINDS_WITH_ID.includes(kind)) return `.${clusterToken(id)}`;
+  return destination === undefined ? '' : `.${clusterToken(destination)}`;
 }
 
 /** The cluster of a subject of the queue, of the history or of the dead letters. */

@@ -178,6 +178,7 @@ export {
   type StoreProvider,
   type StoreSpec,
 } from './storage/store-spec.ts';
+export { DURATION_PATTERN, durationMs } from './base/duration.ts';
 export { nearestName } from './base/nearest-name.ts';
 export { makeScratch, type ScratchDirectory } from './base/scratch-directory.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';
@@ -196,8 +197,17 @@ export {
   type RestorePhase,
   type RestoreReport,
 } from './restore/restore-options.ts';
+export { findBeforeDelete, type BeforeDelete, type WantedDeletion } from './restore/before-delete.ts';
 export { findDeletion, type FindDeletionOptions, type FoundDeletion } from './restore/find-deletion.ts';
 export { planSafeBump, type SafeBump, type SafeBumpOptions } from './restore/safe-bump.ts';
+export {
+  settleChanges,
+  type ChangeName,
+  type SayChange,
+  type StateChanges,
+  type WantedChanges,
+} from './restore/state-changes.ts';
+export { writtenLeases, type WrittenLeases } from './restore/written-leases.ts';
 export { restore } from './restore/restore.ts';
 export {
   chains,

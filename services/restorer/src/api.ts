@@ -16,33 +16,39 @@ import {
   verifyRequestSchema,
   type ApiEndpoint,
 } from '@etcd-ops/bus';
-import { planRestoreFrom, readInventory, type Identities, type RestorePlan } from '@etcd-ops/core';
+import { readInventory, type Identities } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import { acceptRestore, acceptSnapshot, acceptVerify, specOf } from './accept-request.ts';
 import { listRepository } from './list-repository.ts';
+import { planOfRequest } from './plan-of-request.ts';
 import type { ProgressMemory } from './progress-memory.ts';
 import { readJob } from './read-job.ts';
-import { targetOfRequest } from './restore-request.ts';
 import { readStatus } from './read-status.ts';
+import type { RestorerSettings } from './settings.ts';
 
 /** `etcdops.restore`, `.snapshot`, `.verify`, `.job`, `.list`, `.status` and `.plan`: checked and answered at once, work goes into the queue. */
 export function createApi(
   context: ServiceContext,
-  roots: readonly string[],
+  settings: ApiSettings,
   memory: ProgressMemory,
   identitiesAtHand: () => Promise<Identities | undefined>,
 ): ApiEndpoint[] {
-  return [...orders(context, roots), ...questions(context, memory, identitiesAtHand)];
+  return [...orders(context, settings), ...questions(context, settings, { memory, identitiesAtHand })];
 }
 
-function orders(context: ServiceContext, roots: readonly string[]): ApiEndpoint[] {
+type ApiSettings = Pick<RestorerSettings, 'restoreRoots' | 'restorePool'>;
+
+/** A plan for the moment before a deletion looks for it in deltas and fulls. */
+const PLAN_TIMEOUT_MS = 60_000;
+
+function orders(context: ServiceContext, settings: ApiSettings): ApiEndpoint[] {
   return [
     apiEndpoint({
       name: 'restore',
       description: 'Restores a cluster into data directories; answers the id of the task',
       request: restoreRequestSchema,
       answer: restoreAnswerSchema,
-      handler: (request) => acceptRestore(request, context, roots),
+      handler: (request) => acceptRestore(request, context, settings),
     }),
     apiEndpoint({
       name: 'snapshot',
@@ -63,8 +69,8 @@ function orders(context: ServiceContext, roots: readonly string[]): ApiEndpoint[
 
 function questions(
   context: ServiceContext,
-  memory: ProgressMemory,
-  identitiesAtHand: () => Promise<Identities | undefined>,
+  settings: ApiSettings,
+  { memory, identitiesAtHand }: { memory: ProgressMemory; identitiesAtHand: () => Promise<Identities | undefined> },
 ): ApiEndpoint[] {
   const { bus, ops, clusters, openStore } = context;
   return [
@@ -90,13 +96,9 @@ function questions(
       description: 'What a restore would fetch, without doing it',
       request: planRequestSchema,
       answer: planAnswerSchema,
-      handler: async (request, { signal }) => {
-        const spec = specOf(context, request.cluster);
-        const store = await openStore(spec.store);
-        const inventory = await readInventory(store, spec.name, { signal });
-        const identities = await identitiesAtHand();
-        return answerOfPlan(await planRestoreFrom(store, inventory, targetOfRequest(request), { identities, signal }));
-      },
+      timeoutMs: PLAN_TIMEOUT_MS,
+      handler: async (request, { signal }) =>
+        await planOfRequest(request, context, settings, { identities: await identitiesAtHand(), signal }),
     }),
     apiEndpoint({
       name: 'status',
@@ -109,19 +111,4 @@ function questions(
       },
     }),
   ];
-}
-
-function answerOfPlan({ full, deltas, ...plan }: RestorePlan) {
-  const { cluster, timeline, revision, cutFull, bytesToFetch, expectedDbBytes, warnings } = plan;
-  return {
-    cluster,
-    timeline,
-    revision,
-    full: full.key,
-    cutFull,
-    deltas: deltas.map(({ key }) => key),
-    bytesToFetch,
-    expectedDbBytes,
-    warnings,
-  };
 }

@@ -17,11 +17,12 @@ import {
 import { EtcdOpsError } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { ProgressMemory } from './progress-memory.ts';
+import { expiryOf } from './start-deadline.ts';
 
 /** What became of a request. @throws EtcdOpsError STORE_NOT_FOUND for an id that was never given, or is too old. */
 export async function readJob(
   id: string,
-  context: Pick<ServiceContext, 'bus' | 'ops'>,
+  context: Pick<ServiceContext, 'bus' | 'ops' | 'clock'>,
   memory: Pick<ProgressMemory, 'of'>,
   signal?: AbortSignal,
 ): Promise<JobAnswer> {
@@ -50,7 +51,13 @@ export async function readJob(
     const failure = failed?.failure === undefined ? {} : { failure: failed.failure };
     return { ...base, ...told, state: 'retrying', attempts: failedAttempts, ...failure };
   }
-  return { ...base, ...told, state: progress === undefined ? 'waiting' : 'running', attempts: 0 };
+  if (progress !== undefined) return { ...base, ...told, state: 'running', attempts: 0 };
+  const expired = await expiryOf(bus, job, context.clock.now());
+  return {
+    ...base,
+    ...(expired === undefined ? { state: 'waiting' } : { state: 'failed', failure: expired }),
+    attempts: 0,
+  };
 }
 
 type Ended = Pick<JobAnswer, 'state' | 'attempts' | 'finishedAt' | 'summary' | 'failure'>;

@@ -1,6 +1,16 @@
 import type { ClusterSpec, RestoreTask, TaskContext, TaskOutcome } from '@etcd-ops/bus';
-import { parseInitialCluster, readInventory, restoreAround, type Identities, type ObjectStore } from '@etcd-ops/core';
+import {
+  parseInitialCluster,
+  readInventory,
+  restoreAround,
+  writtenLeases,
+  type Identities,
+  type ObjectStore,
+} from '@etcd-ops/core';
+import { describeChosen } from './chosen.ts';
 import { withPinnedTargets, type Target } from './pinned-targets.ts';
+import { settleMoment } from './settle-moment.ts';
+import { changesOf } from './wanted-changes.ts';
 
 export interface RestoreTaskOptions {
   spec: ClusterSpec;
@@ -26,21 +36,26 @@ async function restoreInto(
 ): Promise<TaskOutcome> {
   const { signal, progress } = context;
   progress({ phase: 'plan', bytesDone: 0 });
-  const { leaseUnknownTtlSeconds, skipHashCheck, target } = task;
+  const { skipHashCheck, target, maxFetchers } = task;
+  const changes = changesOf(task);
+  const inventory = await readInventory(store, spec.name, { signal });
+  const { restoreTo, beforeDelete } = await settleMoment(store, inventory, task.to, { identities, signal });
   const report = await restoreAround({
+    ...changes,
     store,
-    inventory: await readInventory(store, spec.name, { signal }),
-    restoreTo: task.to,
+    inventory,
+    restoreTo,
     dataDirs,
     initialCluster: parseInitialCluster(task.initialCluster),
     token: task.token,
     identities,
     ...(target === undefined ? {} : { target }),
-    ...(leaseUnknownTtlSeconds === undefined ? {} : { leaseUnknownTtlSeconds }),
+    ...(maxFetchers === undefined ? {} : { fetchersMax: maxFetchers }),
     ...(skipHashCheck === undefined ? {} : { skipHashCheck }),
     signal,
     onProgress: (phase, bytesDone, bytesTotal) => progress({ phase, bytesDone, bytesTotal }),
   });
+  const leases = writtenLeases(report.leases, changes.leases);
   return {
     summary: {
       requestId: task.requestId,
@@ -52,7 +67,8 @@ async function restoreInto(
       bytesFetched: report.bytesFetched,
       databaseBytes: report.databaseBytes,
       dataDirs: task.dataDirs.map(({ dataDir }) => dataDir),
-      leases: { ...report.leases, unknown: report.leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },
+      leases: { ...leases, unknown: leases.unknown.map((id) => BigInt.asUintN(64, id).toString(16)) },
+      ...describeChosen({ ...report, beforeDelete }),
       damaged: report.damaged,
       warnings: report.warnings,
     },

@@ -104,7 +104,10 @@ describe('restorer', () => {
     await expect(restore({ dataDirs: [{ member: 'default', dataDir: `${root}/x`, walDir }] })).rejects.toMatchObject({
       code: 'TARGET_REFUSED',
     });
-    await expect(restore({ dataDir: `${root}/x`, revison: 5 })).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(restore({ dataDir: `${root}/x`, revison: 5 })).rejects.toMatchObject({
+      code: 'USAGE',
+      remedy: expect.stringContaining('Did you mean revision?') as string,
+    });
     await expect(restore({ dataDir: `${root}/x`, revision: 5, time: new Date(0).toISOString() })).rejects.toMatchObject(
       { code: 'USAGE' },
     );

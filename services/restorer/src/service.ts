@@ -15,6 +15,8 @@ import { ProgressMemory } from './progress-memory.ts';
 import { createProofMetrics, type ProofMetrics } from './proof-metrics.ts';
 import { runRestoreTask } from './restore-task.ts';
 import type { RestorerSettings } from './settings.ts';
+import { assertStillExpected } from './start-deadline.ts';
+import { storeOf } from './store-of.ts';
 import { runVerifyTask } from './verify-task.ts';
 
 /** Answers the operator's requests over NATS, restores into directories below its roots, verifies repositories and merges deltas. */
@@ -33,7 +35,7 @@ export function createRestorerService(context: ServiceContext, settings: Restore
       await using _api = await serveApi(context.ops, {
         version: etcdOpsVersion(),
         description: 'Restores, snapshots and facts of the clusters under care',
-        endpoints: createApi(context, settings.restoreRoots, memory, () => identitiesOf(settings)),
+        endpoints: createApi(context, settings, memory, () => identitiesOf(settings)),
         onError: (endpoint, error) => context.logger.warn({ endpoint, error }, 'A request failed'),
       });
       await loops.run(signal);
@@ -43,6 +45,7 @@ export function createRestorerService(context: ServiceContext, settings: Restore
 }
 
 function createRestoreLoop(context: ServiceContext, settings: RestorerSettings): Service {
+  const servingSinceMs = context.clock.now();
   return createTaskService({
     name: 'restorer-tasks',
     context,
@@ -52,8 +55,9 @@ function createRestoreLoop(context: ServiceContext, settings: RestorerSettings):
     concurrencyMax: settings.restoreConcurrencyMax,
     attemptsMax: settings.restoreAttemptsMax,
     async handler(task, taskContext) {
+      assertStillExpected(task, { servingSinceMs, attempt: taskContext.attempt });
       const spec = specOf(context, task.cluster);
-      const store = await context.openStore(spec.store);
+      const store = await context.openStore(storeOf(spec, task.destination));
       const identities = await identitiesOf(settings);
       const roots = settings.restoreRoots;
       return await runRestoreTask(task, { spec, store, roots, identities, context: taskContext });

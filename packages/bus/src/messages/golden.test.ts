@@ -20,7 +20,7 @@ import { restoreAnswerSchema } from './restore-api.ts';
 import { snapshotAnswerSchema } from './snapshot-api.ts';
 import { statusAnswerSchema } from './status-api.ts';
 import { taskResultSchema } from './task-result.ts';
-import { taskSchema } from './task.ts';
+import { taskSchema, taskVersionMax } from './task.ts';
 import { verifyAnswerSchema } from './verify-api.ts';
 
 type Golden = Record<string, Record<string, unknown>>;
@@ -81,6 +81,26 @@ describe.each(names)('%s', (name) => {
       'The thing has version 2, and this etcd-ops reads version 1',
     );
   });
+});
+
+test('a restore that a worker of version 1 would do otherwise says version 2, and is left to those who know it', () => {
+  const restore = {
+    ...V1['task-restore'],
+    version: 2,
+    to: { kind: 'before-delete-prefix', prefix: '/p/', timeline: 1 },
+    destination: 'far',
+    leases: 'keep',
+    bumpRevision: 1000,
+    markCompacted: true,
+    safeBump: false,
+    clearAlarms: true,
+  };
+  const versionMax = taskVersionMax('restore');
+  expect(readTolerantly(taskSchema, restore, 'The task', { versionMax })).toEqual({ value: restore, unknown: [] });
+  expect(() => readTolerantly(taskSchema, restore, 'The task')).toThrow('The task has version 2');
+  expect(() => readTolerantly(taskSchema, { ...restore, version: 3 }, 'The task', { versionMax })).toThrow(
+    'The task has version 3, and this etcd-ops reads version 2',
+  );
 });
 
 describe('who changes a spec', () => {

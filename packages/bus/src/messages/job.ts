@@ -9,5 +9,7 @@ export const jobSchema = z.object({
   cluster: nameSchema,
   pool: nameSchema,
   acceptedAt: isoTimeSchema,
+  /** Of a restore: when it is given up unless somebody of its pool has come. */
+  startBefore: isoTimeSchema.exactOptional(),
 });
 export type Job = z.infer<typeof jobSchema>;

@@ -1,14 +1,10 @@
 import { z } from 'zod';
-import { isoTimeSchema, nameSchema, revisionSchema, timelineSchema } from './task-base.ts';
+import { restoreRequestSchema } from './restore-api.ts';
+import { restoreChosenShape } from './restore-chosen.ts';
+import { nameSchema, revisionSchema, timelineSchema } from './task-base.ts';
 
-/** `etcdops.plan`: what a restore would fetch, without doing it. */
-export const planRequestSchema = z.strictObject({
-  cluster: nameSchema,
-  revision: revisionSchema.min(1).exactOptional(),
-  time: isoTimeSchema.exactOptional(),
-  snapshot: z.string().min(1).max(1024).exactOptional(),
-  timeline: timelineSchema.exactOptional(),
-});
+/** `etcdops.plan`: what a restore would fetch and choose, without doing it. The very request of the restore; directories are checked if they are named. */
+export const planRequestSchema = restoreRequestSchema;
 export type PlanRequest = z.infer<typeof planRequestSchema>;
 
 export const planAnswerSchema = z.object({
@@ -20,6 +16,7 @@ export const planAnswerSchema = z.object({
   deltas: z.array(z.string()),
   bytesToFetch: z.number().int().min(0),
   expectedDbBytes: z.number().int().min(0),
+  ...restoreChosenShape,
   warnings: z.array(z.string()),
 });
 export type PlanAnswer = z.infer<typeof planAnswerSchema>;

@@ -17,7 +17,7 @@ export interface Read<T> {
 
 /** Fields inside of fields that are unknown go with them: a few rounds are enough for all that a document can hold. */
 const ROUNDS_MAX = 8;
-/** All messages and documents are of it so far. */
+/** All messages and documents are of it so far, but where the caller says otherwise. */
 const VERSION = 1;
 
 /**
@@ -25,8 +25,13 @@ const VERSION = 1;
  * mistype, are refused them. Everything else has to follow the schema.
  * @throws EtcdOpsError BUS_VERSION_UNKNOWN for a later `version`, BUS_MESSAGE_INVALID
  */
-export function readTolerantly<T>(schema: z.ZodType<T>, json: unknown, where: string): Read<T> {
-  assertKnownVersion(json, where);
+export function readTolerantly<T>(
+  schema: z.ZodType<T>,
+  json: unknown,
+  where: string,
+  { versionMax = VERSION }: { versionMax?: number } = {},
+): Read<T> {
+  assertKnownVersion(json, where, versionMax);
   const unknown: UnknownField[] = [];
   let read: unknown = json;
   for (let round = 1; ; round++) {
@@ -43,10 +48,10 @@ export function readTolerantly<T>(schema: z.ZodType<T>, json: unknown, where: st
   }
 }
 
-function assertKnownVersion(json: unknown, where: string): void {
+function assertKnownVersion(json: unknown, where: string, versionMax: number): void {
   const version = typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
-  if (typeof version !== 'number' || version <= VERSION) return;
-  throw newerVersion(`${where} has version ${version}, and this etcd-ops reads version ${VERSION}`);
+  if (typeof version !== 'number' || version <= versionMax) return;
+  throw newerVersion(`${where} has version ${version}, and this etcd-ops reads version ${versionMax}`);
 }
 
 export function newerVersion(message: string): EtcdOpsError {

@@ -5,7 +5,7 @@ import { deltaTaskSchema } from './delta-task.ts';
 import { fullTaskSchema } from './full-task.ts';
 import { gcTaskSchema } from './gc-task.ts';
 import { mergeTaskSchema } from './merge-task.ts';
-import { restoreTaskSchema } from './restore-task.ts';
+import { RESTORE_TASK_VERSION, restoreTaskSchema } from './restore-task.ts';
 import { verifyTaskSchema } from './verify-task.ts';
 import { witnessTaskSchema } from './witness-task.ts';
 
@@ -24,3 +24,8 @@ export type Task = z.infer<typeof taskSchema>;
 export type TaskInput = z.input<typeof taskSchema>;
 /** The task of one kind. */
 export type TaskOf<K extends Task['kind']> = Extract<Task, { kind: K }>;
+
+/** Up to which version this etcd-ops reads tasks of a kind. */
+export function taskVersionMax(kind: Task['kind']): number {
+  return kind === 'restore' ? RESTORE_TASK_VERSION : 1;
+}

@@ -29,12 +29,6 @@ export function errorBody(error: unknown): ApiErrorBody {
   return { error: { code: 'INTERNAL', message: 'Unexpected error; the log of the service has the details.' } };
 }
 
-export function invalidRequest(error: z.ZodError): ApiErrorBody {
-  const issues = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
-  const first = issues[0] === undefined ? '' : `: ${issues[0].path} ${issues[0].message}`.replace(':  ', ': ');
-  return { error: { code: 'USAGE', message: `The request is not valid${first}`, issues } };
-}
-
 /** The failure that an answer tells of, as the error it was at the other side. */
 export function errorOf(body: ApiErrorBody): EtcdOpsError {
   const { code, message, remedy } = body.error;

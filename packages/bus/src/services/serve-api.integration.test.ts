@@ -118,6 +118,14 @@ describe.each(NATS_VERSIONS)('nats-server %s', (version) => {
     const { codeOf, bus } = await setUp(context);
     expect(await codeOf({ do: 'answer', revison: 5 })).toMatch(/^USAGE: The request is not valid: .*revison/);
     expect(await codeOf({})).toMatch(/^USAGE: The request is not valid: do /);
+    const told = await bus.nc.request('etcdops.restore', '{"do":"answer","d":1}');
+    expect(told.json()).toMatchObject({
+      error: {
+        code: 'USAGE',
+        remedy: expect.stringMatching(/the fields of etcdops\.restore.*nats micro info/) as string,
+        issues: [{ message: expect.stringContaining('"d"') as string }],
+      },
+    });
     const raw = await bus.nc.request('etcdops.restore', 'no json');
     expect(raw.headers?.get('Nats-Service-Error-Code')).toBe('400');
     expect(raw.json()).toMatchObject({ error: { code: 'USAGE', message: 'The request is no JSON' } });

@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { toBusError } from '../bus-error.ts';
 import type { Bus } from '../connection.ts';
 import { API_NAME } from '../names.ts';
-import { errorBody, invalidRequest, statusOf, type ApiErrorBody } from './api-error.ts';
+import { errorBody, statusOf, type ApiErrorBody } from './api-error.ts';
 import { noteAnswer } from './endpoint-stats.ts';
+import { invalidRequest } from './invalid-request.ts';
 
 export interface ApiEndpoint<Request = unknown, Answer = unknown> {
   /** The last token of its subject: `restore` of `etcdops.restore`. */
@@ -15,6 +16,8 @@ export interface ApiEndpoint<Request = unknown, Answer = unknown> {
   answer: z.ZodType<Answer>;
   /** Answers soon: long work goes into the queue, and its id is the answer. */
   handler(request: Request, context: { signal: AbortSignal }): Promise<Answer>;
+  /** For one that may have to read much; default that of the service. */
+  timeoutMs?: number;
 }
 
 export interface ServeApiOptions {
@@ -106,7 +109,7 @@ async function answer(endpoint: ApiEndpoint, message: ServiceMsg, options: Answe
     if (limits.running > limits.concurrentMax) throw tooMany(limits.concurrentMax);
     const request = endpoint.request.safeParse(parseBody(message));
     if (request.success) body = endpoint.answer.parse(await withDeadline(endpoint, request.data, options));
-    else failure = invalidRequest(request.error);
+    else failure = invalidRequest(request.error, endpoint);
   } catch (error) {
     failure = errorBody(error);
     options.onError?.(endpoint.name, error);
@@ -138,7 +141,7 @@ function respond(message: ServiceMsg, body: unknown, failure: ApiErrorBody | und
 }
 
 async function withDeadline(endpoint: ApiEndpoint, request: unknown, options: AnswerOptions): Promise<unknown> {
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const timeoutMs = endpoint.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS;
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([options.signal, deadline]);
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -157,7 +160,11 @@ function parseBody(message: ServiceMsg): unknown {
   try {
     return JSON.parse(message.string());
   } catch (cause) {
-    throw new EtcdOpsError('USAGE', { message: 'The request is no JSON', cause });
+    throw new EtcdOpsError('USAGE', {
+      message: 'The request is no JSON',
+      remedy: `Write it as \`nats req ${API_NAME}.status '{"cluster":"prod"}'\`: names and texts in double quotes.`,
+      cause,
+    });
   }
 }
 

@@ -5,7 +5,7 @@ import type { Attempt } from '../messages/attempt.ts';
 import type { Failure } from '../messages/failure.ts';
 import type { LastDone } from '../messages/last-done.ts';
 import { readTolerantly } from '../messages/read-tolerantly.ts';
-import { taskSchema, type Task, type TaskOf } from '../messages/task.ts';
+import { taskSchema, taskVersionMax, type Task, type TaskOf } from '../messages/task.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 import type { TaskEvent } from './task-events.ts';
 import { failureOf } from './failure-of.ts';
@@ -260,7 +260,9 @@ export class TaskRunner<K extends Task['kind']> {
 
   #decode(delivery: TaskDelivery): TaskOf<K> | EtcdOpsError {
     try {
-      const { value: task } = readTolerantly(taskSchema, JSON.parse(delivery.text), 'The task');
+      const { value: task } = readTolerantly(taskSchema, JSON.parse(delivery.text), 'The task', {
+        versionMax: taskVersionMax(this.#options.kind),
+      });
       if (isOfKind(task, this.#options.kind)) return task;
       return new EtcdOpsError('BUS_MESSAGE_INVALID', {
         message: `A ${task.kind} among tasks of kind ${this.#options.kind}`,

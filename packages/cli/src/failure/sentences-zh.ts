@@ -180,6 +180,11 @@ const HOUSE = {
     why: '在此期间另有人修改了该集群的配置。',
     remedy: '请用 `etcd-ops cluster show` 查看后重新编辑。',
   },
+  REQUEST_EXPIRED: {
+    what: () => '请求已过期',
+    why: '在截止时间之前没有任何进程开始执行该请求。',
+    remedy: '请启动该 pool 的 restorer（ETCD_OPS_RESTORE_POOL），然后重新请求。',
+  },
   BUS_UNREACHABLE: {
     what: ({ path }) => (path === undefined ? '无法连接 NATS' : `该状态目录上没有运行守护进程${at(path)}`),
     why: '没有连上守护进程的 NATS。',

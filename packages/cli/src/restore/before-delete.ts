@@ -1,7 +1,6 @@
 import {
-  EtcdOpsError,
-  findDeletion,
-  type FoundDeletion,
+  findBeforeDelete as findDeletionOf,
+  type BeforeDelete,
   type Identities,
   type Inventory,
   type ObjectStore,
@@ -9,42 +8,20 @@ import {
 import type { MomentOptions } from '../options/moment-options.ts';
 import { formatCount } from '../output/table.ts';
 
-/** The deletion that a restore goes back before. */
-export interface BeforeDelete extends FoundDeletion {
-  /** What was asked for: one of the two. */
-  key?: string;
-  prefix?: string;
-}
+export type { BeforeDelete };
 
-/**
- * What --before-delete or --before-delete-prefix mean in this repository; undefined when neither was given.
- * @throws EtcdOpsError REVISION_NOT_RESTORABLE when no such deletion was captured.
- */
+/** What --before-delete or --before-delete-prefix mean in this repository; undefined when neither was given. */
 export async function findBeforeDelete(
   store: ObjectStore,
   inventory: Inventory,
-  options: Pick<MomentOptions, 'beforeDelete' | 'beforeDeletePrefix' | 'timeline'>,
-  { identities, signal }: { identities?: Identities | undefined; signal: AbortSignal },
-): Promise<BeforeDelete | undefined> {
-  const { beforeDelete: key, beforeDeletePrefix: prefix, timeline } = options;
-  if (key === undefined && prefix === undefined) return undefined;
-  const bytes = (text: string | undefined): Buffer | undefined => (text === undefined ? undefined : Buffer.from(text));
-  const found = await findDeletion(store, inventory, {
-    key: bytes(key),
-    prefix: bytes(prefix),
+  {
+    beforeDelete: key,
+    beforeDeletePrefix: prefix,
     timeline,
-    identities,
-    signal,
-  });
-  if (found !== undefined) return { ...(key === undefined ? { prefix: prefix! } : { key }), ...found };
-  throw new EtcdOpsError('REVISION_NOT_RESTORABLE', {
-    message:
-      key === undefined
-        ? `No loss of more than half of the keys below ${prefix} is in what can be restored of this timeline`
-        : `No deletion of ${key} is in what can be restored of this timeline`,
-    remedy:
-      'Check the spelling: keys are compared byte by byte. If the backups reach not far enough back, or it was deleted on another timeline, `etcd-ops list` shows both.',
-  });
+  }: Pick<MomentOptions, 'beforeDelete' | 'beforeDeletePrefix' | 'timeline'>,
+  options: { identities?: Identities | undefined; signal: AbortSignal },
+): Promise<BeforeDelete | undefined> {
+  return await findDeletionOf(store, inventory, { key, prefix, timeline }, options);
 }
 
 /** One line for the table. */

@@ -1,4 +1,10 @@
-import type { LeaseMode, RestoreAroundReport, RestorePlan, SafeBump } from '@etcd-ops/core';
+import {
+  writtenLeases,
+  type LeaseMode,
+  type RestoreAroundReport,
+  type RestorePlan,
+  type SafeBump,
+} from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable } from '../output/table.ts';
 import type { StartFiles } from '../start-files/write-start-files.ts';
@@ -77,14 +83,17 @@ export function emitReport(
   const warnings = [...new Set([...context.plan.warnings, ...report.warnings])];
   if (context.output === 'json') {
     emitJson({
-      ...describeReport({ ...report, warnings, leases: writtenLeases(report, context.leases) }, context.startFiles),
+      ...describeReport(
+        { ...report, warnings, leases: writtenLeases(report.leases, context.leases) },
+        context.startFiles,
+      ),
       beforeDelete: context.beforeDelete,
     });
     return;
   }
   const tookMs = Object.values(report.phaseMs).reduce((sum, ms) => sum + ms, 0);
   const { bumped, safeBump } = report;
-  const { kept, fromDeltas, unknown, dropped } = writtenLeases(report, context.leases);
+  const { kept, fromDeltas, unknown, dropped } = writtenLeases(report.leases, context.leases);
   emitText(
     renderTable(
       ['what', 'restored'],
@@ -109,14 +118,6 @@ export function emitReport(
       ],
     ),
   );
-}
-
-type WrittenLeases = RestoreAroundReport['leases'] & { dropped?: number };
-
-/** The core counts the leases of the restored state; with `drop`, none of them is written. */
-function writtenLeases({ leases }: RestoreAroundReport, mode: LeaseMode): WrittenLeases {
-  if (mode !== 'drop') return leases;
-  return { kept: 0, fromDeltas: 0, unknown: [], dropped: leases.kept + leases.fromDeltas + leases.unknown.length };
 }
 
 function changeRows(changes: {

@@ -1,11 +1,11 @@
-import { EtcdOpsError } from '@etcd-ops/core';
+import { EtcdOpsError, type StateChanges } from '@etcd-ops/core';
 import { describe, expect, test } from 'vitest';
 import { restoreCommand } from '../commands/restore.ts';
 import { readCommandLine } from '../options/command-line.ts';
 import type { ChangeOptions } from '../options/moment-options.ts';
 import { UsageError } from '../options/usage-error.ts';
 import { describeBeforeDelete } from './before-delete.ts';
-import { stateChangesOf, type StateChanges } from './state-changes.ts';
+import { stateChangesOf } from './state-changes.ts';
 
 async function changesOf(...line: string[]): Promise<StateChanges> {
   const read = await readCommandLine(restoreCommand, line, {});

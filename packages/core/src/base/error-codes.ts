@@ -207,6 +207,12 @@ export const ERROR_CODES = {
     remedy: 'Look at it with `etcd-ops cluster show`, and edit it again.',
     retriable: false,
   },
+  REQUEST_EXPIRED: {
+    exit: 10,
+    cause: 'Nobody began what was asked for before its deadline.',
+    remedy: 'Start a restorer of that pool (ETCD_OPS_RESTORE_POOL), then ask again.',
+    retriable: false,
+  },
   BUS_UNREACHABLE: {
     exit: 10,
     cause: 'NATS could not be reached.',
