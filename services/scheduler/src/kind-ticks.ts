@@ -8,7 +8,7 @@ import { ticks } from './ticks.ts';
 export const DISPATCH_DEADLINE_MS_MAX = 600_000;
 
 /** The ticks of one kind; the one that comes next is shown. */
-export async function* kindTicks(
+export function kindTicks(
   kind: DispatchedKind,
   schedule: Schedule,
   afterMs: number,
@@ -17,10 +17,7 @@ export async function* kindTicks(
   const { spec, gauges, clock, signal } = options;
   const show = (): void => gauges.nextTick.set({ cluster: spec.name, kind }, (schedule.next(clock.now()) ?? 0) / 1_000);
   show();
-  for await (const tickMs of ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options) })) {
-    show();
-    yield tickMs;
-  }
+  return ticks(schedule, { clock, signal, afterMs, delayMs: jitterOf(schedule, options), onDue: show });
 }
 
 export async function dispatchTick(

@@ -13,6 +13,8 @@ export interface TicksOptions {
   afterMs: number;
   /** Added to each tick before it is given. Asked anew each time: it changes with the fleet. */
   delayMs?: () => number;
+  /** Called when a tick is due, before it is given. */
+  onDue?: () => void;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface TicksOptions {
  * leaps are merged: only the newest is given. Ends when the signal is aborted or the schedule has no more ticks.
  */
 export async function* ticks(schedule: Schedule, options: TicksOptions): AsyncGenerator<number> {
-  const { clock, signal, delayMs = () => 0 } = options;
+  const { clock, signal, delayMs = () => 0, onDue } = options;
   let { afterMs } = options;
   while (!signal.aborted) {
     const nowMs = clock.now();
@@ -28,6 +30,7 @@ export async function* ticks(schedule: Schedule, options: TicksOptions): AsyncGe
     const due = dueTick(schedule, afterMs, nowMs - delayMs());
     if (due !== undefined) {
       afterMs = due;
+      onDue?.();
       yield due;
       continue;
     }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdOpsError } from './errors.ts';
 
 /** Time as whatever waits or measures sees it, so that tests can hold it in their hands. */
@@ -14,12 +13,21 @@ const SLEEP_MS_MAX = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  async sleep(ms, signal) {
-    try {
-      await delay(Math.min(Math.max(ms, 0), SLEEP_MS_MAX), undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      throw cancelled(error);
-    }
+  // By itself: the promise of node:timers/promises takes twice the memory, and a fleet has thousands that sleep.
+  sleep(ms, signal) {
+    if (signal?.aborted === true) return Promise.reject(cancelled(signal.reason));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(cancelled(signal?.reason));
+    };
+    const onDue = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    const timer = setTimeout(onDue, Math.min(Math.max(ms, 0), SLEEP_MS_MAX));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return promise;
   },
 };
 
