@@ -1,4 +1,4 @@
-import { callApi, listAnswerSchema, restoreAnswerSchema, type Bus } from '@etcd-ops/bus';
+import { callApi, jobAnswerSchema, listAnswerSchema, restoreAnswerSchema, type Bus } from '@etcd-ops/bus';
 import { eventually } from '@etcd-ops/test-kit';
 import { beforeAll, expect, test } from 'vitest';
 import { buildImages, composeProject, type ComposeProject } from './compose-project.ts';
@@ -7,7 +7,7 @@ import { whyNoCompose } from './docker.ts';
 const SERVICES = ['scheduler', 'watcher', 'uploader', 'garbage-collector', 'maintainer', 'restorer'];
 /** A member of each cluster. */
 const MEMBERS = ['etcd-lone', 'etcd-2'];
-const UP = ['up', '--wait', '--wait-timeout', '120', '--no-recreate'];
+const SCALED_UP = 'up --wait --wait-timeout 120 --no-recreate --scale watcher=3 --scale uploader=3'.split(' ');
 const BUILD_LIMIT_MS = 400_000;
 const LIMIT_MS = 600_000;
 const WAIT = { timeoutMs: 90_000, intervalMs: 500 };
@@ -32,7 +32,7 @@ async function liveThrough(project: ComposeProject): Promise<void> {
   await everyServiceIsRestricted(project);
   await bothAreStored(project, 'k1');
 
-  await project.run([...UP, '--scale', 'watcher=3', '--scale', 'uploader=3'], 150_000);
+  await project.run(SCALED_UP, 150_000);
   expect(await project.containers('watcher')).toHaveLength(3);
   expect(await project.containers('uploader')).toHaveLength(3);
 
@@ -45,12 +45,11 @@ async function liveThrough(project: ComposeProject): Promise<void> {
   // What is written while NATS is away is captured when it is back.
   for (const container of await project.containers('nats')) await project.kill(container);
   for (const member of MEMBERS) await put(project, member, 'k3');
-  await project.run([...UP, '--scale', 'watcher=3', '--scale', 'uploader=3'], 150_000);
+  await project.run(SCALED_UP, 150_000);
   const revision = await bothAreStored(project, 'k4');
 
-  // A restore asked for as `nats req` asks, proved by etcd's own hash of the living cluster.
-  const id = await restored(project, { cluster: 'lone', revision, dataDir: '/restored/lone' });
-  expect(id).not.toBe('');
+  // A restore, proved by etcd's own hash of the living cluster.
+  await restoredMeanwhile(project, { cluster: 'lone', revision, dataDir: '/restored/lone' });
   const living = await hashOfLiving(project, 'etcd-lone', revision);
   const rebuilt = await project.exec('restorer', 'etcd-ops', 'hash', '/restored/lone', '-o', 'json');
   expect(JSON.parse(rebuilt)).toMatchObject({ hash: living.hash, revision });
@@ -79,18 +78,27 @@ async function isStored(operator: Bus, cluster: string, revision: number): Promi
   return ranges.some(({ from, to }) => from <= revision && revision <= to);
 }
 
-async function restored(project: ComposeProject, request: object): Promise<string> {
+/** Asks as `nats req` asks, and kills a watcher, an uploader and NATS at once. */
+async function restoredMeanwhile(project: ComposeProject, request: object): Promise<void> {
+  const id = await askForRestore(project, request);
+  for (const service of ['watcher', 'uploader', 'nats']) {
+    const [container] = await project.containers(service);
+    await project.kill(container!);
+  }
+  await project.run(SCALED_UP, 150_000);
   await using operator = await project.connect();
-  const results: { taskId: string; ok: boolean; failure?: unknown }[] = [];
-  operator.nc.subscribe('etcdops.done.restore.*', { callback: (_, message) => results.push(message.json()) });
+  const job = await eventually(async () => {
+    const found = await callApi(operator, 'job', { id }, { answer: jobAnswerSchema });
+    return ['done', 'failed'].includes(found.state) && found;
+  }, WAIT);
+  expect(job).toMatchObject({ state: 'done' });
+}
+
+async function askForRestore(project: ComposeProject, request: object): Promise<string> {
   const answer = await project.natsRequest('etcdops.restore', request);
-  const { id } =
-    answer === undefined
-      ? await callApi(operator, 'restore', request, { answer: restoreAnswerSchema })
-      : restoreAnswerSchema.parse(answer);
-  const result = await eventually(() => results.find(({ taskId }) => taskId === id) ?? false, WAIT);
-  expect(result).toMatchObject({ ok: true });
-  return id;
+  if (answer !== undefined) return restoreAnswerSchema.parse(answer).id;
+  await using operator = await project.connect();
+  return (await callApi(operator, 'restore', request, { answer: restoreAnswerSchema })).id;
 }
 
 async function hashOfLiving(project: ComposeProject, member: string, revision: number): Promise<{ hash: number }> {
