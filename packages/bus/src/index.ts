@@ -63,7 +63,7 @@ export {
   type StartEvent,
 } from './events/event-message.ts';
 export { EventWriter, type Blocked, type PublishOptions } from './events/event-writer.ts';
-export { lastEvent, tailState, type TailState } from './events/last-event.ts';
+export { lastEvent, tailState, type StreamHeaders, type TailState } from './events/last-event.ts';
 export { type Beginning, type LastEvent } from './events/stream-follower.ts';
 export { connectStream, isReached, type KnownPoint, type StreamConnection } from './events/stream-connection.ts';
 export { type Skipped } from './events/part-joiner.ts';

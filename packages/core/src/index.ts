@@ -296,6 +296,7 @@ export {
   type Inventory,
   type TimelineInventory,
 } from './repository/inventory.ts';
+export { readRepositoryNames, type RepositoryNames } from './repository/repository-names.ts';
 export { planRestore, type PlanOptions, type RestorePlan, type RestoreTarget } from './repository/plan-restore.ts';
 export { headOf, repositoryHead, type RepositoryHead } from './repository/repository-head.ts';
 export {

@@ -24,6 +24,12 @@ export interface PickOptions extends CallOptions {
   allowStale?: boolean;
 }
 
+export interface WatchChoice {
+  member: EtcdMember;
+  /** What it answered: the cluster's head at a moment after it was asked. */
+  head: ResponseHeader;
+}
+
 /** The members behind the endpoints given. Each is spoken to directly: an endpoint is a member, never a balancer. */
 export class EtcdCluster implements AsyncDisposable {
   readonly clusterId: bigint;
@@ -114,15 +120,19 @@ export class EtcdCluster implements AsyncDisposable {
     throw noMember('no member can serve a snapshot', failures);
   }
 
-  /** The member that answers a linearizable read first. */
+  /** The member of `chooseForWatch` alone. */
   async pickForWatch(options: CallOptions = {}): Promise<EtcdMember> {
+    return (await this.chooseForWatch(options)).member;
+  }
+
+  /** The member that answers a linearizable read first, and that answer. */
+  async chooseForWatch(options: CallOptions = {}): Promise<WatchChoice> {
     const callOptions = this.#withTimeout(options);
     try {
       return await Promise.any(
         this.#members.map(async (member) => {
           try {
-            await member.linearizableRead(callOptions);
-            return member;
+            return { member, head: await member.linearizableRead(callOptions) };
           } catch (error) {
             this.#warnOfStranger(error);
             throw error;

@@ -7,7 +7,7 @@ export {
   type EtcdAuth,
   type EtcdTlsAccess,
 } from './access.ts';
-export { EtcdCluster, type PickOptions } from './etcd-cluster.ts';
+export { EtcdCluster, type PickOptions, type WatchChoice } from './etcd-cluster.ts';
 export { EtcdMember, LONG_REQUEST_TIMEOUT_MS, type LeaseFacts, type MemberStatus } from './etcd-member.ts';
 export { type MissingRight } from './rights-check.ts';
 export { type SnapshotChoice } from './snapshot-choice.ts';

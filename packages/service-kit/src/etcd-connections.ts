@@ -3,6 +3,7 @@ import type { EtcdAccess, EtcdCluster } from '@etcd-ops/etcd-client';
 import { EtcdOpsError } from '@etcd-ops/core';
 import { orCancelled } from './or-cancelled.ts';
 import type { Logger } from './logger.ts';
+import { Pace } from './pace.ts';
 
 /** A connected cluster on loan; disposing gives it back, it does not close it. */
 export interface EtcdLoan extends AsyncDisposable {
@@ -22,6 +23,8 @@ interface Entry {
 
 /** A connection that nobody borrowed for so long is closed: a full a day is no reason to hold a thousand of them. */
 const IDLE_MS = 60_000;
+/** Rights are tried one after the other: whoever takes over a hundred clusters has more urgent things to ask of them. */
+const RIGHTS_PERIOD_MS = 250;
 
 type Connect = (access: EtcdAccess) => Promise<EtcdCluster>;
 
@@ -36,7 +39,8 @@ export class EtcdConnections implements AsyncDisposable {
   readonly #idleMs: number;
   /** By cluster: the access whose rights were tried. */
   readonly #tried = new Map<string, string>();
-  #closed = false;
+  readonly #rightsPace = new Pace({ periodMs: RIGHTS_PERIOD_MS });
+  readonly #closing = new AbortController();
 
   constructor(options: { logger: Logger; connect?: Connect; idleMs?: number }) {
     this.#logger = options.logger;
@@ -49,7 +53,9 @@ export class EtcdConnections implements AsyncDisposable {
    * @throws EtcdOpsError ETCD_* when no member can be reached; the next call tries again.
    */
   async borrow(spec: ClusterSpec, options: { signal?: AbortSignal } = {}): Promise<EtcdLoan> {
-    if (this.#closed) throw new EtcdOpsError('CANCELLED', { message: 'The connections to etcd are closed' });
+    if (this.#closing.signal.aborted) {
+      throw new EtcdOpsError('CANCELLED', { message: 'The connections to etcd are closed' });
+    }
     const access = etcdAccess(spec);
     const fingerprint = JSON.stringify(access);
     let entry = this.#entries.get(spec.name);
@@ -92,7 +98,7 @@ export class EtcdConnections implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#dispose(entry)));
@@ -106,6 +112,7 @@ export class EtcdConnections implements AsyncDisposable {
   async #tellMissingRights(connecting: Promise<EtcdCluster>, name: string, logger: Logger): Promise<void> {
     try {
       const cluster = await connecting;
+      await this.#rightsPace.turn(this.#closing.signal);
       for (const { credential, calls, error } of await cluster.checkRights()) {
         logger.warn({ credential, calls, error }, 'A right is missing at etcd');
       }
@@ -132,7 +139,7 @@ export class EtcdConnections implements AsyncDisposable {
     entry.loans--;
     if (entry.loans > 0) return;
     if (entry.retired) return await this.#dispose(entry);
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     entry.idle = setTimeout(() => this.#retire(name, entry), this.#idleMs);
     entry.idle.unref();
   }

@@ -52,6 +52,7 @@ export { etcdAccess, EtcdConnections, type EtcdLoan } from './etcd-connections.t
 export { cancelled, systemClock, type Clock } from './clock.ts';
 export { ManualClock } from './manual-clock.ts';
 export { orCancelled } from './or-cancelled.ts';
+export { Pace } from './pace.ts';
 export {
   isRetriable,
   retry,

@@ -1,12 +1,12 @@
-import { EventWriter, type Beginning, type ClusterSpec, type FullTask, type LastEvent } from '@etcd-ops/bus';
+import { EventWriter, type ClusterSpec, type FullTask } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
-import type { EtcdMember } from '@etcd-ops/etcd-client';
-import type { ServiceContext } from '@etcd-ops/service-kit';
+import type { EtcdMember, ResponseHeader } from '@etcd-ops/etcd-client';
+import type { Pace, ServiceContext } from '@etcd-ops/service-kit';
 import { backlogNeedsGuard } from './backlog-guard.ts';
 import { beginHistory } from './begin-history.ts';
 import type { CaptureMemory } from './capture-memory.ts';
 import { CaptureWatch } from './capture-watch.ts';
-import { leasesOfEvent } from './captured-points.ts';
+import { leasesOfEvent, readRepositoryPoint } from './captured-points.ts';
 import type { WatcherSettings } from './settings.ts';
 import { DeltaTrigger } from './delta-trigger.ts';
 import { DurabilityCheck } from './durability-check.ts';
@@ -15,10 +15,10 @@ import { requestFull } from './full-request.ts';
 import { goOn } from './go-on.ts';
 import { LeaseTracker } from './lease-tracker.ts';
 import type { CaptureVoice } from './metrics.ts';
-import { isBaseMissing } from './resume-point.ts';
+import { isBaseMissing, type RepositoryPoint } from './resume-point.ts';
 import type { NewHistory, OpenWatch, SessionTools, WatchInSegments } from './session-tools.ts';
 import { WatchGauge } from './watch-gauge.ts';
-import { whereCaptureEnds } from './where-capture-ends.ts';
+import { whereCaptureEnds, type StreamTail } from './where-capture-ends.ts';
 
 export interface SessionOptions {
   spec: ClusterSpec;
@@ -28,6 +28,10 @@ export interface SessionOptions {
   /** Hints from the sessions before. */
   memory: CaptureMemory;
   member: EtcdMember;
+  /** The linearizable read that it was chosen by. */
+  head: ResponseHeader;
+  /** What can wait until other captures are open, too. */
+  later: Pace;
   /** Rows are being captured from here on. */
   onWatching: () => void;
   /** Rows are not being captured: what it waits for, in one line for people. */
@@ -47,7 +51,7 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
   const flush = new AbortController();
   const stopFlushTimer = abortLater(flush, signal, settings.flushTimeoutMs);
   const side = new SideWork(options);
-  const { writer, last, beginning } = await EventWriter.open(context.bus, voice.cluster, { signal });
+  const { writer, ...tail } = await EventWriter.open(context.bus, voice.cluster, { signal });
   let watch: CaptureWatch | undefined;
   const leases = createLeaseTracker(options, () => watch?.gatherer.wake());
   for (const id of options.memory.takeLeases()) leases.sight(id);
@@ -56,9 +60,16 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
     watch = createWatch(options, leases, { anchor, recorded, segments });
     return watch;
   };
-  const tools: SessionTools = { ...options, leases, writer, openWatch, wantFull: (cause) => side.wantFull(cause) };
+  let head: ResponseHeader | undefined = options.head;
+  const takeHead = (): ResponseHeader | undefined => {
+    const taken = head;
+    head = undefined;
+    return taken;
+  };
+  const wantFull = (cause: FullTask['cause']): void => side.wantFull(cause);
+  const tools: SessionTools = { ...options, takeHead, leases, writer, openWatch, wantFull };
   try {
-    let next = await firstStep(tools, { last, beginning });
+    let next = await firstStep(tools, side, tail);
     for (;;) {
       const open = 'watch' in next ? next : await beginHistory(next, tools);
       options.onWatching();
@@ -89,21 +100,21 @@ function gapBehind(end: PublishEnd, revision: number, memory: CaptureMemory): { 
 }
 
 /** Finds L and decides how to go on from it. */
-async function firstStep(
-  tools: SessionTools,
-  { last, beginning }: { last: LastEvent | undefined; beginning: Beginning | undefined },
-): Promise<OpenWatch | NewHistory> {
-  const { context, voice, leases, memory } = tools;
-  const { resume, state, repository } = await whereCaptureEnds(last, tools);
+async function firstStep(tools: SessionTools, side: SideWork, tail: StreamTail): Promise<OpenWatch | NewHistory> {
+  const { context, spec, voice, leases, memory } = tools;
+  const { last, beginning } = tail;
+  const { resume, state, repository, revisionBytes } = await whereCaptureEnds(tail, tools);
   if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
-  memory.hintRevisionBytes(repository?.revisionBytes);
+  memory.hintRevisionBytes(revisionBytes);
   if (resume === undefined) return { cause: 'first', timeline: 1 };
-  const isMissing = isBaseMissing(resume, repository, state, beginning);
   const next = await goOn(resume, tools);
   // A catch-up by snapshot, and a new history, bring their own full.
-  if ('watch' in next && next.point.revision === resume.revision && isMissing) {
-    tools.wantFull(beginning?.cause ?? 'first');
-  }
+  if (!('watch' in next) || next.point.revision !== resume.revision) return next;
+  const wantMissingBase = (found: RepositoryPoint | undefined): void => {
+    if (isBaseMissing(resume, found, state, beginning)) tools.wantFull(beginning?.cause ?? 'first');
+  };
+  if (repository !== 'as-named') wantMissingBase(repository);
+  else side.later(async () => wantMissingBase(await readRepositoryPoint(context, spec)));
   return next;
 }
 
@@ -122,7 +133,7 @@ async function capture(
     clock,
     deltaBytesMax: spec.snapshots.deltaBytesMax,
   });
-  const guardBacklogs = backlogNeedsGuard(await versionOf(member));
+  const guardBacklogs = backlogNeedsGuard(open.version ?? (await versionOf(member)));
   const { leaseRecordsPerFrameMax, lingerMs } = settings;
   const publisher = new FramePublisher(
     { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, lingerMs, clock, signal: flush },
@@ -234,6 +245,25 @@ class SideWork {
         },
       ),
     );
+  }
+
+  /** What need not be known before rows are captured. */
+  later(work: () => Promise<void>): void {
+    const { later, voice } = this.#options;
+    const { signal } = this.#stop;
+    const run = async (): Promise<void> => {
+      try {
+        await later.turn(signal);
+        await work();
+      } catch (error) {
+        if (signal.aborted) return;
+        voice.logger.debug(
+          { reason: describeError(error) },
+          'Cannot look whether a full snapshot lies under what is captured',
+        );
+      }
+    };
+    this.#running.push(run());
   }
 
   async end(): Promise<void> {

@@ -41,14 +41,18 @@ export async function readRepositoryPoint(
   const hasFull = inventory.timelines.some((found) => found.timeline === timeline && found.fulls.length > 0);
   const deltas = inventory.timelines.find((found) => found.timeline === timeline)?.deltas ?? [];
   const endsInDelta = deltas.some(({ last }) => last === revision);
-  const revisionBytes = meanRevisionBytes(deltas.slice(-DELTAS_MEASURED_MAX));
+  const revisionBytes = meanRevisionBytes(deltas);
   const facts = { timeline, revision, digest, clusterId, newestTimeline, hasFull, endsInDelta };
   return revisionBytes === undefined ? facts : { ...facts, revisionBytes };
 }
 
-function meanRevisionBytes(deltas: readonly { first: number; last: number; bytes: number }[]): number | undefined {
-  const revisions = deltas.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  const bytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
+/** Of the newest deltas; undefined when there are none. */
+export function meanRevisionBytes(
+  deltas: readonly { first: number; last: number; bytes: number }[],
+): number | undefined {
+  const newest = deltas.slice(-DELTAS_MEASURED_MAX);
+  const revisions = newest.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const bytes = newest.reduce((sum, delta) => sum + delta.bytes, 0);
   return revisions === 0 ? undefined : bytes / revisions;
 }
 

@@ -1,19 +1,23 @@
 import { failureOf, type CaptureFacts, type ClusterSpec } from '@etcd-ops/bus';
 import { describeError, isEtcdOpsError } from '@etcd-ops/core';
 import type { EtcdMember } from '@etcd-ops/etcd-client';
-import { retryDelayMs, type ServiceContext } from '@etcd-ops/service-kit';
+import { retryDelayMs, type Pace, type ServiceContext } from '@etcd-ops/service-kit';
 import { followAuth } from './auth-follower.ts';
 import { CaptureMemory } from './capture-memory.ts';
 import { runCaptureSession } from './capture-session.ts';
 import type { WatcherSettings } from './settings.ts';
 import type { PublishEnd } from './frame-publisher.ts';
 import type { CaptureMetrics, CaptureVoice } from './metrics.ts';
+import type { OpeningSlots } from './opening-slots.ts';
 
 export interface ClusterCaptureOptions {
   spec: ClusterSpec;
   context: ServiceContext;
   settings: WatcherSettings;
   metrics: CaptureMetrics;
+  /** What all captures of a process share. */
+  slots: OpeningSlots;
+  later: Pace;
 }
 
 /** How often etcd is asked for its head: a watch that is held back or not open does not tell. */
@@ -91,12 +95,13 @@ export class ClusterCapture {
   }
 
   async #session(signal: AbortSignal): Promise<void> {
-    const { spec, context, settings } = this.#options;
+    const { spec, context, settings, slots, later } = this.#options;
     const { logger, metrics, cluster } = this.#voice;
     metrics.sessions.add({ cluster });
+    using slot = await slots.take(signal);
     try {
       await using loan = await context.etcd.borrow(spec, { signal });
-      const member = await loan.cluster.pickForWatch({ signal });
+      const { member, head } = await loan.cluster.chooseForWatch({ signal });
       using _head = this.#followHead(member);
       const end = await runCaptureSession({
         spec,
@@ -105,7 +110,10 @@ export class ClusterCapture {
         voice: this.#voice,
         memory: this.#memory,
         member,
+        head,
+        later,
         onWatching: () => {
+          slot[Symbol.dispose]();
           this.#setWatching(true, 'watching');
           this.#said = '';
         },

@@ -13,12 +13,12 @@ function world() {
   news.heard(OTHER, 0);
   news.holds('a', { watcher: OTHER, revision: 7, heardMs: 0 });
   news.settle(0);
-  const isFree = (nowMs: number) => news.isFree('a', { nowMs, silentMs: HELD_MS });
+  const isFree = (nowMs: number) => news.freeSince('a', { nowMs, silentMs: HELD_MS }) !== undefined;
   /** Both speak each second, or one of them. */
   const speak = (who: readonly string[], fromMs: number, toMs: number) => {
     for (let nowMs = fromMs; nowMs <= toMs; nowMs += 1_000) {
       for (const key of who) news.heard(key, nowMs);
-      news.look(nowMs);
+      news.look(nowMs, HELD_MS);
     }
   };
   const freed: number[] = [];
@@ -71,12 +71,12 @@ describe('FleetNews', () => {
 
   it('frees at once what is given back, and all that a watcher held that says that it goes', () => {
     const { news, isFree, freed } = world();
-    news.gone('a');
+    news.gone('a', 1);
     expect(isFree(1)).toBe(true);
     expect(freed).toHaveLength(1);
     news.holds('a', { watcher: OTHER, revision: 9, heardMs: 1 });
     expect(isFree(2)).toBe(false);
-    news.gone(OTHER);
+    news.gone(OTHER, 2);
     expect(isFree(2)).toBe(true);
     expect(freed).toHaveLength(2);
   });
@@ -86,5 +86,37 @@ describe('FleetNews', () => {
     news.holds('a', { watcher: 'watcher.third', revision: 9, heardMs: 1 });
     expect(isFree(2)).toBe(false);
     expect(news.others).toBe(2);
+  });
+
+  it('knows since when a cluster is free, by which its takers wait for one another', () => {
+    const { news, speak } = world();
+    const since = (key: string, nowMs: number) => news.freeSince(key, { nowMs, silentMs: HELD_MS });
+    expect(since('never held', 100)).toBe(0);
+    news.holds('b', { watcher: OTHER, revision: 8, heardMs: 500 });
+    news.gone('b', 700);
+    expect(since('b', 900)).toBe(700);
+    news.holds('b', { watcher: OTHER, revision: 9, heardMs: 1_000 });
+    expect(since('b', 1_100)).toBeUndefined();
+    speak([OWN, OTHER], 0, 5_000);
+    speak([OWN], 6_000, 10_000);
+    expect(since('a', 12_000)).toBe(10_000);
+    news.heard(OTHER, 12_000);
+    expect(since('a', 12_000)).toBeUndefined();
+    expect(since('a', HELD_MS + 10)).toBe(HELD_MS);
+  });
+
+  it('comes behind those that live, and before none of them when they are gone', () => {
+    const { news } = world();
+    const keys = Array.from({ length: 50 }, (_, index) => `cluster-${index}`);
+    const ranks = new Set(keys.map((key) => news.rank(key)));
+    expect(ranks).toEqual(new Set([0, 1]));
+    news.gone(OTHER, 1);
+    expect(keys.every((key) => news.rank(key) === 0)).toBe(true);
+  });
+
+  it('tells once of a key that has run out', () => {
+    const { speak, freed } = world();
+    speak([OWN, OTHER], 0, 30_000);
+    expect(freed).toHaveLength(1);
   });
 });

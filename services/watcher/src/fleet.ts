@@ -27,6 +27,8 @@ export interface FleetOptions {
 const OWNERS_AT_FULL_RATE = 100;
 /** How often it is looked whether another one has fallen silent. */
 const LOOK_MS = 250;
+/** Whoever comes next for a free cluster waits so long for whoever comes before: together they would be in each other's way. */
+const TURN_MS = 500;
 /** A key that expired is not told of: an owner's that was not renewed for so much longer than it lives is gone. */
 const EXPIRY_SLACK_MS = 2_000;
 
@@ -65,11 +67,14 @@ export class Fleet {
     return Math.max(renewMs, Math.min(often, this.#ttlMs / 4));
   }
 
-  /** Whether it may be worth to ask for a cluster. */
-  isFree(cluster: string): boolean {
-    if (!this.isFollowed) return true;
-    const silentMs = this.#ttlMs + EXPIRY_SLACK_MS;
-    return this.#news.isFree(clusterKey(cluster), { nowMs: this.#monotonicMs(), silentMs });
+  /** In how long it is worth to ask for a cluster: 0 for now; undefined while it is held, as far as is known. */
+  waitMs(cluster: string): number | undefined {
+    if (!this.isFollowed) return 0;
+    const key = clusterKey(cluster);
+    const nowMs = this.#monotonicMs();
+    const sinceMs = this.#news.freeSince(key, { nowMs, silentMs: this.#silentMs });
+    if (sinceMs === undefined) return undefined;
+    return Math.max(0, sinceMs + this.#news.rank(key) * TURN_MS - nowMs);
   }
 
   /** What a watcher holds that is gone: whoever comes first may replace it. */
@@ -84,7 +89,7 @@ export class Fleet {
 
   /** Until the signal is aborted; `depart` comes behind it, when all clusters were given back. */
   async run(signal: AbortSignal): Promise<void> {
-    const looking = setInterval(() => this.#news.look(this.#monotonicMs()), LOOK_MS);
+    const looking = setInterval(() => this.#news.look(this.#monotonicMs(), this.#silentMs), LOOK_MS);
     try {
       await Promise.all([this.#tell(signal), this.#listen(signal)]);
     } finally {
@@ -97,6 +102,11 @@ export class Fleet {
     await owners(bus)
       .delete(watcherKey(watcher))
       .catch(() => undefined);
+  }
+
+  /** How long the key of a living watcher counts that is not renewed. */
+  get #silentMs(): number {
+    return this.isFollowed ? this.#ttlMs + EXPIRY_SLACK_MS : Infinity;
   }
 
   async #tell(signal: AbortSignal): Promise<void> {
@@ -150,7 +160,7 @@ export class Fleet {
     };
     for await (const change of bucket.watch({ signal, onInitialized })) {
       const nowMs = this.#monotonicMs();
-      if (change.kind === 'deleted') this.#news.gone(change.key);
+      if (change.kind === 'deleted') this.#news.gone(change.key, nowMs);
       else if (change.kind === 'put') {
         const { key, value, revision } = change.entry;
         if (key.startsWith(WATCHERS_PREFIX)) this.#news.heard(key, nowMs);

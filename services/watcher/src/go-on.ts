@@ -32,11 +32,12 @@ interface SeenBefore {
   clusterId: bigint;
   headRevision: Revision;
   dbBytes: number | undefined;
+  version: string | undefined;
 }
 
 async function watchFrom(
   point: ResumePoint,
-  { clusterId, headRevision }: SeenBefore,
+  { clusterId, headRevision, version }: SeenBefore,
   way: CatchUpWay,
   tools: SessionTools,
 ): Promise<OpenWatch | NewHistory> {
@@ -63,7 +64,7 @@ async function watchFrom(
   }
   const digestRows = watch.overlap.seen?.rowCount ?? 0;
   const inSegments = segments !== undefined;
-  return { watch, point: { timeline, clusterId, revision, digest: known, digestRows }, inSegments };
+  return { watch, point: { timeline, clusterId, revision, digest: known, digestRows }, inSegments, version };
 }
 
 async function chooseWayFrom(
@@ -117,9 +118,12 @@ async function catchUpBySnapshot(
 
 async function checkBeforeWatch(
   resume: ResumePoint,
-  { member, memory }: SessionTools,
+  { member, memory, takeHead }: SessionTools,
 ): Promise<SeenBefore & { evidence?: ForkEvidence }> {
-  const { clusterId, memberId, revision } = await member.linearizableRead();
+  const known = takeHead();
+  // One from before L was found proves that L is reached, or nothing: L itself may have moved since.
+  const isProof = known !== undefined && known.revision >= resume.revision;
+  const { clusterId, memberId, revision } = isProof ? known : await member.linearizableRead();
   const identity = resume.clusterId === undefined || resume.clusterId === clusterId ? 'same' : 'other';
   const head = revision >= resume.revision ? 'reached' : 'below';
   // After the linearizable read, so that the member has applied what it is compared with.
@@ -130,7 +134,7 @@ async function checkBeforeWatch(
   });
   const raft: RaftProgress = status === undefined ? 'unknown' : memory.compareRaftIndex(memberId, status.raftIndex);
   const decided = BEFORE_WATCH[identity][head][raft];
-  const seen = { clusterId, headRevision: revision, dbBytes: status?.dbInUseBytes };
+  const seen = { clusterId, headRevision: revision, dbBytes: status?.dbInUseBytes, version: status?.version };
   if (decided.decision === 'fork') return { ...seen, evidence: decided.evidence };
   if (status !== undefined) memory.rememberRaftIndex(memberId, status.raftIndex);
   return seen;

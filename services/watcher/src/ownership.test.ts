@@ -84,4 +84,51 @@ describe('holdOwnership', () => {
     await owner.stop();
     expect(state.holder).toBe('b');
   });
+
+  it('rests until it is told, where somebody tells, and else as long as it is said', async () => {
+    const { state, key } = bucket();
+    state.holder = 'b';
+    const stop = new AbortController();
+    const rests: (number | undefined)[] = [undefined, 7, undefined];
+    const slept: number[] = [];
+    const listeners = new Set<() => void>();
+    let asked = 0;
+    const done = holdOwnership({
+      key: key('a'),
+      renewMs: () => 5,
+      contendMs: 5,
+      random: () => 0,
+      clock: {
+        now: () => 0,
+        sleep: async (ms, signal) => {
+          slept.push(ms);
+          if (ms > 1_000) await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+        },
+      },
+      logger: createLogger({ level: 'silent', name: 'test' }),
+      signal: stop.signal,
+      whileOwned: () => Promise.resolve(),
+      spread: {
+        mayTake: () => (asked++, true),
+        took: () => {},
+        missed: () => {},
+        gave: () => {},
+        mustYield: () => false,
+        restMs: () => rests.shift(),
+        onFree: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+      },
+    });
+    await eventually(() => slept.length === 1);
+    expect(asked).toBe(1);
+    for (const listener of listeners) listener();
+    await eventually(() => slept.length === 3);
+    expect(slept).toEqual([30_000, 7, 30_000]);
+    expect(asked).toBe(3);
+    stop.abort();
+    await done;
+    expect(listeners.size).toBe(0);
+  });
 });

@@ -33,16 +33,18 @@ export interface Spread {
   gave: () => void;
   /** Whether an owner should give the cluster back, since others have fewer. */
   mustYield: () => boolean;
-  /** Whether `onFree` can be relied on now. */
-  isTold: () => boolean;
+  /** After how long to look again by itself; undefined where `onFree` tells when that is worth it. */
+  restMs: () => number | undefined;
   /** Calls `listener` when the cluster may have become free. Returns how to stop that. */
   onFree: (listener: () => void) => () => void;
 }
 
 /** Who is told when a cluster becomes free looks for itself so seldom. */
-const TOLD_REST_MS = 4_000;
-/** All hear of it at once, and come one after the other. */
-const WAKE_SPREAD_MS = 200;
+const TOLD_REST_MS = 30_000;
+/** Whoever gave it back, or lost it, leaves it to the others for so long, and hears nothing meanwhile. */
+const GIVEN_BACK_REST_MS = 1_000;
+/** An abort without a reason makes an exception with a stack, for each cluster that becomes free. */
+const WOKEN = 'woken';
 
 /**
  * Spreads clusters over watchers, and no more than that: two that believe to be owners at once are told apart by the stream's
@@ -51,20 +53,19 @@ const WAKE_SPREAD_MS = 200;
 export async function holdOwnership(options: OwnershipOptions): Promise<void> {
   const { key, clock, contendMs, signal, spread, random = Math.random } = options;
   // Expiry is invisible to watchers of the bucket, so contenders try; the random part keeps them from trying together.
-  const rest = async ({ wake }: { wake: boolean }): Promise<void> => {
+  const rest = async (): Promise<void> => {
     const woken = new AbortController();
-    const forget = wake ? spread?.onFree(() => woken.abort()) : undefined;
-    const pause = (spread?.isTold() === true ? TOLD_REST_MS : contendMs) * (0.8 + 0.4 * random());
-    await clock.sleep(pause, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    const forget = spread?.onFree(() => woken.abort(WOKEN));
+    const pauseMs = spread === undefined ? contendMs : (spread.restMs() ?? TOLD_REST_MS);
+    await clock.sleep(pauseMs * (1 + 0.2 * random()), AbortSignal.any([signal, woken.signal])).catch(() => undefined);
     forget?.();
-    if (woken.signal.aborted) await clock.sleep(WAKE_SPREAD_MS * random(), signal).catch(() => undefined);
   };
   while (!signal.aborted) {
     const isWanted = spread?.mayTake() ?? true;
     const revision = isWanted ? await tryCreate(options, key) : undefined;
     if (revision === undefined) {
       if (isWanted) spread?.missed();
-      await rest({ wake: true });
+      await rest();
       continue;
     }
     spread?.took();
@@ -73,8 +74,9 @@ export async function holdOwnership(options: OwnershipOptions): Promise<void> {
     } finally {
       spread?.gave();
     }
-    // Given back to whoever has fewer: not taken again in the same moment.
-    if (!signal.aborted && spread !== undefined) await rest({ wake: false });
+    if (!signal.aborted && spread !== undefined) {
+      await clock.sleep(GIVEN_BACK_REST_MS, signal).catch(() => undefined);
+    }
   }
 }
 

@@ -65,7 +65,8 @@ export function findResumePoint(sources: ResumeSources): ResumePoint | undefined
   return { timeline, revision, digest, clusterId, source, newestTimeline };
 }
 
-function isNewer(one: CapturedPoint, other: CapturedPoint): boolean {
+/** Does it lie behind the other? */
+export function isNewer(one: CapturedPoint, other: CapturedPoint): boolean {
   return one.timeline === other.timeline ? one.revision > other.revision : one.timeline > other.timeline;
 }
 

@@ -1,5 +1,5 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
-import { runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
+import { Pace, runClusterJobs, type Service, type ServiceContext, type ServiceHealth } from '@etcd-ops/service-kit';
 import { randomUUID } from 'node:crypto';
 import { ClusterCapture } from './cluster-capture.ts';
 import { wantFirstFull } from './first-full.ts';
@@ -7,6 +7,7 @@ import { FairShare } from './fair-share.ts';
 import { Fleet } from './fleet.ts';
 import type { WatcherSettings } from './settings.ts';
 import { createCaptureMetrics, expectCapture, type CaptureMetrics } from './metrics.ts';
+import { OpeningSlots } from './opening-slots.ts';
 import { createOwnerKey } from './owner-key.ts';
 import { holdOwnership, type Spread } from './ownership.ts';
 
@@ -14,6 +15,11 @@ import { holdOwnership, type Spread } from './ownership.ts';
 const YIELD_PAUSE_MS = 2_000;
 /** Above the time in which a watcher that vanished is missed. */
 const PATIENCE_MS = 8_000;
+/** Captures that are opened at a time, and how long one of them may keep the next waiting. */
+const OPENING_MAX = 48;
+const OPENING_MS_MAX = 1_000;
+/** Of what can wait until all captures are open. */
+const LATER_PERIOD_MS = 250;
 
 /** Captures every change of the clusters that this process owns into their event streams. Any number of replicas. */
 export function createWatcherService(context: ServiceContext, settings: WatcherSettings): Service {
@@ -36,6 +42,8 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
         yieldPauseMs: YIELD_PAUSE_MS,
         patienceMs: PATIENCE_MS,
       });
+      const slots = new OpeningSlots({ slots: OPENING_MAX, lentMsMax: OPENING_MS_MAX });
+      const later = new Pace({ periodMs: LATER_PERIOD_MS, clock });
       const living = fleet.run(signal);
       await runClusterJobs({
         registry: context.clusters,
@@ -58,9 +66,9 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
             clock: context.clock,
             logger: context.logger.child({ cluster: spec.name }),
             signal: jobSignal,
-            spread: spreadOf(spec.name, fleet, share),
+            spread: spreadOf(spec.name, { fleet, share, contendMs: settings.ownerContendMs }),
             async whileOwned(ownedSignal) {
-              const capture = new ClusterCapture({ spec, context, settings, metrics });
+              const capture = new ClusterCapture({ spec, context, settings, metrics, slots, later });
               captures.set(spec.name, capture);
               expectCapture(metrics, spec.name);
               metrics.owned.set({ cluster: spec.name }, 1);
@@ -84,18 +92,24 @@ export function createWatcherService(context: ServiceContext, settings: WatcherS
 }
 
 /** Whoever has too few takes what is free, and whoever has too many gives it back. */
-function spreadOf(cluster: string, fleet: Fleet, share: FairShare): Spread {
+function spreadOf(
+  cluster: string,
+  { fleet, share, contendMs }: { fleet: Fleet; share: FairShare; contendMs: number },
+): Spread {
   return {
     mayTake: () => {
-      if (fleet.isFree(cluster)) return share.mayTake(cluster);
-      share.seenHeld(cluster);
-      return false;
+      const waitMs = fleet.waitMs(cluster);
+      if (waitMs === undefined) share.seenHeld(cluster);
+      return waitMs === 0 && share.mayTake(cluster);
     },
     took: () => share.took(cluster),
     missed: () => share.missed(cluster),
     gave: () => share.gave(cluster),
     mustYield: () => share.mustYield(),
-    isTold: () => fleet.isFollowed,
+    restMs: () => {
+      const waitMs = fleet.waitMs(cluster);
+      return waitMs === 0 ? contendMs : waitMs;
+    },
     onFree: (listener) => fleet.onFree(cluster, listener),
   };
 }

@@ -1,6 +1,6 @@
 import type { ClusterSpec, EventWriter, FullTask } from '@etcd-ops/bus';
 import type { Revision } from '@etcd-ops/core';
-import type { EtcdMember } from '@etcd-ops/etcd-client';
+import type { EtcdMember, ResponseHeader } from '@etcd-ops/etcd-client';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import type { CaptureMemory } from './capture-memory.ts';
 import type { CaptureWatch } from './capture-watch.ts';
@@ -18,6 +18,8 @@ export interface SessionTools {
   memory: CaptureMemory;
   /** Everything of a session is asked of one member: a proof about one says nothing about another. */
   member: EtcdMember;
+  /** The linearizable read that the member was chosen by; the first who asks gets it. */
+  takeHead: () => ResponseHeader | undefined;
   leases: LeaseTracker;
   writer: EventWriter;
   /** Opens the session's watch; one at a time. `segments`: catching up in so many segments at a time. */
@@ -40,6 +42,8 @@ export interface OpenWatch {
   watch: CaptureWatch;
   point: PublishedPoint;
   inSegments?: boolean;
+  /** Of the member, if it was asked already. */
+  version?: string | undefined;
 }
 
 /** Why a new history begins, and what is known of the one before. */

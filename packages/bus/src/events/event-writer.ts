@@ -7,7 +7,7 @@ import { pause } from '../pull-request.ts';
 import { acceptEvent, type Expectation } from './accept-event.ts';
 import { decodeHeaders, encodeHeaders, encodePayload, EVENT_PARTS_MAX } from './event-codec.ts';
 import { headersOf, type EventHeaders, type EventMessage } from './event-message.ts';
-import { tailState, type TailState } from './last-event.ts';
+import { tailState, type StreamHeaders, type TailState } from './last-event.ts';
 import { messageAtLeader } from './stored-message.ts';
 import { streamFacts } from './stream-facts.ts';
 import type { Beginning, LastEvent } from './stream-follower.ts';
@@ -81,20 +81,25 @@ export class EventWriter {
 
   /**
    * Reads where the history in the stream ends. `last` tells the revision to go on from; without it, the caller asks
-   * the recorded position, then the repository, and writes a `start` first. `beginning`: see TailState.
+   * the recorded position, then the repository, and writes a `start` first. `beginning`, `all`: see TailState.
    * @throws EtcdOpsError BUS_UNREACHABLE or BUS_FAILED
    */
   static async open(
     bus: Bus,
     cluster: string,
     options: { signal?: AbortSignal } = {},
-  ): Promise<{ writer: EventWriter; last?: LastEvent; beginning?: Beginning }> {
+  ): Promise<{ writer: EventWriter; last?: LastEvent; beginning?: Beginning; all?: StreamHeaders }> {
     await bus.whenConnected(options.signal);
     const { disconnects } = bus;
     const tail = await tailState(bus, cluster, options);
     const writer = new EventWriter(bus, cluster, disconnects, tail);
-    const { last, beginning } = tail;
-    return { writer, ...(last === undefined ? {} : { last }), ...(beginning === undefined ? {} : { beginning }) };
+    const { last, beginning, all } = tail;
+    return {
+      writer,
+      ...(last === undefined ? {} : { last }),
+      ...(beginning === undefined ? {} : { beginning }),
+      ...(all === undefined ? {} : { all }),
+    };
   }
 
   get epoch(): string {

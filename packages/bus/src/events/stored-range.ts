@@ -6,7 +6,7 @@ import { pull } from '../pull-request.ts';
 import { createReadingConsumer, deleteReadingConsumer } from '../reading-consumer.ts';
 import type { Skipped, StoredEvent } from './part-joiner.ts';
 import { asBuffer, firstSequenceFrom, messageAtLeader, messageAtReplica } from './stored-message.ts';
-import { streamFacts } from './stream-facts.ts';
+import { streamFacts, type StreamFacts } from './stream-facts.ts';
 
 /** Up to this many messages, asking for each is faster than making a consumer. */
 const DIRECT_MESSAGES_MAX = 16;
@@ -24,6 +24,8 @@ export interface RangeOptions {
   from: number;
   to: number;
   signal?: AbortSignal;
+  /** What was just asked; else it is asked. */
+  facts?: StreamFacts;
   /** Leave the payloads behind. */
   headersOnly?: boolean;
 }
@@ -34,7 +36,7 @@ export async function* storedMessages(
   cluster: string,
   options: RangeOptions,
 ): AsyncGenerator<StoredEvent | Skipped> {
-  const facts = await streamFacts(bus, cluster);
+  const facts = options.facts ?? (await streamFacts(bus, cluster));
   const to = Math.min(options.to, facts.lastSequence);
   const from = Math.max(options.from, facts.firstSequence);
   if (from > options.from && options.from <= to) yield missing(options.from, Math.min(from - 1, to));

@@ -3,6 +3,7 @@ import type { Bus } from '../connection.ts';
 import type { Expectation } from './accept-event.ts';
 import { decodeHeaders } from './event-codec.ts';
 import type { EventHeaders } from './event-message.ts';
+import type { StreamHeaders } from './last-event.ts';
 import { messageAtLeader } from './stored-message.ts';
 import { storedMessages } from './stored-range.ts';
 import { StreamFollower, wholeEvents, type LastEvent } from './stream-follower.ts';
@@ -43,19 +44,20 @@ interface SeenStream {
  * who looks at the end of the stream only, would never notice.
  *
  * A stream that nobody drains grows long: with `earlier`, what was gone through then is not gone through again as long as it begins
- * where it began, its end is the same message, and no message lacks in all of the stream.
+ * where it began, its end is the same message, and no message lacks in all of the stream. With `all`, it is what was just read.
  * @throws EtcdOpsError of the bus, CANCELLED
  */
 export async function connectStream(
   bus: Bus,
   cluster: string,
   known: KnownPoint | undefined,
-  options: { signal?: AbortSignal; earlier?: StreamConnection | undefined } = {},
+  options: { signal?: AbortSignal; earlier?: StreamConnection | undefined; all?: StreamHeaders | undefined } = {},
 ): Promise<StreamConnection> {
-  const facts = await streamFacts(bus, cluster);
+  const { all } = options;
+  const facts = all?.facts ?? (await streamFacts(bus, cluster));
   const { firstSequence, lastSequence: to, messages } = facts;
   if (messages === 0) return {};
-  const seen = options.earlier?.seen;
+  const seen = all === undefined ? options.earlier?.seen : undefined;
   const isContinued = seen !== undefined && (await isStillThere(bus, cluster, { seen, known, facts }));
   const from = isContinued ? seen.last.sequence + 1 : firstSequence;
   let reader: StreamFollower | undefined;
@@ -66,8 +68,8 @@ export async function connectStream(
     first = seen.first;
   }
   const signal = options.signal === undefined ? {} : { signal: options.signal };
-  const stored = from > to ? none() : storedMessages(bus, cluster, { ...signal, from, to, headersOnly: true });
-  for await (const whole of wholeEvents(stored, isContinued ? 0 : from)) {
+  const stored = from > to ? none() : storedMessages(bus, cluster, { ...signal, from, to, facts, headersOnly: true });
+  for await (const whole of all?.events ?? wholeEvents(stored, isContinued ? 0 : from)) {
     first ??= whole.headers;
     // Who knows nothing believes a start, and no rows: they hang on nothing.
     if (reader === undefined && known === undefined && whole.headers.kind !== 'start') continue;

@@ -135,7 +135,12 @@ export async function readInventory(
   };
 }
 
-async function listCluster(store: ObjectStore, cluster: string, signal: AbortSignal | undefined): Promise<Listing> {
+/** The names of all that lies in the folder of one cluster. */
+export async function listCluster(
+  store: ObjectStore,
+  cluster: string,
+  signal: AbortSignal | undefined,
+): Promise<Listing> {
   const listing: Listing = {
     fulls: new Map(),
     manifests: new Map(),

@@ -89,6 +89,7 @@ export const CAPTURE_EVENTS = {
     'A new history has no base yet; it is tried again.',
     'seeing-it-backups-stand-still',
   ],
+  'base-unseen': ['debug', 'Cannot look whether a full snapshot lies under what is captured'],
   'full-first-only': ['info', 'Without deltas, only its first full snapshot was asked for'],
   'delta-requested': ['debug', 'A delta was asked for'],
   'delta-request-failed': ['debug', 'No delta could be asked for'],
