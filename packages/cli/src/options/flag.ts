@@ -14,6 +14,11 @@ export interface FlagSpec extends Said {
   readonly section?: SectionName;
   /** Names of flags that cannot be given together with this one. */
   readonly conflicts?: readonly string[];
+  /**
+   * Beside this flag the spelling `by`, otherwise that of another flag, is a switch without a value: it turns this flag into `to`.
+   * For etcdctl's users, who write `KEY --prefix`.
+   */
+  readonly widened?: { readonly by: string; readonly to: string };
   /** What help says instead of the plain default. */
   readonly defaultText?: Said;
   /** Said on standard error when it is used. */

@@ -37,6 +37,9 @@ class ArgumentReader implements ReadArguments {
   readonly #rest: string[];
   readonly #byName: ReadonlyMap<string, NamedFlag>;
   readonly #byShort: ReadonlyMap<string, NamedFlag>;
+  /** The flag on the line that a switch beside it widens, and whether that switch was given. */
+  readonly #widened: NamedFlag | undefined;
+  #isWide = false;
 
   constructor(args: readonly string[], flags: readonly NamedFlag[]) {
     this.#rest = [...args];
@@ -44,6 +47,7 @@ class ArgumentReader implements ReadArguments {
     this.#byShort = new Map(
       flags.flatMap((named) => (named.flag.short === undefined ? [] : [[named.flag.short, named] as const])),
     );
+    this.#widened = flags.find(({ name, flag }) => flag.widened !== undefined && isOnLine(name, args));
   }
 
   readAll(): void {
@@ -52,6 +56,7 @@ class ArgumentReader implements ReadArguments {
       else if (!argument.startsWith('-') || argument === '-') this.positional.push(argument);
       else this.#readFlag(argument);
     }
+    if (this.#isWide) this.#widen();
   }
 
   #readFlag(argument: string): void {
@@ -62,10 +67,44 @@ class ArgumentReader implements ReadArguments {
       this.helpAsked = true;
       return;
     }
+    if (this.#widened !== undefined && spelling === `--${this.#widened.flag.widened!.by}`) {
+      this.#readSwitch(this.#widened, { spelling, inline });
+      return;
+    }
     const known = spelling.startsWith('--') ? this.#byName : this.#byShort;
     const named = known.get(spelling.replace(/^--?/, ''));
     if (named === undefined) this.#readNegated(spelling, inline);
     else this.#readValue(named, { spelling, inline });
+  }
+
+  /** `--before-delete KEY --prefix`. A value behind it would be the other flag's: which of the two is meant must be said. */
+  #readSwitch(widened: NamedFlag, { spelling, inline }: { spelling: string; inline: string | undefined }): void {
+    const isValue = (text: string | undefined): text is string => text !== undefined && !text.startsWith('-');
+    const value = inline ?? (isValue(this.#rest[0]) ? this.#rest.shift() : undefined);
+    if (value === undefined || /^(true|false)$/i.test(value)) {
+      this.#isWide = value?.toLowerCase() !== 'false';
+      return;
+    }
+    const other = this.#byName.get(spelling.slice(2))!.name;
+    const { name, flag } = widened;
+    this.problems.push({
+      message: {
+        en: `${spelling} beside --${name} takes no value, but ${value} was given`,
+        zh: `${spelling} 与 --${name} 同用时不带值，却给了 ${value}`,
+      },
+      remedy: {
+        en: `For all keys that begin so, write --${flag.widened!.to} ${value}; otherwise --${other} ${value}.`,
+        zh: `若指以此开头的所有 key，请写 --${flag.widened!.to} ${value}；否则请写 --${other} ${value}。`,
+      },
+    });
+  }
+
+  #widen(): void {
+    const from = this.#widened!;
+    const to = this.#byName.get(from.flag.widened!.to)!;
+    for (const [index, value] of this.given.entries()) {
+      if (value.named === from) this.given[index] = { ...value, named: to };
+    }
   }
 
   #readNegated(spelling: string, inline: string | undefined): void {
@@ -110,4 +149,9 @@ class ArgumentReader implements ReadArguments {
       this.#rest.shift();
     }
   }
+}
+
+function isOnLine(name: string, args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? args.length : end).some((one) => one === `--${name}` || one.startsWith(`--${name}=`));
 }

@@ -37,6 +37,7 @@ export function resolveOptions({ flags, given, environment, file }: OptionSource
       continue;
     }
     used.set(named.key, { named, origin: source.origin });
+    if (source.contradiction !== undefined) problems.push(source.contradiction);
     try {
       const values = source.texts.map((text) => named.flag.parse(text));
       // Lists gather what is repeated; of anything else the last one counts, as everywhere.
@@ -56,19 +57,70 @@ export function resolveOptions({ flags, given, environment, file }: OptionSource
   return { options, used, problems: [...problems, ...conflicts(used)] };
 }
 
+/**
+ * One flag under two of its spellings, or in two of their variables, with two values: nobody can say which is meant. The same spelling
+ * twice is another matter: there the last one counts, so that a script's flags can be overridden.
+ */
+function contradiction(
+  named: NamedFlag,
+  sources: readonly { origin: string; text: string }[],
+): UsageProblem | undefined {
+  if (named.flag.kind === 'list') return undefined;
+  const last = sources.at(-1)!;
+  const other = sources.findLast(
+    ({ origin, text }) => positive(origin) !== positive(last.origin) && !isSame(named, text, last.text),
+  );
+  if (other === undefined) return undefined;
+  const [one, two] = [other, last].map(({ origin, text }) => `${origin} "${text}"`);
+  return {
+    message: {
+      en: `${one} and ${two} are the same option with two values`,
+      zh: `${one} 与 ${two} 是同一个参数，值却不同`,
+    },
+    remedy: {
+      en: `Keep one of them; its name is --${named.name}.`,
+      zh: `请只保留一个；其名称为 --${named.name}。`,
+    },
+  };
+}
+
+/** `--no-x` is the spelling `--x`. */
+function positive(spelling: string): string {
+  return spelling.replace(/^--no-/, '--');
+}
+
+function isSame({ flag }: NamedFlag, one: string, other: string): boolean {
+  if (one === other) return true;
+  try {
+    return flag.parse(one) === flag.parse(other);
+  } catch {
+    return false;
+  }
+}
+
 interface Source {
   origin: string;
   texts: readonly string[];
+  contradiction?: UsageProblem | undefined;
 }
 
 function sourceOf(named: NamedFlag, { given, environment, file }: Omit<OptionSources, 'flags'>): Source | undefined {
   const onLine = given.filter((value) => value.named.key === named.key);
   const last = onLine.at(-1);
-  if (last !== undefined) return { origin: last.spelling, texts: onLine.map((value) => value.text) };
-  for (const variable of variablesOf(named)) {
-    const value = environment[variable];
+  if (last !== undefined) {
+    const texts = onLine.map((value) => value.text);
+    const spelt = onLine.map(({ spelling, text }) => ({ origin: spelling, text }));
+    return { origin: last.spelling, texts, contradiction: contradiction(named, spelt) };
+  }
+  const variables = variablesOf(named).flatMap((origin) => {
+    const text = environment[origin];
     // As everywhere: an empty variable is one that is not set.
-    if (value !== undefined && value !== '') return { origin: variable, texts: [value] };
+    return text === undefined || text === '' ? [] : [{ origin, text }];
+  });
+  const [variable] = variables;
+  if (variable !== undefined) {
+    const { origin, text } = variable;
+    return { origin, texts: [text], contradiction: contradiction(named, variables.toReversed()) };
   }
   const inFile = file.findLast((value) => value.key === named.key);
   return inFile === undefined ? undefined : { origin: inFile.where, texts: inFile.texts };

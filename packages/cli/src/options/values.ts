@@ -24,7 +24,11 @@ export function parseBytes(text: string): number {
 }
 
 export function parseCount(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new ValueError({ en: 'A whole number is needed.', zh: '需要一个非负整数。' });
+  if (!/^\d+$/.test(text)) throw new ValueError({ en: 'A whole number is needed.', zh: '需要一个非负整数。' });
+  if (!Number.isSafeInteger(Number(text))) {
+    const most = Number.MAX_SAFE_INTEGER;
+    throw new ValueError({ en: `The largest number possible is ${most}.`, zh: `最大可为 ${most}。` });
+  }
   return Number(text);
 }
 
