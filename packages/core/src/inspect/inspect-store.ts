@@ -1,11 +1,11 @@
-import { EtcdOpsError } from '../base/errors.ts';
+import { EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import { Yielder } from '../base/yielding.ts';
 import { BoltFile } from '../bolt/bolt-file.ts';
 import { checkBoltFile, type BoltCheckReport } from '../bolt/check.ts';
 import type { LeafView } from '../bolt/page.ts';
 import { checkSnapshotHash } from '../compact/snapshot-hash.ts';
 import { hashKV, type HashKVResult } from '../mvcc/hash-kv.ts';
-import { scanKeyValue } from '../mvcc/key-value.ts';
+import { scanKeyValue, type KeyValue } from '../mvcc/key-value.ts';
 import { readLeases } from '../mvcc/leases.ts';
 import type { Revision } from '../mvcc/revision.ts';
 import { isTombstoneRow, rowMain } from '../mvcc/row-key.ts';
@@ -17,7 +17,7 @@ export interface InspectedStore {
   databaseBytes: number;
   pageSize: number;
   pages: BoltCheckReport;
-  /** `right`: the SHA-256 that `snapshot save` appends fits. `absent`: only the structure vouches for the file. */
+  /** `right`: the SHA-256 that `snapshot save` appends fits. `absent`, or not looked at: only the structure vouches for the file. */
   trailingHash: 'right' | 'absent';
   rows: RowCounts;
   leases: number;
@@ -41,6 +41,8 @@ export interface StoredMember {
 }
 
 export interface InspectStoreOptions {
+  /** Look at the SHA-256 that `snapshot save` appended; true unless told. A file with a wrong one may still be a sound store. */
+  checkHash?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((phase: 'pages' | 'rows' | 'hash', bytesDone: number, bytesTotal: number) => void) | undefined;
 }
@@ -51,10 +53,10 @@ export interface InspectStoreOptions {
  * @throws EtcdOpsError SNAPSHOT_HASH_MISMATCH, BOLT_DAMAGED, MVCC_DAMAGED, CANCELLED.
  */
 export async function inspectStore(path: string, options: InspectStoreOptions = {}): Promise<InspectedStore> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, checkHash = true } = options;
   using file = BoltFile.open(path);
   const { fileBytes, pageSize } = file;
-  const hashing = file.trailerBytes === 0 ? undefined : checkSnapshotHash(file, signal);
+  const hashing = file.trailerBytes === 0 || !checkHash ? undefined : checkSnapshotHash(file, signal);
   try {
     onProgress?.('pages', 0, 0);
     const pages = await checkBoltFile(file, { signal });
@@ -65,10 +67,18 @@ export async function inspectStore(path: string, options: InspectStoreOptions = 
     const hash = await hashKV(file, { signal });
     const facts = { info, databaseBytes: fileBytes, pageSize, pages, rows, leases, members: membersOf(file), hash };
     return { ...facts, trailingHash: hashing === undefined ? 'absent' : 'right' };
+  } catch (error) {
+    throw namingFile(path, error);
   } finally {
     // A wrong hash counts more than whatever rule its bytes broke.
     await hashing?.settle();
   }
+}
+
+/** Who reads the rows knows no path; who reads the error needs one. */
+function namingFile(path: string, error: unknown): unknown {
+  if (!isEtcdOpsError(error, 'MVCC_DAMAGED') || error.message.startsWith(path)) return error;
+  return new EtcdOpsError('MVCC_DAMAGED', { message: `${path}: ${error.message}`, facts: { path }, cause: error });
 }
 
 async function countRows(file: BoltFile, { signal, onProgress }: InspectStoreOptions): Promise<RowCounts> {
@@ -87,7 +97,7 @@ function countRow(leaf: LeafView, entry: number, counts: RowCounts): void {
   const revision = rowMain(leaf, entry);
   const value = leaf.value(entry);
   const tombstone = isTombstoneRow(leaf, entry);
-  const { key, modRevision } = scanKeyValue(value);
+  const { key, modRevision } = scanRow(leaf, entry);
   counts.firstRevision ??= revision;
   counts.count++;
   if (tombstone) counts.tombstones++;
@@ -102,8 +112,20 @@ function countRow(leaf: LeafView, entry: number, counts: RowCounts): void {
         : undefined;
   if (rule === undefined) return;
   throw new EtcdOpsError('MVCC_DAMAGED', {
-    message: `Bucket key, page ${leaf.id}: the row of revision ${revision} ${rule}`,
+    message: `Bucket key, page ${leaf.id}, entry ${entry}: the row of revision ${revision} ${rule}`,
   });
+}
+
+function scanRow(leaf: LeafView, entry: number): KeyValue {
+  try {
+    return scanKeyValue(leaf.value(entry));
+  } catch (error) {
+    if (!isEtcdOpsError(error, 'MVCC_DAMAGED')) throw error;
+    const place = `Bucket key, page ${leaf.id}, entry ${entry}`;
+    throw new EtcdOpsError('MVCC_DAMAGED', {
+      message: `${place}: the row of revision ${rowMain(leaf, entry)} has no mvccpb.KeyValue for a value: ${error.message}`,
+    });
+  }
 }
 
 /** Source: etcd server/storage/schema/membership.go: the id in hex -> JSON. */

@@ -1,5 +1,5 @@
 import type { BoltFile } from '../bolt/bolt-file.ts';
-import { EtcdOpsError } from '../base/errors.ts';
+import { EtcdOpsError, isEtcdOpsError } from '../base/errors.ts';
 import { ProtoScanner } from './key-value.ts';
 
 /** etcd's bucket of leases: `id i64 BE` -> leasepb.Lease. Source: etcd server/lease/lessor.go. */
@@ -23,7 +23,8 @@ export function readLeases(file: BoltFile): Map<bigint, StoredLease> {
         message: `Bucket lease: not a lease id: ${cursor.key.toString('hex')}`,
       });
     }
-    leases.set(cursor.key.readBigInt64BE(), decodeLease(cursor.value));
+    const id = cursor.key.readBigInt64BE();
+    leases.set(id, decodeLease(id, cursor.value));
   }
   return leases;
 }
@@ -40,13 +41,19 @@ export function encodeLeaseRow(
   return { key, value: Buffer.from(fields.flatMap((value, index) => field(index + 1, value))) };
 }
 
-function decodeLease(value: Uint8Array): StoredLease {
+function decodeLease(id: bigint, value: Uint8Array): StoredLease {
   const lease: StoredLease = { ttlSeconds: 0, remainingTtlSeconds: 0 };
   const scanner = new ProtoScanner(value);
-  while (scanner.nextField()) {
-    if (scanner.tag === 2 << 3) lease.ttlSeconds = scanner.takeNumber();
-    else if (scanner.tag === 3 << 3) lease.remainingTtlSeconds = scanner.takeNumber();
-    else scanner.skip();
+  try {
+    while (scanner.nextField()) {
+      if (scanner.tag === 2 << 3) lease.ttlSeconds = scanner.takeNumber();
+      else if (scanner.tag === 3 << 3) lease.remainingTtlSeconds = scanner.takeNumber();
+      else scanner.skip();
+    }
+  } catch (error) {
+    if (!isEtcdOpsError(error, 'MVCC_DAMAGED')) throw error;
+    const name = BigInt.asUintN(64, id).toString(16);
+    throw new EtcdOpsError('MVCC_DAMAGED', { message: `Bucket lease: lease ${name}: ${error.message}` });
   }
   return lease;
 }
