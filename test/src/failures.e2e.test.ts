@@ -123,6 +123,30 @@ const ROWS: readonly Row[] = [
     says: /Revision 500 .* gap/,
   },
   {
+    what: 'the newest, and a delta before it is missing',
+    damage: ({ deltas }) => rmSync(deltas[1]!),
+    code: 'NEWEST_NOT_RESTORABLE',
+    exitCode: 5,
+    says: /Revision \d+ of timeline 1 .* revisions \d+ to \d+ are missing, though deltas behind them reach \d+/,
+    remedy: /--revision \d+ --timeline 1.*--allow-older/,
+  },
+  {
+    what: 'the newest, and its delta is empty',
+    damage: ({ deltas }) => truncateSync(deltas.at(-1)!, 0),
+    code: 'NEWEST_NOT_RESTORABLE',
+    exitCode: 5,
+    says: /objects that reach revision \d+ cannot be used: .*\.delta \(0 bytes are too few/,
+    remedy: /--allow-older/,
+  },
+  {
+    what: 'a time behind an empty delta',
+    damage: ({ deltas }) => truncateSync(deltas.at(-1)!, 0),
+    args: ['--time', '2100-01-01T00:00:00Z'],
+    code: 'TIME_NOT_RESTORABLE',
+    exitCode: 5,
+    says: /Ask for revision \d+ of timeline 1/,
+  },
+  {
     what: 'a flipped byte in a delta',
     damage: ({ deltas }) => flip(deltas[2]!),
     code: 'DELTA_DAMAGED',
@@ -280,12 +304,28 @@ describe.skipIf(reason !== undefined)('restore', () => {
     expect(left()).toEqual([]);
   });
 
-  test('a delta that is missing does not keep the state before it from being restored, and that is said', async () => {
+  test('less than was captured is restored only on purpose, by `ensure`, too, and that is said', async () => {
     rmSync(files.deltas[1]!);
-    const { exitCode, stdout, stderr } = await restore();
-    expect(exitCode, stderr).toBe(0);
-    expect(stdout).toContain('not the newest revision');
-    expect(left()).toEqual(['etcd']);
+    const older = { code: 'NEWEST_NOT_RESTORABLE', exitCode: 5, remedy: /--allow-older/ } as const;
+    const repository = ['--bucket', files.bucket, '--cluster-name', 'prod'];
+    const ensured = ['ensure', ...repository, '--data-dir', scratch.file('work', 'ensured')];
+    expectFailure(await runCli(ensured), older);
+    expectFailure(await runCli([...ensured, '--check']), older);
+    expectFailure(await restore(['--plan']), older);
+    const check = await runCli(['check', ...repository, '--no-etcd']);
+    expect({ exitCode: check.exitCode, stdout: check.stdout }).toMatchObject({
+      exitCode: 5,
+      stdout: expect.stringMatching(/FAIL +chains .* revisions \d+ to \d+ are missing/),
+    });
+    expect(left()).toEqual([]);
+    for (const { exitCode, stdout, stderr } of [
+      await restore(['--allow-older']),
+      await runCli([...ensured, '--allow-older']),
+    ]) {
+      expect(exitCode, stderr).toBe(0);
+      expect(stdout).toContain('More was captured than this');
+    }
+    expect(left()).toEqual(['ensured', 'etcd']);
   });
 
   test('damaged backups are told from none at all by the other commands, too', async () => {

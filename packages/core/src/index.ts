@@ -218,6 +218,7 @@ export {
   type Gap,
   type RestorableRange,
 } from './repository/coverage.ts';
+export { capturedLater, describeLater, type CapturedLater } from './repository/captured-later.ts';
 export { noBackup } from './repository/not-restorable.ts';
 export { doubtsOf, groupDoubts, settledTo, type Doubt } from './repository/proof-doubts.ts';
 export {

@@ -11,6 +11,8 @@ export interface BackupFacts {
   /** The end of what can be restored, and when it was captured; 0 when nobody knows. */
   end?: { revision: number; timeMs: number } | undefined;
   gaps: number;
+  /** What was captured behind the end and cannot be restored. */
+  later?: string | undefined;
   damaged: { key: string; reason: string }[];
   /** Undefined: no encrypted backup, or no full at all. */
   opens?: (NewestOpens & { hasIdentity: boolean }) | undefined;
@@ -86,7 +88,7 @@ function judgeEnd({ end, nowMs, living }: BackupFacts, maxAgeMs: number | undefi
   });
 }
 
-function judgeWhole({ gaps, damaged }: BackupFacts): CheckFinding {
+function judgeWhole({ gaps, damaged, later, end }: BackupFacts): CheckFinding {
   const about = { id: 'backup.whole', what: 'chains' };
   if (damaged.length > 0) {
     const [first] = damaged;
@@ -95,6 +97,14 @@ function judgeWhole({ gaps, damaged }: BackupFacts): CheckFinding {
       why: `${damaged.length} damaged, among them ${first!.key}: ${first!.reason}`,
       remedy: '`etcd-ops verify` names all and says what can be restored without them.',
       code: 'OBJECT_DAMAGED',
+    });
+  }
+  if (later !== undefined) {
+    return fail({
+      ...about,
+      why: `they end at revision ${formatCount(end?.revision ?? 0)}, but more was captured: ${later}`,
+      remedy: 'Bring the missing objects back, or take a full (`etcd-ops snapshot --once`) while the cluster lives.',
+      code: 'NEWEST_NOT_RESTORABLE',
     });
   }
   if (gaps === 0) return ok({ ...about, why: 'without a gap' });

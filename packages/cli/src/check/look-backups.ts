@@ -1,5 +1,7 @@
 import {
   canOpenNewest,
+  capturedLater,
+  describeLater,
   gaps,
   readInventory,
   readProofs,
@@ -9,6 +11,7 @@ import {
   type ObjectStore,
 } from '@etcd-ops/core';
 import type { BackupFacts } from './judge-backups.ts';
+import { misnamedDeltas } from './misnamed-deltas.ts';
 
 export interface LookAtBackupsOptions {
   cluster: string;
@@ -30,13 +33,16 @@ export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOp
   const timeline = inventory.timelines.findLast(({ fulls }) => fulls.length > 0);
   const newest = timeline?.fulls.toSorted((left, right) => left.createdAtMs - right.createdAtMs).at(-1);
   const end = restorableRanges(inventory).findLast((range) => range.timeline === timeline?.timeline);
+  const later = end === undefined ? undefined : capturedLater(inventory, { timeline: end.timeline, revision: end.to });
+  const misnamed = await misnamedDeltas(store, inventory, signal);
   const failed = chains.find(({ record }) => record.verdict === 'failed')?.record;
   const doubt = inventory.doubts?.[0];
   const facts: BackupFacts = {
     cluster,
     nowMs,
     gaps: gaps(inventory).filter((gap) => gap.timeline === timeline?.timeline).length,
-    damaged: inventory.damaged,
+    damaged: [...inventory.damaged, ...misnamed],
+    ...(later === undefined ? {} : { later: describeLater(later) }),
     ...(end === undefined ? {} : { end: { revision: end.to, timeMs: end.toTimeMs ?? 0 } }),
     ...(proven === undefined
       ? {}

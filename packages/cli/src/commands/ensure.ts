@@ -29,6 +29,10 @@ export const ensureCommand = defineCommand({
       en: 'no data and no backup is fine: etcd begins a new cluster',
       zh: '既无数据也无备份时允许 etcd 新建集群',
     }),
+    allowOlder: boolean({
+      en: 'restore the newest that can be restored, even where more was captured and objects in between are missing or damaged',
+      zh: '即使中间的备份缺失或损坏、较新的备份无法恢复，也恢复到仍可恢复的最新 revision',
+    }),
     allMembersLost: boolean({
       en: 'restore this member although others answer: all of them are being restored',
       zh: '即使其他成员仍在响应也恢复：所有成员都在恢复中',
@@ -54,7 +58,7 @@ export const ensureCommand = defineCommand({
       zh: '只检查',
     },
   ],
-  exitCodes: [4, 6, 7, 9, 12, 13],
+  exitCodes: [4, 5, 6, 7, 9, 12, 13],
   run: async (options) => {
     const { runEnsure } = await import('../ensure/run-ensure.ts');
     await runEnsure(options);

@@ -68,7 +68,7 @@ export const restoreCommand = defineCommand({
     skipHashCheck: boolean({ en: "do not check etcd's own hash of the full", zh: '忽略 hash 校验' }),
     maxFetchers: count({ default: 6, en: 'deltas fetched at once', zh: '并行获取增量备份的最大数量' }),
     fromFile: file({
-      conflicts: ['snapshot', 'time', 'timeline', 'safe-bump'],
+      conflicts: ['snapshot', 'time', 'timeline', 'allow-older', 'safe-bump'],
       en: 'restore this file of `etcdctl snapshot save` instead of a repository; with --skip-hash-check also a copied db',
       zh: '从 `etcdctl snapshot save` 的文件恢复；配合 --skip-hash-check 也可用拷贝的 db 文件',
     }),

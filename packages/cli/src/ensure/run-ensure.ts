@@ -50,6 +50,7 @@ export interface EnsureOptions extends RepositoryOptions, AdoptingOptions, Ident
   owner?: string;
   quick: boolean;
   allowNew: boolean;
+  allowOlder: boolean;
   allMembersLost: boolean;
   check: boolean;
   yes: boolean;
@@ -106,7 +107,7 @@ async function readRepository(options: EnsureOptions, signal: AbortSignal): Prom
   const { store, inventory, foreign } = read;
   if (foreign === undefined) return { ...read, backup: await newestBackup(store, inventory, signal) };
   // Names tell how far the backups go; a start of etcd is no reason to read them all.
-  return { ...read, backup: { plan: planRestore(inventory, { kind: 'latest' }), digest: null } };
+  return { ...read, backup: { plan: planRestore(inventory, { kind: 'latest' }, { allowOlder: true }), digest: null } };
 }
 
 interface Context {
@@ -125,7 +126,8 @@ async function newestBackup(
   signal: AbortSignal,
 ): Promise<NewestBackup | undefined> {
   try {
-    const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal });
+    // A sound etcd may start whatever the backups lack; `restoreInto` looks again.
+    const plan = await planRestoreFrom(store, inventory, { kind: 'latest' }, { signal, allowOlder: true });
     const head = await headOf(store, inventory, { signal });
     const isSame = head?.timeline === plan.timeline && head.revision === plan.revision;
     return { plan, digest: isSame ? head.digest : null };
@@ -174,6 +176,8 @@ async function restoreInto(
   const { options, members, signal } = context;
   const { dataDir, walDir } = members.members[0]!;
   const { reason } = decision;
+  // Less than was captured is nothing to restore unasked: before anything is touched, and for --check, too.
+  const { warnings } = planRestore(context.inventory, { kind: 'latest' }, { allowOlder: options.allowOlder });
   if (options.check) {
     throw new EtcdOpsError('DATA_DIR_BROKEN', { message: `${dataDir} would be restored: ${reason}` });
   }
@@ -198,7 +202,8 @@ async function restoreInto(
       if (walDir !== undefined) await giveTo(owner, walDir);
     }
     const movedTo = moved.map(({ to }) => to);
-    return { action: 'restored', dataDir, state, reason, movedTo, report, warnings: report.warnings };
+    const known = [...new Set([...warnings, ...report.warnings])];
+    return { action: 'restored', dataDir, state, reason, movedTo, report, warnings: known };
   } catch (error) {
     // What was there, however broken, is put back where it was: a failed restore changes nothing.
     for (const one of moved.toReversed()) await one.undo();
@@ -243,6 +248,7 @@ async function restoreNative(
       store,
       inventory,
       restoreTo,
+      allowOlder: options.allowOlder,
       dataDirs: members.members,
       initialCluster: members.initialCluster,
       token: members.token,

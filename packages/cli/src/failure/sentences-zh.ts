@@ -72,6 +72,20 @@ const REPOSITORY = {
     why: '没有已知早于该时间且可恢复的 revision。',
     remedy: restorable,
   },
+  NEWEST_NOT_RESTORABLE: {
+    what: ({ revision, timeline, capturedTo, laterTimeline, gapFirst, gapLast, key }) =>
+      [
+        revision === undefined ? '无法恢复到最新的备份' : `最新只能恢复到时间线 ${timeline} 的 revision ${revision}`,
+        ...(capturedTo === undefined
+          ? []
+          : [`但备份已到${laterTimeline === undefined ? '' : `时间线 ${laterTimeline} 的`} ${capturedTo}`]),
+        ...(gapFirst === undefined ? [] : [`${gapFirst} ${gapLast === undefined ? '起' : `至 ${gapLast} `}缺失`]),
+        ...(key === undefined ? [] : [`不可用的对象${at(key)}`]),
+      ].join('；'),
+    why: '较新的备份无法恢复：中间的对象缺失或损坏。',
+    remedy: ({ revision, timeline }) =>
+      `找回缺失的对象（仓库副本，或 bucket 中的旧版本）；或明确接受较旧的状态：${revision === undefined ? '' : `--revision ${revision} --timeline ${timeline}，或 `}--allow-older。`,
+  },
   NO_BACKUP: {
     what: ({ cluster, timeline, damaged, incomplete, key }) =>
       [

@@ -31,8 +31,9 @@ export const momentFlags = {
     section: 'point',
     value: 'key',
     conflicts: others('before-delete'),
-    en: 'the last revision at which this key lived, before its newest deletion',
-    zh: '恢复到该 key 最近一次被删除之前的最后一个 revision',
+    widened: { by: 'prefix', to: 'before-delete-prefix' },
+    en: 'the last revision at which this key lived, before its newest deletion; with a bare --prefix beside it, as --before-delete-prefix',
+    zh: '恢复到该 key 最近一次被删除之前的最后一个 revision；另加不带值的 --prefix 时等同 --before-delete-prefix',
   }),
   beforeDeletePrefix: text({
     section: 'point',
@@ -42,6 +43,12 @@ export const momentFlags = {
     zh: '恢复到该前缀下过半的 key 最近一次被删除之前的最后一个 revision',
   }),
   timeline: count({ section: 'point', value: 'number', en: 'choose among timelines', zh: '选择时间线' }),
+  allowOlder: boolean({
+    section: 'point',
+    conflicts: MOMENTS,
+    en: 'the newest that can be restored will do, where more was captured and cannot be: objects in between are missing or damaged',
+    zh: '中间的备份缺失或损坏、较新的备份无法恢复时，允许恢复到仍可恢复的最新 revision',
+  }),
 };
 
 /** What is changed in the restored state. */

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import {
-  BoltFile,
-  checkBoltFile,
   EtcdOpsError,
+  inspectStore,
   planRestore,
   planRestoreFrom,
   planSafeBump,
@@ -53,7 +52,9 @@ async function fromRepository(options: SourceOptions, signal: AbortSignal): Prom
   const { store, inventory } = read;
   const identities = await identitiesOf(options);
   const beforeDelete = await findBeforeDelete(store, inventory, options, { identities, signal });
-  const plan = await planRestoreFrom(store, inventory, targetOf(options, beforeDelete), { identities, signal });
+  const { allowOlder } = options;
+  const target = targetOf(options, beforeDelete);
+  const plan = await planRestoreFrom(store, inventory, target, { identities, signal, allowOlder });
   const { revision } = plan;
   return {
     plan,
@@ -85,9 +86,10 @@ async function fromForeign(
   options: SourceOptions,
   signal: AbortSignal,
 ): Promise<RestoreSource> {
+  const { allowOlder } = options;
   const isDeletion = options.beforeDelete !== undefined || options.beforeDeletePrefix !== undefined;
   if (options.plan === true && !isDeletion && !options.safeBump) {
-    const plan = planRestore(named, targetOf(options, undefined));
+    const plan = planRestore(named, targetOf(options, undefined), { allowOlder });
     const warning = 'By names alone: nothing was read yet.';
     return {
       ...{ plan: { ...plan, warnings: [...plan.warnings, warning] }, beforeDelete: undefined, safeBump: undefined },
@@ -95,6 +97,9 @@ async function fromForeign(
       [Symbol.asyncDispose]: nothing,
     };
   }
+  // What was captured is told by all names, not only by what is translated.
+  const isNewest = !isDeletion && targetOf(options, undefined).kind === 'latest';
+  const warned = isNewest ? planRestore(named, targetOf(options, undefined), { allowOlder }).warnings : [];
   const { timeline, tempDir, progress } = options;
   const scope = isDeletion ? { kind: 'timeline' as const, timeline } : targetOf(options, undefined);
   const adopted = await adoptRepository(source, foreign, { scope, tempDir, progress, signal });
@@ -104,7 +109,7 @@ async function fromForeign(
     const wanted = beforeDelete === undefined ? adopted.target : targetOf(options, beforeDelete);
     const found = await planRestoreFrom(store, inventory, wanted, { signal });
     const around = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
-    const plan = { ...found, warnings: [...around, ...found.warnings] };
+    const plan = { ...found, warnings: [...new Set([...warned, ...around, ...found.warnings])] };
     const { revision } = plan;
     // How far the cluster went is told by all names, not only by what was translated.
     const safeBump = options.safeBump ? planSafeBump(named, { revision, nowMs: Date.now() }) : undefined;
@@ -140,10 +145,8 @@ async function fromFile(path: string, options: SourceOptions, signal: AbortSigna
       remedy: 'Name one that is large enough: --bump-revision 1000000000 --mark-compacted.',
     });
   }
-  if (options.skipHashCheck) {
-    using file = BoltFile.open(resolve(path));
-    await checkBoltFile(file, { signal });
-  }
+  // No hash vouches for the bytes then: every page, row and lease is looked at, as `inspect` does.
+  if (options.skipHashCheck) await inspectStore(resolve(path), { checkHash: false, signal });
   const beforeDelete = await beforeDeleteInFile(path, options, signal);
   const { store, plan, target } = planSnapshotFile(path, {
     revision: beforeDelete?.revision ?? options.revision,

@@ -88,6 +88,12 @@ export const ERROR_CODES = {
     remedy: '`list` shows the restorable times.',
     retriable: false,
   },
+  NEWEST_NOT_RESTORABLE: {
+    exit: 5,
+    cause: 'More was captured than can be restored: objects in between are missing or damaged.',
+    remedy: 'Bring them back, or take less on purpose: --revision, or --allow-older.',
+    retriable: false,
+  },
   NO_BACKUP: {
     exit: 6,
     cause: 'The repository holds no complete full snapshot.',

@@ -35,7 +35,8 @@ export function scopeOfCopy(inventory: Inventory, scope: CopyScope): CopiedTimel
     case 'all':
       return timelines;
     case 'newest': {
-      const { full } = planRestore(inventory, { kind: 'latest' });
+      // A copy of what there is, is better than none; `check` and `verify` of the source tell what lacks.
+      const { full } = planRestore(inventory, { kind: 'latest' }, { allowOlder: true });
       return chainOf(timelines, full.key);
     }
     case 'snapshot':

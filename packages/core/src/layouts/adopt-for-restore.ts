@@ -36,7 +36,7 @@ export interface Adopted {
 
 /**
  * Brings into a native repository what is needed of a foreign one, and nothing else. A damaged object is gone round when the same
- * revision can be made in another way, as `restoreAround` does.
+ * revision can be made in another way, as `restoreAround` does. Whether `latest` may be older than what was captured, the caller decides.
  * @throws EtcdOpsError as `planRestore`; DamagedObjectError when there is no other way; STORE_..., CANCELLED.
  */
 export async function adoptForRestore(options: AdoptOptions): Promise<Adopted> {
@@ -66,7 +66,7 @@ export async function adoptForRestore(options: AdoptOptions): Promise<Adopted> {
 /** What `latest` means is settled by what the names promise: damage never silently gives less. */
 function settled(inventory: Inventory, scope: AdoptScope): AdoptScope {
   if (scope.kind !== 'latest') return scope;
-  const { revision, timeline } = planRestore(inventory, scope);
+  const { revision, timeline } = planRestore(inventory, scope, { allowOlder: true });
   return { kind: 'revision', revision, timeline };
 }
 
@@ -81,7 +81,7 @@ function requireAnotherWay(inventory: Inventory, scope: AdoptScope, damage: Dama
 
 function withNewest(inventory: Inventory, damage: DamagedObjectError): DamagedObjectError {
   try {
-    const { revision, timeline } = planRestore(inventory, { kind: 'latest' });
+    const { revision, timeline } = planRestore(inventory, { kind: 'latest' }, { allowOlder: true });
     return new DamagedObjectError(damage.code, damage.objectKey, {
       ...{ rule: damage.rule, cause: damage.cause, facts: { newest: revision, timeline } },
       remedy: `Without it, revision ${revision} of timeline ${timeline} is the newest that can be restored; ask for it with --revision ${revision} --timeline ${timeline}.`,
@@ -100,7 +100,7 @@ function keysFor(inventory: Inventory, scope: AdoptScope): Set<string> {
     }
     case 'latest':
     case 'snapshot':
-      return keysOf(planRestore(inventory, scope));
+      return keysOf(planRestore(inventory, scope, { allowOlder: true }));
     case 'revision':
       return keysAt(inventory, scope);
     case 'time':

@@ -31,7 +31,7 @@ export async function canOpenNewest(
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<NewestOpens> {
   const inventory = await readInventory(store, cluster, options);
-  const { full, deltas } = planRestore(inventory, { kind: 'latest' });
+  const { full, deltas } = planRestore(inventory, { kind: 'latest' }, { allowOlder: true });
   const newest = deltas.at(-1);
   const tried = [full, ...(newest === undefined ? [] : [newest, deltas[0]!])].filter(isEncrypted);
   const facts = {

@@ -121,9 +121,20 @@ test('latest is the highest of the newest timeline with a full, and excluded obj
   fc.assert(
     fc.property(repository, fc.nat(), (inventory, pick) => {
       const timeline = inventory.timelines.findLast(({ fulls }) => fulls.length > 0)!;
-      const plan = planRestore(inventory, { kind: 'latest' });
-      expect(plan).toMatchObject({ timeline: timeline.timeline, revision: Math.max(...restorableSet(timeline)) });
+      const plan = planRestore(inventory, { kind: 'latest' }, { allowOlder: true });
+      const revision = Math.max(...restorableSet(timeline));
+      expect(plan).toMatchObject({ timeline: timeline.timeline, revision });
       carryOut(plan);
+      const isLeftBehind = inventory.timelines.some(
+        (one) =>
+          (one === timeline && one.deltas.some(({ last }) => last > revision)) ||
+          (one.timeline > timeline.timeline && one.deltas.length > 0),
+      );
+      if (isLeftBehind) {
+        expect(() => planRestore(inventory, { kind: 'latest' })).toThrow(
+          expect.objectContaining({ code: 'NEWEST_NOT_RESTORABLE' }),
+        );
+      } else expect(planRestore(inventory, { kind: 'latest' })).toEqual(plan);
       const keys = [plan.full.key, ...plan.deltas.map(({ key }) => key)];
       const exclude = new Set([keys[pick % keys.length]!]);
       const left = without(inventory, exclude).timelines.find((one) => one.timeline === timeline.timeline)!;
@@ -141,6 +152,12 @@ test('latest is the highest of the newest timeline with a full, and excluded obj
     }),
     { numRuns: 300 },
   );
+});
+
+test('a plan says when its revision had been reached, at the latest', () => {
+  const inventory = inventoryOf([{ revision: 10, compact: 4 }], [{ first: 11, last: 20 }]);
+  const seen = (revision: number): unknown => planRestore(inventory, { kind: 'revision', revision }).latestObservedMs;
+  expect([5, 10, 15, 20].map(seen)).toEqual([10, 10, 20, 20].map(minute));
 });
 
 test('a hole between deltas is never crossed', () => {
@@ -171,7 +188,7 @@ test('a hole between deltas is never crossed', () => {
   expect(() => planRestore(inventory, { kind: 'revision', revision: 61 })).toThrow(/before it 60$/);
 });
 
-test('what follows the newest chain unconnected is said in a warning', () => {
+test('the newest is refused where the listing shows that more was captured, and taken as far as it goes when that is asked for', () => {
   const inventory = inventoryOf(
     [{ revision: 10 }],
     [
@@ -179,13 +196,61 @@ test('what follows the newest chain unconnected is said in a warning', () => {
       { first: 22, last: 30 },
     ],
   );
-  expect(planRestore(inventory, { kind: 'latest' })).toMatchObject({
+  expect(() => planRestore(inventory, { kind: 'latest' })).toThrow(
+    expect.objectContaining({
+      code: 'NEWEST_NOT_RESTORABLE',
+      exitCode: 5,
+      message:
+        'Revision 20 of timeline 1 is the newest that can be restored, but more was captured: revisions 21 to 21 are missing, though deltas behind them reach 30',
+      remedy: expect.stringMatching(/--revision 20 --timeline 1.*--allow-older/),
+    }),
+  );
+  expect(planRestore(inventory, { kind: 'latest' }, { allowOlder: true })).toMatchObject({
     revision: 20,
     latestObservedMs: minute(20),
-    warnings: [
-      'This is not the newest revision known: there is no unbroken chain from 21 on, though deltas hold some up to 30.',
-    ],
+    warnings: ['More was captured than this: revisions 21 to 21 are missing, though deltas behind them reach 30.'],
   });
+  expect(planRestore(inventory, { kind: 'revision', revision: 20 }).warnings).toEqual([]);
+});
+
+test.each([
+  ['a delta', deltaKey({ cluster: 'prod', timeline: 1, first: 21, last: 30, lastObservedMs: minute(30) })],
+  ['a full', fullKey({ cluster: 'prod', timeline: 1, revision: 30, createdAtMs: minute(30), codec: 'none' })],
+  [
+    'a manifest',
+    manifestKey(fullKey({ cluster: 'prod', timeline: 1, revision: 30, createdAtMs: minute(30), codec: 'none' })),
+  ],
+])(
+  '%s that is damaged at the very end says so, too, also to a time; where a later full goes on it does not',
+  (_, key) => {
+    const damaged = [{ key, reason: '0 bytes are too few' }];
+    const inventory = { ...inventoryOf([{ revision: 10 }], [{ first: 11, last: 20 }]), damaged };
+    const said = new RegExp(`objects that reach revision 30 cannot be used: ${key} .0 bytes are too few`);
+    expect(() => planRestore(inventory, { kind: 'latest' })).toThrow(
+      expect.objectContaining({ code: 'NEWEST_NOT_RESTORABLE', message: expect.stringMatching(said) }),
+    );
+    expect(() => planRestore(inventory, { kind: 'time', timeMs: minute(40) })).toThrow(
+      expect.objectContaining({
+        code: 'TIME_NOT_RESTORABLE',
+        message: expect.stringMatching(/Ask for revision 20 of timeline 1, the last before$/),
+      }),
+    );
+    const later = {
+      ...inventoryOf([{ revision: 10 }, { revision: 35, compact: 35 }], [{ first: 11, last: 20 }]),
+      damaged,
+    };
+    expect(planRestore(later, { kind: 'latest' })).toMatchObject({ revision: 35, warnings: [] });
+  },
+);
+
+test('a manifest without its full is a loss; a full without its manifest is an upload that nobody finished', () => {
+  const key = fullKey({ cluster: 'prod', timeline: 1, revision: 30, createdAtMs: minute(30), codec: 'none' });
+  const entry = { bytes: 1, modifiedAtMs: 1 };
+  const inventory = inventoryOf([{ revision: 10 }], [{ first: 11, last: 20 }]);
+  const lost = { ...inventory, incomplete: [{ key: manifestKey(key), missing: 'data' as const, ...entry }] };
+  expect(() => planRestore(lost, { kind: 'latest' })).toThrow(/cannot be used: .*its full is gone/);
+  const begun = { ...inventory, incomplete: [{ key, missing: 'manifest' as const, ...entry }] };
+  expect(planRestore(begun, { kind: 'latest' })).toMatchObject({ revision: 20, warnings: [] });
 });
 
 test('after a fork the newest timeline is meant, and others are named', () => {
@@ -207,6 +272,11 @@ test('after a fork the newest timeline is meant, and others are named', () => {
     warnings: [],
   });
   expect(planRestore(inventory, { kind: 'revision', revision: 18 })).toMatchObject({ timeline: 1, warnings: [] });
+  expect(() => planRestore(inventory, { kind: 'latest' })).toThrow(
+    /^Revision 15 of timeline 2 is the newest .* timeline 3 has rows up to revision 18, but no full that can be used$/,
+  );
+  expect(planRestore(inventory, { kind: 'latest', timeline: 2 })).toMatchObject({ revision: 15, warnings: [] });
+  inventory.timelines[2]!.deltas = [];
   expect(planRestore(inventory, { kind: 'latest' })).toMatchObject({
     timeline: 2,
     revision: 15,
@@ -253,6 +323,13 @@ test('a time between known ones is the state before it; inside of a gap it is re
   );
   const at = (minutes: number): RestorePlan => planRestore(inventory, { kind: 'time', timeMs: minute(minutes) });
   expect([at(10).revision, at(19).revision, at(60).revision, at(999).revision]).toEqual([10, 10, 60, 60]);
+  expect(at(60)).toMatchObject({ latestObservedMs: minute(60), warnings: [] });
+  expect(at(999)).toMatchObject({
+    latestObservedMs: minute(60),
+    warnings: [
+      '2026-11-20T22:39:00.000Z is later than the last capture, at 2026-11-20T07:00:00.000Z: this is the state of then, and what came between is not in the backups.',
+    ],
+  });
   expect(at(19).warnings).toEqual([
     expect.stringContaining(
       'revisions 11 to 20 is known only to lie between 2026-11-20T06:10:00.000Z and 2026-11-20T06:20:00.000Z',
@@ -299,7 +376,12 @@ test('a time before a fork is that of the timeline that lived then', () => {
     startedAt,
   };
   const at = (minutes: number): RestorePlan => planRestore(inventory, { kind: 'time', timeMs: minute(minutes) });
-  expect(at(25)).toMatchObject({ timeline: 1, revision: 20, warnings: [] });
+  expect(at(20)).toMatchObject({ timeline: 1, revision: 20, warnings: [] });
+  expect(at(25)).toMatchObject({
+    timeline: 1,
+    revision: 20,
+    warnings: [expect.stringContaining('later than the last capture')],
+  });
   expect(at(45)).toMatchObject({ timeline: 2, revision: 15 });
   expect(at(35)).toMatchObject({
     timeline: 1,

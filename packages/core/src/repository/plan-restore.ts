@@ -1,11 +1,13 @@
 import { EtcdOpsError } from '../base/errors.ts';
-import { chains, gapsOf, rangesOf } from './coverage.ts';
+import { capturedLater, describeLater, newestNotRestorable } from './captured-later.ts';
+import { chains, rangesOf } from './coverage.ts';
 import { chooseDeltas } from './choose-deltas.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
-import { describeGap, noBackup, revisionNotRestorable } from './not-restorable.ts';
+import { noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
 import { groupDoubts } from './proof-doubts.ts';
 import { markedKeys } from './read-retention-records.ts';
+import { describeTimeBehindEnd } from './time-behind-end.ts';
 import { describeResolved, resolveTimeByPoints } from './time-points.ts';
 
 const NOTHING: TimelineInventory = { timeline: 0, fulls: [], deltas: [] };
@@ -32,26 +34,28 @@ export interface RestorePlan {
   expectedDbBytes: number;
   /** What the operator should know before it starts. */
   warnings: string[];
-  /** When `revision` had certainly been reached, if a time of exactly it is known. */
+  /** When `revision` had certainly been reached: the earliest known time of it, or of a later one. Absent when no time is known. */
   latestObservedMs?: number;
 }
 
 export interface PlanOptions {
   /** Keys that proved damaged or missing: the plan goes round them. */
   exclude?: ReadonlySet<string>;
+  /** `latest` is the newest that can be restored, even where the listing shows that more was captured; then that is a warning. */
+  allowOlder?: boolean | undefined;
 }
 
 /**
  * Chooses the objects that make the target: the nearest full at or below it with deltas (then the leases are known at the
  * target), else a full above it whose upper rows are cut. Pure: a time is resolved as far as names go, to the end of a
  * delta (`resolveTime` looks into one).
- * @throws EtcdOpsError NO_BACKUP, REVISION_NOT_RESTORABLE, TIME_NOT_RESTORABLE (which name what can be had instead),
- * STORE_NOT_FOUND for an unknown snapshot.
+ * @throws EtcdOpsError NO_BACKUP, REVISION_NOT_RESTORABLE, TIME_NOT_RESTORABLE, NEWEST_NOT_RESTORABLE (which name what can be had
+ * instead), STORE_NOT_FOUND for an unknown snapshot.
  */
 export function planRestore(inventory: Inventory, target: RestoreTarget, options: PlanOptions = {}): RestorePlan {
   const usable = without(inventory, options.exclude ?? new Set());
   const isFixed = target.kind === 'snapshot';
-  const plan = roundDoubts(usable, planOf(usable, target), { isFixed });
+  const plan = roundDoubts(usable, planOf(usable, target, { inventory, ...options }), { isFixed });
   return roundMarks(usable, plan, { isFixed });
 }
 
@@ -99,25 +103,36 @@ function roundDoubts(inventory: Inventory, plan: RestorePlan, { isFixed }: { isF
   return { ...plan, warnings: [...plan.warnings, ...warnings] };
 }
 
-function planOf(usable: Inventory, target: RestoreTarget): RestorePlan {
+/** `inventory`: with what is to be gone round, too. */
+function planOf(
+  usable: Inventory,
+  target: RestoreTarget,
+  { inventory, allowOlder }: PlanOptions & { inventory: Inventory },
+): RestorePlan {
   if (target.kind === 'snapshot') return planSnapshot(usable, target.key);
   const timelines = timelinesFor(usable, target.timeline);
   switch (target.kind) {
     case 'latest': {
       const timeline = timelines[0]!;
-      return planAt(usable, timelines, timeline, rangesOf(timeline).at(-1)!.to, trailingWarnings(usable, timeline));
+      const revision = rangesOf(timeline).at(-1)!.to;
+      const place = { timeline: timeline.timeline, revision };
+      const later = capturedLater(inventory, place, { only: target.timeline !== undefined });
+      if (later !== undefined && allowOlder !== true) throw newestNotRestorable(later);
+      const begun = target.timeline === undefined ? begunWarnings(usable, timeline) : [];
+      const warnings = later === undefined ? begun : [`More was captured than this: ${describeLater(later)}.`];
+      return planAt(usable, timelines, timeline, revision, warnings);
     }
     case 'revision':
       return planRevision(usable, timelines, target.revision);
     case 'time': {
-      const resolved = resolveTimeByPoints(timelines, target.timeMs);
-      return planAt(
-        usable,
-        timelines,
-        timelines.find((found) => found.timeline === resolved.timeline)!,
-        resolved.revision,
-        describeResolved(resolved),
-      );
+      const { timeMs } = target;
+      const resolved = resolveTimeByPoints(timelines, timeMs);
+      const only = target.timeline !== undefined;
+      const behind = describeTimeBehindEnd(inventory, timelines, resolved, { timeMs, only });
+      const timeline = timelines.find((found) => found.timeline === resolved.timeline)!;
+      const warnings = [...describeResolved(resolved), ...behind];
+      const plan = planAt(usable, timelines, timeline, resolved.revision, warnings);
+      return { ...plan, latestObservedMs: resolved.observedMs };
     }
   }
 }
@@ -209,8 +224,9 @@ function buildPlan(
 ): RestorePlan {
   const deltaBytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
   const lastDelta = deltas.at(-1);
-  const observedMs = lastDelta === undefined ? full.createdAtMs : lastDelta.lastObservedMs;
-  const isExact = revision === (lastDelta?.last ?? full.revision) && observedMs > 0;
+  const endMs = lastDelta === undefined ? full.createdAtMs : lastDelta.lastObservedMs;
+  const isExact = revision === (lastDelta?.last ?? full.revision) && endMs > 0;
+  const observedMs = isExact ? endMs : earliestBehind(timeline, revision);
   return {
     cluster: inventory.cluster,
     timeline: timeline.timeline,
@@ -221,17 +237,30 @@ function buildPlan(
     bytesToFetch: full.bytes + deltaBytes,
     expectedDbBytes: full.manifest.plainBytes + deltaBytes,
     warnings: [...warnings],
-    ...(isExact ? { latestObservedMs: observedMs } : {}),
+    ...(observedMs === undefined ? {} : { latestObservedMs: observedMs }),
   };
 }
 
-/** What the newest chain does not hold although something newer is there. */
-function trailingWarnings(inventory: Inventory, timeline: TimelineInventory): string[] {
-  const newer = inventory.timelines.filter((found) => found.timeline > timeline.timeline);
-  const fork = newer.map(
-    (found) =>
-      `Timeline ${found.timeline} has begun, but holds no full yet: this is the end of timeline ${timeline.timeline}.`,
+/** The earliest known time at which a revision or a later one had been reached. */
+function earliestBehind({ fulls, deltas }: TimelineInventory, revision: number): number | undefined {
+  const behind = [
+    ...fulls.filter((full) => full.revision >= revision).map(({ createdAtMs }) => createdAtMs),
+    ...deltas
+      .filter(({ last, lastObservedMs }) => last >= revision && lastObservedMs > 0)
+      .map((one) => one.lastObservedMs),
+  ];
+  return behind.reduce<number | undefined>(
+    (least, timeMs) => (least === undefined ? timeMs : Math.min(least, timeMs)),
+    undefined,
   );
-  const hole = gapsOf(timeline, rangesOf(timeline)).filter((gap) => gap.before === undefined);
-  return [...fork, ...hole.map((gap) => `This is not the newest revision known: ${describeGap(gap)}.`)];
+}
+
+/** Newer timelines that hold nothing yet. */
+function begunWarnings(inventory: Inventory, { timeline }: TimelineInventory): string[] {
+  return inventory.timelines
+    .filter((found) => found.timeline > timeline)
+    .map(
+      (found) =>
+        `Timeline ${found.timeline} has begun, but holds nothing yet: this is the end of timeline ${timeline}.`,
+    );
 }

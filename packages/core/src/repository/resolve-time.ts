@@ -4,7 +4,7 @@ import type { ObservedTime } from '../delta/delta-format.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openStoredDelta } from './delta-source.ts';
-import type { Inventory, TimelineInventory } from './inventory.ts';
+import type { DeltaEntry, Inventory, TimelineInventory } from './inventory.ts';
 import {
   planRestore,
   timelinesFor,
@@ -13,6 +13,7 @@ import {
   type RestorePlan,
   type RestoreTarget,
 } from './plan-restore.ts';
+import { describeTimeBehindEnd } from './time-behind-end.ts';
 import {
   deltaToLookInto,
   describeResolved,
@@ -60,11 +61,36 @@ export async function planRestoreFrom(
   target: RestoreTarget,
   options: Omit<ResolveTimeOptions, 'timeline'> = {},
 ): Promise<RestorePlan> {
-  if (target.kind !== 'time') return planRestore(inventory, target, options);
-  const resolved = await resolveTime(store, inventory, target.timeMs, { ...options, timeline: target.timeline });
+  if (target.kind !== 'time') return await observed(store, inventory, planRestore(inventory, target, options), options);
+  const { timeMs } = target;
+  const resolved = await resolveTime(store, inventory, timeMs, { ...options, timeline: target.timeline });
   const { timeline, revision, observedMs } = resolved;
+  const timelines = timelinesFor(without(inventory, options.exclude ?? new Set()), target.timeline);
+  const only = target.timeline !== undefined;
+  const behind = describeTimeBehindEnd(inventory, timelines, resolved, { timeMs, only });
   const plan = planRestore(inventory, { kind: 'revision', revision, timeline }, options);
-  return { ...plan, latestObservedMs: observedMs, warnings: [...describeResolved(resolved), ...plan.warnings] };
+  return {
+    ...plan,
+    latestObservedMs: observedMs,
+    warnings: [...describeResolved(resolved), ...behind, ...plan.warnings],
+  };
+}
+
+/** A revision inside of a delta: its times tell better than the end of it when the revision had been reached. */
+async function observed(
+  store: ObjectStore,
+  inventory: Inventory,
+  plan: RestorePlan,
+  { identities, signal }: ResolveTimeOptions,
+): Promise<RestorePlan> {
+  const { revision } = plan;
+  if (revision === (plan.deltas.at(-1)?.last ?? plan.full.revision)) return plan;
+  const deltas = inventory.timelines.find(({ timeline }) => timeline === plan.timeline)?.deltas ?? [];
+  const delta = plan.deltas.at(-1) ?? deltas.find(({ first, last }) => first <= revision && revision <= last);
+  if (delta === undefined) return plan;
+  const times = await timesOf(store, delta, { identities, signal, locked: [] });
+  const seen = times.find((time) => time.revision >= revision);
+  return seen === undefined ? plan : { ...plan, latestObservedMs: seen.observedMs };
 }
 
 const NAME_MUST_DO: readonly ErrorCode[] = ['DELTA_DAMAGED', 'OBJECT_DAMAGED', 'STORE_NOT_FOUND', 'IDENTITY_MISSING'];
@@ -73,10 +99,17 @@ async function readTimes(
   store: ObjectStore,
   timeline: TimelineInventory,
   timeMs: number,
-  { identities, signal, locked }: ResolveTimeOptions & { locked: string[] },
+  options: ResolveTimeOptions & { locked: string[] },
 ): Promise<readonly ObservedTime[]> {
   const delta = deltaToLookInto(timeline, timeMs);
-  if (delta === undefined) return [];
+  return delta === undefined ? [] : await timesOf(store, delta, options);
+}
+
+async function timesOf(
+  store: ObjectStore,
+  delta: DeltaEntry,
+  { identities, signal, locked }: ResolveTimeOptions & { locked: string[] },
+): Promise<readonly ObservedTime[]> {
   try {
     const reader = await openStoredDelta(store, delta, { identities, signal });
     return await reader.times();

@@ -13,6 +13,8 @@ export interface RestoreAroundOptions extends Omit<RestoreOptions, 'plan' | 'lea
   inventory: Inventory;
   /** A revision, a time, a snapshot or the latest. */
   restoreTo: RestoreTarget;
+  /** `latest` is the newest that can be restored, even where the listing shows that more was captured. */
+  allowOlder?: boolean | undefined;
   /** Bump the revision so far that no watcher of the old cluster can have passed it; excludes `bumpRevision`. */
   safeBump?: boolean | { lagMsMin?: number; nowMs?: number } | undefined;
 }
@@ -52,14 +54,14 @@ const PLAN_CODES: readonly ErrorCode[] = [
  *   restored; else as `restore` and `planRestoreFrom`.
  */
 export async function restoreAround(options: RestoreAroundOptions): Promise<RestoreAroundReport> {
-  const { inventory, restoreTo, safeBump: wanted, ...rest } = options;
+  const { inventory, restoreTo, allowOlder, safeBump: wanted, ...rest } = options;
   if (wanted !== undefined && wanted !== false && rest.bumpRevision !== undefined) {
     throw new EtcdOpsError('USAGE', { message: 'Either a bump is given, or a safe one is to be computed' });
   }
   const { store, identities, signal } = options;
   const exclude = new Set<string>();
   const damaged: DamageFound[] = [];
-  let plan = await planRestoreFrom(store, inventory, restoreTo, { identities, signal });
+  let plan = await planRestoreFrom(store, inventory, restoreTo, { identities, signal, allowOlder });
   const safeBump = bumpFor(wanted, inventory, plan.revision);
   const bump = safeBump === undefined ? {} : { bumpRevision: safeBump.by };
   for (;;) {
@@ -124,7 +126,7 @@ function withAlternative(
 ): DamagedObjectError {
   const { code, objectKey, rule, cause } = damage;
   try {
-    const { revision } = planRestore(inventory, { kind: 'latest', timeline }, { exclude });
+    const { revision } = planRestore(inventory, { kind: 'latest', timeline }, { exclude, allowOlder: true });
     const remedy = `Without it, revision ${revision} of timeline ${timeline} is the newest that can be restored; ask for it with --revision ${revision} --timeline ${timeline}.`;
     return new DamagedObjectError(code, objectKey, { rule, cause, remedy, facts: { newest: revision, timeline } });
   } catch {

@@ -52,7 +52,8 @@ function newestPlan(inventory: Inventory): RestorePlan | undefined {
     const plan = planRestore(inventory, { kind: 'latest' });
     return plan.timeline === inventory.timelines.at(-1)?.timeline ? plan : undefined;
   } catch (error) {
-    if (isEtcdOpsError(error, 'NO_BACKUP')) return undefined;
+    // Behind a fork or a gap, rows may be there before the full that they go on from.
+    if (isEtcdOpsError(error, 'NO_BACKUP') || isEtcdOpsError(error, 'NEWEST_NOT_RESTORABLE')) return undefined;
     throw error;
   }
 }
