@@ -13,6 +13,9 @@ interface Sample {
   nats: NatsReport;
   s3: S3Report;
   standIn: StandInReport;
+  /** Of the processes that stand in for the etcds and for the store: what they take, the services do not get. */
+  standInCpuSeconds: number;
+  s3CpuSeconds: number;
 }
 
 /** What happened between two moments. */
@@ -29,6 +32,8 @@ export async function sample({ services, nats, s3, standIn }: ScaleStage): Promi
     nats: await nats.report(),
     s3: await s3.ask({}),
     standIn: await standIn.ask({}),
+    standInCpuSeconds: standIn.cpuSeconds,
+    s3CpuSeconds: s3.cpuSeconds,
   };
 }
 
@@ -58,6 +63,10 @@ export function describeWindow({ seconds, from, to }: Window, clusters: number):
       ` | pss ${mb(sum(services.map(({ pssMb }) => pssMb)))} | peak ${mb(sum(services.map(({ peakMb }) => peakMb)))}`,
     `  ${'nats-server'.padEnd(18)} cpu ${cores((to.nats.cpuSeconds - from.nats.cpuSeconds) / seconds)} | rss ${mb(to.nats.rssMb)}` +
       ` | ${to.nats.streams} streams, ${to.nats.consumers} consumers, ${to.nats.openFiles} open files, ${mb(to.nats.storedBytes / 2 ** 20)} stored`,
+  );
+  const beside = (field: 'standInCpuSeconds' | 's3CpuSeconds'): string => cores((to[field] - from[field]) / seconds);
+  lines.push(
+    `  beside them: the stand-in for etcd ${beside('standInCpuSeconds')}, the store ${beside('s3CpuSeconds')}`,
   );
   const rate = (field: 'messagesIn' | 'messagesOut' | 'apiCalls' | 'bytesIn' | 'bytesOut'): string =>
     ((to.nats[field] - from.nats[field]) / seconds).toFixed(0);

@@ -105,7 +105,7 @@ export class ScaleStage implements AsyncDisposable {
     const { endpoints } = await this.standIn.ask({ endpoints: true });
     const all = [
       ...endpoints.map((one, index) => this.#spec(standInName(index), [one], endpoint)),
-      ...this.etcds.map((etcd, index) => this.#spec(`real-${index}`, etcd.endpoints, endpoint)),
+      ...this.etcds.map((etcd, index) => this.#spec(realName(index), etcd.endpoints, endpoint)),
     ];
     const specs = clusterSpecs(this.bus);
     const rest = all.values();
@@ -142,6 +142,10 @@ function storeOf(endpoint: string, credentials: string): object {
 /** The defaults of a fleet: a full a day, deltas where the head has moved; all else as it comes. */
 function fleetEntry(name: string, endpoints: string[], store: object): object {
   return { name, endpoints, store, snapshots: { schedule: '0 4 * * *' } };
+}
+
+export function realName(index: number): string {
+  return `real-${index}`;
 }
 
 export function standInName(index: number): string {

@@ -1,8 +1,8 @@
 import { lastEvent } from '@etcd-ops/bus';
 import { decodeClusterName } from '@etcd-ops/core';
+import { sample, type Window } from './measure.ts';
 import { until } from './process-facts.ts';
-import type { ScaleStage } from './stage.ts';
-import { standInName } from './stage.ts';
+import { realName, standInName, type ScaleStage } from './stage.ts';
 
 const EVENTS_SUBJECT = 'etcdops.events.';
 const TAKEOVER_MS_MAX = 60_000;
@@ -14,10 +14,13 @@ export interface Takeover {
   capturedMs: number[];
   /** Those that nobody captured in time. */
   lost: string[];
+  /** From the kill until all were captured again. */
+  window: Window;
 }
 
 /** Kills the watcher with the most clusters while all are written to, and waits until each of its clusters is captured again. */
-export async function killOneWatcher({ services, bus, signal }: ScaleStage): Promise<Takeover> {
+export async function killOneWatcher(stage: ScaleStage): Promise<Takeover> {
+  const { services, bus, signal } = stage;
   const [first] = await services.owned();
   if (first === undefined) throw new Error('no watcher runs');
   const orphans = new Set(first.clusters);
@@ -31,6 +34,7 @@ export async function killOneWatcher({ services, bus, signal }: ScaleStage): Pro
       if (orphans.delete(cluster)) capturedMs.push(performance.now() - killedMs);
     },
   });
+  const from = await sample(stage);
   try {
     await services.kill(first.pid);
     // What it sent before it died is behind this.
@@ -42,13 +46,26 @@ export async function killOneWatcher({ services, bus, signal }: ScaleStage): Pro
   } finally {
     events.unsubscribe();
   }
-  return { clusters: count, capturedMs: capturedMs.toSorted((left, right) => left - right), lost: [...orphans] };
+  const to = await sample(stage);
+  return {
+    clusters: count,
+    capturedMs: capturedMs.toSorted((left, right) => left - right),
+    lost: [...orphans],
+    window: { seconds: (to.atMs - from.atMs) / 1_000, from, to },
+  };
 }
 
-/** Clusters of the stand-in whose last revision is not in their streams after `timeoutMs`. */
-export async function notCaptured({ bus, standIn, signal }: ScaleStage, timeoutMs: number): Promise<string[]> {
+/** Clusters whose last revision is not in their streams after `timeoutMs`; nothing is written any more. */
+export async function notCaptured(
+  { bus, standIn, signal }: ScaleStage,
+  realRevisions: readonly number[],
+  timeoutMs: number,
+): Promise<string[]> {
   const { revisions } = await standIn.ask({ writesPerSecond: 0 });
-  let missing = revisions.map((revision, index) => ({ name: standInName(index), revision }));
+  let missing = [
+    ...revisions.map((revision, index) => ({ name: standInName(index), revision })),
+    ...realRevisions.map((revision, index) => ({ name: realName(index), revision })),
+  ];
   const look = async (): Promise<boolean> => {
     const left: typeof missing = [];
     for (const one of missing) {
