@@ -42,10 +42,14 @@ export async function prometheusSees(prometheus: Prometheus, targets: readonly s
   const selectors = [...queriesOfAlerts(), ...panels].flatMap((query) =>
     selectorsOf(query).map((expr): Query => ({ who: query.who, expr, labels: [] })),
   );
-  await eventually(async () => {
-    expect(await unanswered(prometheus, selectors).then(without(({ expr }) => NEVER_HAPPENED.test(expr)))).toEqual([]);
-    expect(await unanswered(prometheus, panels).then(without(({ who }) => who in EMPTY_WHILE_WELL))).toEqual([]);
-  }, WAIT);
+  // Once is enough: where the machine is slow, a scrape may fail, and what it would have brought is not there for a while.
+  let open = [
+    ...selectors.filter(({ expr }) => !NEVER_HAPPENED.test(expr)),
+    ...panels.filter(({ who }) => !(who in EMPTY_WHILE_WELL)),
+  ];
+  await eventually(async () => expect((open = await unanswered(prometheus, open))).toEqual([]), WAIT);
+  // Those that may be empty are at least queries.
+  await unanswered(prometheus, [...queriesOfAlerts(), ...panels]);
   for (const { metric, label } of variablesOfDashboards()) {
     const values = await prometheus.ask<string[]>(`label/${label}/values`, { 'match[]': metric });
     expect(values.length, `${metric}, ${label}`).toBeGreaterThan(0);
@@ -74,8 +78,4 @@ async function unanswered(prometheus: Prometheus, queries: readonly Query[]): Pr
     }),
   );
   return queries.filter((_, index) => !answered[index]);
-}
-
-function without(explained: (query: Query) => boolean): (queries: Query[]) => Query[] {
-  return (queries) => queries.filter((query) => !explained(query));
 }

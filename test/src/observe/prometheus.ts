@@ -16,7 +16,7 @@ export function missingPrometheus(): string | undefined {
   return findBinary('prometheus') === undefined ? missingBinary('prometheus') : undefined;
 }
 
-/** Starts it with the configuration and the rules of deploy/prometheus: only the targets are others, and it looks every second. */
+/** Starts it with the configuration and the rules of deploy/prometheus: only the targets are others, and it looks every two seconds. */
 export async function startPrometheus(targets: readonly string[]): Promise<Prometheus> {
   const program = findBinary('prometheus');
   if (program === undefined) throw new Error(missingBinary('prometheus'));
@@ -73,7 +73,7 @@ function configurationFor(targets: readonly string[]): string {
   if (others.length > 0) throw new Error('deploy/prometheus/prometheus.yml has a job that this test does not know');
   return stringify({
     ...configuration,
-    global: { ...configuration.global, scrape_interval: '1s', evaluation_interval: '1s' },
+    global: { ...configuration.global, scrape_interval: '2s', evaluation_interval: '2s' },
     rule_files: configuration.rule_files.map((file) => join(FOLDER, file)),
     scrape_configs: [{ ...job, static_configs: [{ targets }] }],
   });
