@@ -11,6 +11,8 @@ export interface StepOptions {
   signal: AbortSignal;
 }
 
+const STORED = Buffer.alloc(0);
+
 /** A gap, or what a watcher went on from, lies somewhere inside of a timeline. */
 export function beginsTimeline({ cause }: StartEvent): boolean {
   return cause === 'first' || cause === 'fork';
@@ -44,6 +46,8 @@ async function storeDelta(
     signal,
     settle: true,
   });
+  // The step is known until the next one is made: two objects would be held at a time.
+  step.delta.bytes = STORED;
   if (key !== step.key) {
     logger.error(
       { cluster, unreadable: step.key, key },
