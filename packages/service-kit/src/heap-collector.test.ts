@@ -11,7 +11,7 @@ afterEach(() => void vi.useRealTimers());
 /** A heap of which `live` lives; a collection takes `collectMs` and leaves that, but gives nothing of `resident` back: only a compaction does. */
 function heap({ collectMs = 0 } = {}) {
   const state = {
-    ...{ bytes: 50 * MIB, live: 40 * MIB, resident: 100 * MIB, held: 80 * MIB },
+    ...{ bytes: 50 * MIB, live: 40 * MIB, empty: 0, resident: 100 * MIB, held: 80 * MIB },
     ...{ nowMs: 0, cpuMs: 0, collections: 0, compactions: 0 },
   };
   const collector = startHeapCollector({
@@ -24,12 +24,13 @@ function heap({ collectMs = 0 } = {}) {
       state.compactions++;
       state.bytes = state.live;
       state.resident = state.held;
+      state.empty = 0;
       state.cpuMs += collectMs;
     },
-    heapBytes: () => state.bytes,
-    residentBytes: () => state.resident,
+    memory: () => ({ rss: state.resident, heapTotal: state.bytes + state.empty, heapUsed: state.bytes }),
     growthBytesMax: 16 * MIB,
     residentGrowthBytesMax: 10 * MIB,
+    emptyBytesMax: 12 * MIB,
     compactPauseMs: COMPACT_PAUSE_MS,
     lookMs: LOOK_MS,
     now: () => state.nowMs,
@@ -75,6 +76,25 @@ test('gives memory back when the process grew by the limit since it did so last,
   expect(state).toMatchObject({ collections: 0, compactions: 3 });
 });
 
+test('gives memory back when much of the heap holds nothing, of a large heap a quarter', () => {
+  const { state, look } = heap();
+  look();
+  state.empty = 11 * MIB;
+  look(COMPACT_PAUSE_MS / LOOK_MS);
+  expect(state.compactions).toBe(1);
+  state.empty = 12 * MIB;
+  look();
+  expect(state.compactions).toBe(2);
+  state.bytes = 100 * MIB;
+  state.live = state.bytes;
+  state.empty = 24 * MIB;
+  look((2 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(state.compactions).toBe(2);
+  state.empty = 25 * MIB;
+  look();
+  expect(state.compactions).toBe(3);
+});
+
 test('counts from the least since then: what V8 collected itself is no growth', () => {
   const { state, look } = heap();
   look();
@@ -103,6 +123,6 @@ test('does nothing where nobody may ask for collections, and ends with its dispo
   collector[Symbol.dispose]();
   look(10);
   expect(state).toMatchObject({ collections: 0, compactions: 0 });
-  startHeapCollector({ collect: undefined, heapBytes: () => expect.fail('looked') });
+  startHeapCollector({ collect: undefined, memory: () => expect.fail('looked') });
   vi.advanceTimersByTime(10 * LOOK_MS);
 });

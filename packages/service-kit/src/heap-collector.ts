@@ -5,14 +5,14 @@ export interface HeapCollectorOptions {
   collect?: (() => unknown) | undefined;
   /** A collection that moves objects together as well, and gives back to the system what V8 keeps for later. It takes twice as long. */
   compact?: () => unknown;
-  /** Bytes of objects now, garbage with them. */
-  heapBytes?: () => number;
-  /** Bytes that the process has of the system's memory. */
-  residentBytes?: () => number;
-  /** Growth since the last collection at which the next one is due. */
+  /** What this process holds now; `heapUsed` are objects, garbage with them. */
+  memory?: () => Pick<NodeJS.MemoryUsage, 'rss' | 'heapTotal' | 'heapUsed'>;
+  /** Growth of objects since the last collection at which the next one is due. */
   growthBytesMax?: number;
   /** Growth of all memory since the last compaction at which the next one is due, but not within `compactPauseMs`. */
   residentGrowthBytesMax?: number;
+  /** The same of heap that holds nothing. */
+  emptyBytesMax?: number;
   compactPauseMs?: number;
   lookMs?: number;
   now?: () => number;
@@ -22,6 +22,8 @@ export interface HeapCollectorOptions {
 
 /** A collection is followed by so many times its own length without one; in CPU time, for a busy machine makes none of it garbage. */
 const TIME_SHARE = 50;
+/** Heap that holds nothing may be one part in so many of what is held: a large heap is not moved together for little. */
+const EMPTY_SHARE = 4;
 
 /**
  * Has objects collected while there is little garbage of them, where that costs little. V8 lets the heap of a process that may use
@@ -33,10 +35,10 @@ export function startHeapCollector(options: HeapCollectorOptions = {}): Disposab
   const {
     collect = globalThis.gc,
     compact = () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
-    heapBytes = () => process.memoryUsage().heapUsed,
-    residentBytes = () => process.memoryUsage.rss(),
+    memory = () => process.memoryUsage(),
     growthBytesMax = 8 * MIB,
     residentGrowthBytesMax = 8 * MIB,
+    emptyBytesMax = 16 * MIB,
     compactPauseMs = 60_000,
     lookMs = 1_000,
     now = () => performance.now(),
@@ -49,18 +51,21 @@ export function startHeapCollector(options: HeapCollectorOptions = {}): Disposab
   let notBefore = 0;
   let noCompactionBefore = 0;
   const timer = setInterval(() => {
-    least = Math.min(least, heapBytes());
-    leastResident = Math.min(leastResident, residentBytes());
+    const { rss, heapTotal, heapUsed } = memory();
+    least = Math.min(least, heapUsed);
+    leastResident = Math.min(leastResident, rss);
     if (now() < notBefore) return;
-    const isCompaction = now() >= noCompactionBefore && residentBytes() - leastResident >= residentGrowthBytesMax;
-    if (!isCompaction && heapBytes() - least < growthBytesMax) return;
+    const isScattered = heapTotal - heapUsed >= Math.max(emptyBytesMax, heapUsed / EMPTY_SHARE);
+    const isCompaction = now() >= noCompactionBefore && (isScattered || rss - leastResident >= residentGrowthBytesMax);
+    if (!isCompaction && heapUsed - least < growthBytesMax) return;
     const begunMs = cpuMs();
     if (isCompaction) compact();
     else collect();
     notBefore = now() + (cpuMs() - begunMs) * (TIME_SHARE - 1);
-    least = heapBytes();
+    const left = memory();
+    least = left.heapUsed;
     if (!isCompaction) return;
-    leastResident = residentBytes();
+    leastResident = left.rss;
     noCompactionBefore = now() + compactPauseMs;
   }, lookMs);
   timer.unref();
