@@ -16,6 +16,7 @@ import {
   readInventory,
   readLeases,
   readStoreInfo,
+  restorableRanges,
   scanKeyValue,
   type HashKVResult,
 } from '@etcd-ops/core';
@@ -103,6 +104,7 @@ describe.skipIf(reason !== undefined)('the ten faults of the seed', () => {
     mkdirSync(scratch.file('precious', 'default.etcd'), { recursive: true });
     writeFileSync(scratch.file('precious', 'default.etcd', 'data'), 'of a living etcd');
     const data = ['--data-dir', scratch.file('precious', 'default.etcd')];
+    const ranges = restorableRanges(await readInventory(new LocalStore(bucket), CLUSTER));
     const result = await runIn(scratch.file('precious'), 'compact', ...flags, ...data, '-o', 'json');
     expect(result.exitCode, result.stderr).toBe(0);
     expect(readFileSync(scratch.file('precious', 'default.etcd', 'data'), 'utf8')).toBe('of a living etcd');
@@ -112,6 +114,8 @@ describe.skipIf(reason !== undefined)('the ten faults of the seed', () => {
     const inventory = await readInventory(new LocalStore(bucket), CLUSTER);
     expect(inventory.timelines[0]!.fulls.map(({ manifest }) => manifest.cause)).toEqual(['schedule', 'compact']);
     expect(inventory.timelines[0]!.deltas.length).toBeGreaterThan(1);
+    // And the cluster was not seen once more for that.
+    expect(restorableRanges(inventory)).toEqual(ranges);
     const { key } = JSON.parse(result.stdout) as { key: string };
     const compacted = await restored(flags, '--snapshot', key);
     const head = revisionOf(second);

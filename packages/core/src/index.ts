@@ -246,6 +246,7 @@ export {
   type StoredProof,
   type WitnessEntry,
 } from './repository/read-proofs.ts';
+export { type ProvenChain } from './repository/proven-chains.ts';
 export { copyRepository, type CopyOptions, type CopyProgress, type CopyReport } from './copy/copy-repository.ts';
 export { type CopySides } from './copy/copy-plan.ts';
 export { type CopyScope } from './copy/copy-scope.ts';
@@ -288,6 +289,7 @@ export { canOpenNewest, type NewestOpens } from './repository/can-open-newest.ts
 export { encryptionOfPacking, packFile, STORED_PLAIN, type PackedFile, type Packing } from './repository/packing.ts';
 export { putDelta, type FinishedDelta, type PutDeltaOptions } from './repository/put-delta.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
+export { seenMsAtOrBelow, seenMsOf, seenMsOfSources } from './repository/full-times.ts';
 export {
   readInventory,
   type DamagedEntry,

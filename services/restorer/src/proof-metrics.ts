@@ -30,7 +30,7 @@ export function createProofMetrics(metrics: Metrics) {
   });
   const provenRevision = metrics.gauge({
     name: 'chain_proven_revision',
-    help: 'Revision up to which the newest proven chain reaches.',
+    help: 'Revision up to which the cluster vouched for the newest proven chain.',
     labels,
   });
   const restoreSeconds = metrics.gauge({
@@ -41,12 +41,12 @@ export function createProofMetrics(metrics: Metrics) {
   const merged = metrics.counter({ name: 'merged_deltas_total', help: 'Deltas that merging made.', labels });
   const mergedBytes = metrics.counter({ name: 'merged_delta_bytes_total', help: 'Bytes of merged deltas.', labels });
   return {
-    noteProof({ cluster, verdict, to, provedAt, restoreMs }: ProofRecord): void {
+    noteProof({ cluster, verdict, to, provenTo = to, provedAt, restoreMs }: ProofRecord): void {
       proofs.add({ cluster, verdict });
       if (restoreMs !== undefined) restoreSeconds.set({ cluster }, restoreMs / 1_000);
       if (verdict !== 'ok') return;
       provenAt.set({ cluster }, Date.parse(provedAt) / 1_000);
-      provenRevision.set({ cluster }, to);
+      provenRevision.set({ cluster }, provenTo);
     },
     noteReport({ cluster, verdict }: VerifyReport, nowMs: number): void {
       reports.add({ cluster, verdict });

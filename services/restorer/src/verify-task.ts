@@ -75,7 +75,8 @@ function summaryOf(report: VerifyReport): Record<string, unknown> {
   };
 }
 
-function summaryOfProof({ full, to, verdict, restoreMs, problem, comparisons = [] }: ProofRecord): unknown {
+function summaryOfProof({ full, to, provenTo, verdict, restoreMs, problem, comparisons = [] }: ProofRecord): unknown {
   const equal = comparisons.filter(({ outcome }) => outcome === 'equal').length;
-  return { full, to, verdict, equal, restoreMs, ...(problem === undefined ? {} : { problem }) };
+  const reached = provenTo === undefined ? {} : { provenTo };
+  return { full, to, ...reached, verdict, equal, restoreMs, ...(problem === undefined ? {} : { problem }) };
 }

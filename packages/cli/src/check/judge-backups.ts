@@ -6,7 +6,7 @@ import { fail, ok, skip, warn, type CheckFinding } from './check-finding.ts';
 export interface BackupFacts {
   cluster: string;
   nowMs: number;
-  /** Undefined: there is none. */
+  /** Undefined: there is none. `timeMs`: when the cluster was seen in that state; 0 when nobody knows. */
   newestFull?: { key: string; revision: number; timeMs: number; clusterId: string } | undefined;
   /** The end of what can be restored, and when it was captured; 0 when nobody knows. */
   end?: { revision: number; timeMs: number } | undefined;
@@ -58,11 +58,12 @@ function judgeFull(
   maxAgeMs: number | undefined,
 ): CheckFinding {
   const about = { id: 'backup.full', what: 'newest full' };
-  const why = `${formatDuration(Math.max(0, nowMs - timeMs))} old, revision ${formatCount(revision)}: ${key}`;
+  const age = timeMs === 0 ? 'of an unknown age' : `${formatDuration(Math.max(0, nowMs - timeMs))} old`;
+  const why = `${age}, revision ${formatCount(revision)}: ${key}`;
   if (maxAgeMs === undefined || nowMs - timeMs <= maxAgeMs) return ok({ ...about, why });
   return fail({
     ...about,
-    why: `${why}; older than ${formatDuration(maxAgeMs)}`,
+    why: timeMs === 0 ? why : `${why}; older than ${formatDuration(maxAgeMs)}`,
     remedy: 'Look at `etcd-ops status`: it tells whether the daemon runs, and what it complains of.',
     code: 'BACKUP_STALE',
   });

@@ -6,9 +6,11 @@ import {
   readInventory,
   readProofs,
   restorableRanges,
+  seenMsAtOrBelow,
   type FullEntry,
   type Identities,
   type ObjectStore,
+  type TimelineInventory,
 } from '@etcd-ops/core';
 import type { BackupFacts } from './judge-backups.ts';
 import { misnamedDeltas } from './misnamed-deltas.ts';
@@ -31,7 +33,7 @@ export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOp
   const inventory = await readInventory(store, cluster, { signal });
   const { chains, proven } = await readProofs(store, cluster, { signal });
   const timeline = inventory.timelines.findLast(({ fulls }) => fulls.length > 0);
-  const newest = timeline?.fulls.toSorted((left, right) => left.createdAtMs - right.createdAtMs).at(-1);
+  const newest = timeline === undefined ? undefined : newestSeen(timeline);
   const end = restorableRanges(inventory).findLast((range) => range.timeline === timeline?.timeline);
   const later = end === undefined ? undefined : capturedLater(inventory, { timeline: end.timeline, revision: end.to });
   const misnamed = await misnamedDeltas(store, inventory, signal);
@@ -54,11 +56,20 @@ export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOp
     facts.failedProof = { full: doubt.key, problem: doubt.reason };
   }
   if (newest === undefined) return { facts };
-  const { key, revision, createdAtMs: timeMs, manifest } = newest;
+  const { full, timeMs } = newest;
+  const { key, revision, manifest } = full;
   facts.newestFull = { key, revision, timeMs, clusterId: manifest.clusterId };
   facts.opens = {
     ...(await canOpenNewest(store, cluster, identities, { signal })),
     hasIdentity: identities !== undefined,
   };
-  return { facts, newestFull: newest };
+  return { facts, newestFull: full };
+}
+
+/** A full is as old as the state that it holds: making one more of what is there already, or asking a member without a quorum, makes nothing newer. */
+function newestSeen(timeline: TimelineInventory): { full: FullEntry; timeMs: number } | undefined {
+  return timeline.fulls
+    .map((full) => ({ full, timeMs: seenMsAtOrBelow(full, timeline) ?? 0 }))
+    .toSorted((left, right) => left.timeMs - right.timeMs)
+    .at(-1);
 }

@@ -11,6 +11,7 @@ import {
   packFile,
   readStoreInfo,
   sealDigest,
+  seenMsOfSources,
   type Codec,
   type FullManifest,
   type ObjectStore,
@@ -39,6 +40,7 @@ export async function storeFull(options: StoreFullOptions): Promise<{ key: strin
   const { codec, recipients } = packing;
   const { plan, path } = built;
   const base = plan.full.manifest;
+  const seenMs = seenMsOfSources(plan.full, plan.deltas);
   const beganMs = Date.now();
   const plain = await appendSnapshotHash(path, signal);
   const stored = await packFile(plain, { target: join(scratch, 'packed'), packing, signal });
@@ -58,12 +60,14 @@ export async function storeFull(options: StoreFullOptions): Promise<{ key: strin
     etcdVersion: base.etcdVersion,
     createdAt: new Date(createdAtMs).toISOString(),
     finishedAt: new Date().toISOString(),
+    ...(seenMs === undefined ? {} : { seenAt: new Date(seenMs).toISOString() }),
     ...(recipients === undefined ? {} : { encryption: { format: 'age', recipients: [...recipients.fingerprints] } }),
     plainBytes: plain.bytes,
     plainSha256: plain.sha256,
     storedBytes: stored.bytes,
     storedSha256: stored.sha256,
     authRevision: Number(info.authRevision),
+    ...(base.stale === true && plan.deltas.length === 0 ? { stale: true } : {}),
     cause: 'compact',
     proof: { kind: 'hashkv', hash: built.hash.hash, base: plan.full.key, deltas: plan.deltas.length },
   };

@@ -21,7 +21,7 @@ const LIST = {
   'restorable[].from': 'its first revision',
   'restorable[].to': 'its last revision',
   'restorable[].fromTime': 'when the first was captured',
-  'restorable[].toTime': 'when the last was captured',
+  'restorable[].toTime': 'when the cluster was last seen in it',
   'gaps[].timeline': 'revisions that cannot be restored: their timeline',
   'gaps[].after': 'the restorable revision before the gap',
   'gaps[].before': 'the restorable revision behind the gap, if one follows',
@@ -33,7 +33,11 @@ const LIST = {
   'timelines[].fulls[].revision': 'its revision',
   'timelines[].fulls[].compactRevision': 'compacted up to this revision; it restores every one from here to its own',
   'timelines[].fulls[].bytes': 'stored bytes',
-  'timelines[].fulls[].createdAt': 'when it was begun',
+  'timelines[].fulls[].createdAt': 'when it was begun, or made',
+  'timelines[].fulls[].seenAt':
+    'when the cluster was last seen in that state or an earlier one: of a compacted full, by the newest of what it was made of',
+  'timelines[].fulls[].cause':
+    'why it was taken; `compact` and `import`: made of other backups, so that it proves nothing',
   'timelines[].fulls[].etcdVersion': 'of the etcd that gave it',
   'timelines[].fulls[].codec': '`none`, `gzip`, `zlib` or `zstd`',
   'timelines[].fulls[].superseded': 'true when a later full holds every revision of it as well',
@@ -134,7 +138,7 @@ const STATUS = {
   'clusters[].repository.proven.timeline':
     'the newest chain that was restored in scratch space and compared: its timeline',
   'clusters[].repository.proven.from': 'its first revision',
-  'clusters[].repository.proven.to': 'its last revision',
+  'clusters[].repository.proven.to': 'up to where the cluster vouched for it',
   'clusters[].repository.proven.provedAt': 'when',
   'clusters[].repository.restoreMs': 'what the newest such restore took',
   'clusters[].repository.failedProofs[].full': 'a full whose newest proof failed',

@@ -16,7 +16,7 @@ export const SAFE_BUMP = {
   'safeBump.highestCaptured': 'the highest revision that was ever captured',
   'safeBump.highestCapturedTime': 'when it had been seen',
   'safeBump.ratePerSecond': 'revisions a second that were allowed for',
-  'safeBump.rateIsAssumed': 'whether no rate was known',
+  'safeBump.rateIsAssumed': 'whether nothing captured was faster than what is assumed of every cluster',
   'safeBump.lagMs': 'how long the old cluster may have gone on unseen, in milliseconds',
   'safeBump.explanation': 'all of it in one sentence',
 };

@@ -8,6 +8,7 @@ export const LISTED_PROOFS = {
   'proofs.chains[].full': 'key of the full that it begins with',
   'proofs.chains[].from': 'the first revision that it restores',
   'proofs.chains[].to': 'the last one',
+  'proofs.chains[].provenTo': 'of an `ok` one: up to where the cluster vouched for it',
   'proofs.chains[].provedAt': 'when',
   'proofs.chains[].restoreMs': 'milliseconds that its restore took',
   'proofs.chains[].equal': 'hashes of the cluster that it was equal to',

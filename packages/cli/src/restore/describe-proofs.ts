@@ -12,7 +12,7 @@ export function sayProofs(inventory: Inventory, proofs: Proofs): string[] {
     `Restorable to revision ${formatCount(to)}`,
     proven === undefined
       ? 'never proven'
-      : `proven to ${formatCount(proven.record.to)} at ${formatTime(proven.record.provedAt)}`,
+      : `proven to ${formatCount(proven.provenTo)} at ${formatTime(proven.record.provedAt)}`,
     ...(restoreMs === undefined ? [] : [`a restore takes ${formatDuration(restoreMs)}`]),
   ];
   const isOlder = proven !== undefined && proven.record.timeline !== timeline.timeline;
@@ -29,7 +29,7 @@ export function sayProofs(inventory: Inventory, proofs: Proofs): string[] {
 export function describeProofs(proofs: Proofs): unknown {
   const { proven, restoreMs } = proofs;
   return {
-    proven: proven === undefined ? undefined : describeRecord(proven.record),
+    proven: proven === undefined ? undefined : describeRecord({ ...proven.record, provenTo: proven.provenTo }),
     restoreMs,
     chains: proofs.chains.map(({ record }) => describeRecord(record)),
     failed: failedOf(proofs).map(describeRecord),
@@ -41,7 +41,8 @@ function failedOf({ chains: records, edges }: Proofs): ProofRecord[] {
 }
 
 function describeRecord(record: ProofRecord): unknown {
-  const { proof, verdict, timeline, full, from, to, provedAt, restoreMs, problem, comparisons = [] } = record;
+  const { proof, verdict, timeline, full, from, to, provenTo, provedAt, restoreMs, problem } = record;
+  const { comparisons = [] } = record;
   const equal = comparisons.filter(({ outcome }) => outcome === 'equal').length;
-  return { proof, verdict, timeline, full, from, to, provedAt, restoreMs, equal, problem };
+  return { proof, verdict, timeline, full, from, to, provenTo, provedAt, restoreMs, equal, problem };
 }

@@ -4,9 +4,12 @@ import {
   noBackup,
   readProofs,
   restorableRanges,
+  seenMsAtOrBelow,
+  seenMsOf,
   type ForeignLayout,
   type ForeignRepository,
   type FullEntry,
+  type FullManifest,
   type Gap,
   type Inventory,
   type Proofs,
@@ -23,7 +26,7 @@ import { describeProofs, sayProofs } from './describe-proofs.ts';
 import { supersededFulls } from './superseded-fulls.ts';
 
 const SHOWN_MAX = 20;
-const NO_PROOFS: Proofs = { chains: [], edges: [], provenFullKeys: [], damaged: [] };
+const NO_PROOFS: Proofs = { chains: [], edges: [], provenChains: [], damaged: [] };
 const NAMES: Record<ForeignLayout, string> = { seed: 'the older etcd-ops', gardener: 'gardener etcd-backup-restore' };
 
 /** Prints what is stored and what can be restored. @throws EtcdOpsError NO_BACKUP for a repository without a full, OBJECT_DAMAGED or MANIFEST_DAMAGED when all of its fulls are damaged. */
@@ -66,12 +69,14 @@ function describe(inventory: Inventory, proofs: Proofs): Record<string, unknown>
       timeline,
       cause: record?.cause,
       startedAtRevision: record?.startedAtRevision,
-      fulls: withNotes(fulls).map(({ full: { key, revision, bytes, manifest }, isSuperseded }) => ({
-        key,
-        revision,
+      fulls: withNotes(fulls).map(({ full, full: { manifest }, isSuperseded }) => ({
+        key: full.key,
+        revision: full.revision,
         compactRevision: manifest.compactRevision,
-        bytes,
+        bytes: full.bytes,
         createdAt: manifest.createdAt,
+        seenAt: iso(seenMsAtOrBelow(full, { fulls, deltas })),
+        cause: manifest.cause,
         etcdVersion: manifest.etcdVersion,
         codec: manifest.codec,
         ...(manifest.stale === true ? { stale: true } : {}),
@@ -108,12 +113,10 @@ export function renderInventory(inventory: Inventory, terminalWidth?: number): s
       return [
         String(timeline.timeline),
         formatCount(revision),
-        formatTime(manifest.createdAt),
+        shownTime(seenMsOf(full) ?? full.createdAtMs),
         formatBytes(bytes),
         followers.count === 0 ? '' : `${formatCount(followers.count)}, ${formatBytes(followers.bytes)}`,
-        [manifest.stale === true ? 'stale' : '', isSuperseded ? 'superseded' : '']
-          .filter((note) => note !== '')
-          .join(', '),
+        notesOf(manifest, isSuperseded).join(', '),
         key,
       ];
     }),
@@ -179,6 +182,13 @@ function sayFork({ timeline, record }: TimelineInventory): string[] {
 function withNotes(fulls: readonly FullEntry[]): { full: FullEntry; isSuperseded: boolean }[] {
   const superseded = supersededFulls(fulls);
   return fulls.map((full) => ({ full, isSuperseded: superseded.has(full) }));
+}
+
+function notesOf({ cause, stale }: FullManifest, isSuperseded: boolean): string[] {
+  const made: Record<string, string> = { compact: 'compacted', import: 'imported' };
+  return [made[cause], stale === true ? 'stale' : undefined, isSuperseded ? 'superseded' : undefined].filter(
+    (note) => note !== undefined,
+  );
 }
 
 /** Deltas that go on from this full and from none after it. */

@@ -6,9 +6,10 @@ import {
   readInventory,
   readProofs,
   restorableRanges,
+  seenMsAtOrBelow,
   type Inventory,
-  type ProofRecord,
   type Proofs,
+  type ProvenChain,
 } from '@etcd-ops/core';
 import type { RepositoryOptions } from '../options/repository-options.ts';
 import { storeSpec } from '../restore/store-spec.ts';
@@ -19,7 +20,7 @@ export interface NewestObject {
   timeline: number;
   revision: number;
   bytes: number;
-  /** RFC 3339: of a full, when it was begun; of a delta, when its last revision was captured. */
+  /** RFC 3339: of a full, when the cluster was seen in that state; of a delta, when its last revision was captured. */
   time?: string;
 }
 
@@ -35,7 +36,7 @@ export interface RepositoryStatus {
   gaps: number;
   incomplete: number;
   damaged: number;
-  /** The newest chain that was restored in scratch space and compared. */
+  /** The newest chain that was restored in scratch space and compared; `to`: up to where the cluster vouched for it. */
   proven?: { timeline: number; from: number; to: number; provedAt: string };
   /** What the newest such restore took. */
   restoreMs?: number;
@@ -65,9 +66,11 @@ export async function readRepositoryStatus(options: RepositoryOptions): Promise<
 }
 
 export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store' | 'failedProofs'> {
-  const fulls = inventory.timelines.flatMap((timeline) => timeline.fulls);
+  const fulls = inventory.timelines.flatMap((timeline) =>
+    timeline.fulls.map((full) => ({ ...full, seenMs: seenMsAtOrBelow(full, timeline) ?? 0 })),
+  );
   const deltas = inventory.timelines.flatMap((timeline) => timeline.deltas);
-  const full = newest(fulls, ({ createdAtMs }) => createdAtMs);
+  const full = newest(fulls, ({ seenMs }) => seenMs);
   const delta = deltas.at(-1);
   const range = restorableRanges(inventory).at(-1);
   return {
@@ -75,9 +78,7 @@ export function statusOf(inventory: Inventory): Omit<RepositoryStatus, 'store' |
     fulls: fulls.length,
     deltas: deltas.length,
     bytes: [...fulls, ...deltas].reduce((sum, { bytes }) => sum + bytes, 0),
-    ...(full === undefined
-      ? {}
-      : { newestFull: { ...object(full), revision: full.revision, time: full.manifest.createdAt } }),
+    ...(full === undefined ? {} : { newestFull: { ...object(full), revision: full.revision, ...timeOf(full.seenMs) } }),
     ...(delta === undefined
       ? {}
       : { newestDelta: { ...object(delta), revision: delta.last, ...timeOf(delta.lastObservedMs) } }),
@@ -94,7 +95,7 @@ function provenOf({
 }: Proofs): Pick<RepositoryStatus, 'proven' | 'restoreMs' | 'failedProofs'> {
   const failed = chains.filter(({ record }) => record.verdict === 'failed');
   return {
-    ...(proven === undefined ? {} : { proven: factsOf(proven.record) }),
+    ...(proven === undefined ? {} : { proven: factsOf(proven) }),
     ...(restoreMs === undefined ? {} : { restoreMs }),
     failedProofs: failed.map(({ record: { full, provedAt, problem = 'the log of the verifier has the details' } }) => {
       return { full, provedAt, problem };
@@ -102,8 +103,9 @@ function provenOf({
   };
 }
 
-function factsOf({ timeline, from, to, provedAt }: ProofRecord): NonNullable<RepositoryStatus['proven']> {
-  return { timeline, from, to, provedAt };
+function factsOf({ record, provenTo }: ProvenChain): NonNullable<RepositoryStatus['proven']> {
+  const { timeline, from, provedAt } = record;
+  return { timeline, from, to: provenTo, provedAt };
 }
 
 function rangeOf(range: ReturnType<typeof restorableRanges>[number]): NonNullable<RepositoryStatus['restorable']> {

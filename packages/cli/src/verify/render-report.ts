@@ -40,11 +40,11 @@ export function renderReport(report: VerifyReport, terminalWidth?: number): stri
 }
 
 function renderProofs(proofs: readonly ProofRecord[], terminalWidth: number | undefined): string {
-  const rows = proofs.map(({ verdict, full, from, to, restoreMs, comparisons = [] }) => {
+  const rows = proofs.map(({ verdict, full, from, to, provenTo = to, restoreMs, comparisons = [] }) => {
     const equal = comparisons.filter(({ outcome }) => outcome === 'equal');
     const proved = equal.map(({ with: other, revision }) => `${other} at ${formatCount(revision)}`).join(', ');
     return [
-      { ok: 'proven', failed: 'FAILED', open: 'sound, unproven' }[verdict],
+      { ok: `proven to ${formatCount(provenTo)}`, failed: 'FAILED', open: 'sound, unproven' }[verdict],
       `${formatCount(from)} to ${formatCount(to)}`,
       proved,
       restoreMs === undefined ? '' : formatDuration(restoreMs),

@@ -119,8 +119,7 @@ async function leftBehind(sides: CopySides, options: CopyOptions, nowMs: number)
   if (policy === undefined) return chosen;
   const proofs = await Promise.all([source, target].map(async (store) => await readProofs(store, cluster, { signal })));
   const proven = proofs
-    .flatMap(({ chains }) => chains)
-    .filter(({ record }) => record.verdict === 'ok')
+    .flatMap(({ provenChains }) => provenChains)
     .toSorted((left, right) => Date.parse(right.record.provedAt) - Date.parse(left.record.provedAt));
   const provenFullKeys = proven.map(({ record }) => record.full);
   return new Set([...chosen, ...beyondPolicy(sides, { policy, nowMs, provenFullKeys })]);

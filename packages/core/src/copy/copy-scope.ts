@@ -1,5 +1,6 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { DeltaCoverage } from '../repository/coverage.ts';
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { noBackup } from '../repository/not-restorable.ts';
 import { planRestore } from '../repository/plan-restore.ts';
@@ -75,14 +76,14 @@ function since(timelines: readonly CopiedTimeline[], timeMs: number): CopiedTime
   const withFulls = timelines.filter(({ fulls }) => fulls.length > 0);
   return withFulls.flatMap((found) => {
     const { timeline, fulls, deltas } = found;
-    const endedMs = latestOf([...fulls.map(({ createdAtMs }) => createdAtMs), ...deltas.map(lastSeenMs)]);
+    const endedMs = latestOf([...fulls.map(reachedMsOf), ...deltas.map(lastSeenMs)]);
     if (endedMs <= timeMs && found !== withFulls.at(-1)) return [];
-    const base = fulls.findLast(({ createdAtMs }) => createdAtMs <= timeMs);
+    const base = fulls.findLast((full) => reachedMsOf(full) <= timeMs);
     const start = base?.revision ?? 0;
     return [
       {
         timeline,
-        fulls: fulls.filter((full) => full === base || full.createdAtMs > timeMs),
+        fulls: fulls.filter((full) => full === base || reachedMsOf(full) > timeMs),
         deltas: deltas.filter(({ last }) => last > start),
       },
     ];

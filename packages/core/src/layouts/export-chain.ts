@@ -10,6 +10,7 @@ import type { Identities } from '../encryption/identities.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
 import { DeltaCoverage } from '../repository/coverage.ts';
 import { openStoredDelta } from '../repository/delta-source.ts';
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { DeltaEntry, FullEntry, TimelineInventory } from '../repository/inventory.ts';
 import { blaming, DamagedObjectError } from '../restore/damaged-object.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -116,8 +117,8 @@ function newestOfEach(fulls: readonly FullEntry[]): FullEntry[] {
 
 async function exportFull(full: FullEntry, options: ExportOptions, report: ExportReport): Promise<string> {
   const { source, target, folder, layout, codec, identities, signal } = options;
-  const { manifest, revision: last, createdAtMs } = full;
-  const createdSeconds = Math.floor(createdAtMs / 1000);
+  const { manifest, revision: last } = full;
+  const createdSeconds = Math.floor(reachedMsOf(full) / 1000);
   const path = foreignPath(layout, { kind: 'full', first: 0, last, createdSeconds, codec, isFinal: false });
   const stored = Readable.from(source.stream(full.key, signal === undefined ? {} : { signal }));
   const decompress = decompressStream(manifest.codec, { plainBytesMax: manifest.plainBytes });
@@ -150,12 +151,12 @@ async function exportDeltas(link: ExportLink, options: ExportOptions, report: Ex
   if (reached >= to) return;
   const { source, timeline, identities, signal, onRevision, deltaBytesMax = EXPORT_DELTA_BYTES } = options;
   const yielder = new Yielder({ signal });
-  const writer = new DeltaWriter(options, report, { after: reached, observedMs: full.createdAtMs });
+  const writer = new DeltaWriter(options, report, { after: reached, observedMs: reachedMsOf(full) });
   for (const entry of chooseDeltas(timeline.deltas, reached, to)!) {
     await blaming(entry.key, async () => {
       const reader = await openStoredDelta(source, entry, { identities, signal });
       requireSame(entry, reader.facts, full);
-      const times = new Times(await reader.times(), full.createdAtMs);
+      const times = new Times(await reader.times(), reachedMsOf(full));
       for await (const block of reader.rowBlocks({ fromRevision: writer.last + 1, toRevision: to, signal })) {
         for (let row = block.firstRowAbove(writer.clip(entry)); row < block.firstRowAbove(to); row++) {
           const main = block.main(row);

@@ -1,3 +1,4 @@
+import { reachedMsOf, seenMsOf } from './full-times.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
 
 /**
@@ -18,7 +19,7 @@ export interface RestorableRange {
   timeline: number;
   from: number;
   to: number;
-  /** When `from` had certainly been reached, and the latest known time in the range. Absent when no time is known. */
+  /** When `from` had certainly been reached, and when the cluster was last seen in the range. Absent when no time is known. */
   fromTimeMs?: number;
   toTimeMs?: number;
 }
@@ -109,16 +110,23 @@ export function gapsOf(timeline: TimelineInventory, ranges: readonly RestorableR
 /** The earliest and the latest time that is known in each range; ranges ascend and lie apart. */
 function withTimes(ranges: readonly RestorableRange[], timeline: TimelineInventory): RestorableRange[] {
   const times = ranges.map(() => ({ fromTimeMs: Infinity, toTimeMs: 0 }));
-  const note = (revision: number, timeMs: number): void => {
+  const note = (revision: number, reachedMs: number, seenMs = reachedMs): void => {
     const index = firstIndex(ranges.length, (at) => ranges[at]!.to >= revision);
     const found = times[index];
-    if (timeMs <= 0 || found === undefined || ranges[index]!.from > revision) return;
-    found.fromTimeMs = Math.min(found.fromTimeMs, timeMs);
-    found.toTimeMs = Math.max(found.toTimeMs, timeMs);
+    if (reachedMs <= 0 || found === undefined || ranges[index]!.from > revision) return;
+    found.fromTimeMs = Math.min(found.fromTimeMs, reachedMs);
+    found.toTimeMs = Math.max(found.toTimeMs, seenMs);
   };
-  for (const { revision, createdAtMs } of timeline.fulls) note(revision, createdAtMs);
+  for (const full of timeline.fulls) note(full.revision, reachedMsOf(full), seenMsOf(full) ?? 0);
   for (const { last, lastObservedMs } of timeline.deltas) note(last, lastObservedMs);
-  return ranges.map((range, index) => (times[index]!.toTimeMs === 0 ? range : { ...range, ...times[index]! }));
+  return ranges.map((range, index) => {
+    const { fromTimeMs, toTimeMs } = times[index]!;
+    return {
+      ...range,
+      ...(fromTimeMs === Infinity ? {} : { fromTimeMs }),
+      ...(toTimeMs === 0 ? {} : { toTimeMs }),
+    };
+  });
 }
 
 /** The first of so many indexes of which something holds that holds of all after it, too; their count when it holds of none. */

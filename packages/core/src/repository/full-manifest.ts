@@ -33,6 +33,11 @@ export const fullManifestSchema = z
     /** When the snapshot began, taken after etcd's first answer: every row of the file is at least as old. */
     createdAt: timeField,
     finishedAt: timeField,
+    /**
+     * When the cluster was last seen, by the newest of what this full was made of: `createdAt` is then the time of the making. Absent: at
+     * `createdAt`; unknown of a full that is stale, and of what `compact` made before this was recorded.
+     */
+    seenAt: timeField.exactOptional(),
     codec: z.enum(CODECS),
     /** Absent: stored in clear. Whom it is encrypted to is told by fingerprints. */
     encryption: z

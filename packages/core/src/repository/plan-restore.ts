@@ -2,6 +2,7 @@ import { EtcdOpsError } from '../base/errors.ts';
 import { capturedLater, describeLater, newestNotRestorable } from './captured-later.ts';
 import { chains, rangesOf } from './coverage.ts';
 import { chooseDeltas } from './choose-deltas.ts';
+import { reachedMsOf } from './full-times.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
 import { noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
@@ -224,7 +225,7 @@ function buildPlan(
 ): RestorePlan {
   const deltaBytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
   const lastDelta = deltas.at(-1);
-  const endMs = lastDelta === undefined ? full.createdAtMs : lastDelta.lastObservedMs;
+  const endMs = lastDelta === undefined ? reachedMsOf(full) : lastDelta.lastObservedMs;
   const isExact = revision === (lastDelta?.last ?? full.revision) && endMs > 0;
   const observedMs = isExact ? endMs : earliestBehind(timeline, revision);
   return {
@@ -244,7 +245,7 @@ function buildPlan(
 /** The earliest known time at which a revision or a later one had been reached. */
 function earliestBehind({ fulls, deltas }: TimelineInventory, revision: number): number | undefined {
   const behind = [
-    ...fulls.filter((full) => full.revision >= revision).map(({ createdAtMs }) => createdAtMs),
+    ...fulls.filter((full) => full.revision >= revision).map(reachedMsOf),
     ...deltas
       .filter(({ last, lastObservedMs }) => last >= revision && lastObservedMs > 0)
       .map((one) => one.lastObservedMs),

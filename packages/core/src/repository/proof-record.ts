@@ -67,6 +67,8 @@ export const proofRecordSchema = z.object({
   databaseBytes: countField.exactOptional(),
   /** Of a chain. */
   comparisons: z.array(comparisonField).max(1_000).exactOptional(),
+  /** Of a chain that is `ok`: the highest revision at which the cluster vouched for it. Absent in older records. */
+  provenTo: revisionField.exactOptional(),
   /** Of an edge that failed. */
   difference: differenceField.exactOptional(),
   /** Of an edge: the deltas that were compared, when it failed. */

@@ -2,12 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LocalStore } from '../storage/local-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { proofKey, witnessKey, type ProofKeyFacts } from './evidence-key.ts';
 import { readInventory } from './inventory.ts';
-import { parseObjectKey } from './object-key.ts';
+import { manifestKey, parseObjectKey } from './object-key.ts';
 import { planRestore } from './plan-restore.ts';
 import { decodeProofRecord, encodeProofRecord, PROOF_KINDS, PROOF_VERDICTS, type ProofRecord } from './proof-record.ts';
 import { failedEdge, sampleChain, sampleEdge, sampleWitness } from './proof-samples.ts';
@@ -69,6 +69,7 @@ function parsedSample(): ProofKeyFacts {
 test.each([
   ['proof-v1-edge.json', encodeProofRecord(failedEdge({ leasesDiffering: 2 }))],
   ['proof-v1-chain.json', encodeProofRecord(sampleChain())],
+  ['proof-v1-chain-proven-to.json', encodeProofRecord(sampleChain({ provenTo: 250 }))],
   ['witness-v1.json', encodeWitness(sampleWitness())],
 ])('the record %s of version 1', async (name, bytes) => {
   const path = join(import.meta.dirname, 'fixtures', name);
@@ -99,9 +100,58 @@ test('proofs are read newest first, one for each full, and say what a restore ta
   expect(proofs.chains.map(({ record }) => record)).toEqual([failed, newer]);
   expect(proofs.proven?.record).toEqual(newer);
   expect(proofs.restoreMs).toBe(1_480);
-  expect(proofs.provenFullKeys).toEqual([newer.full]);
+  expect(proofs.provenChains.map(({ record, provenTo }) => [record.full, provenTo])).toEqual([[newer.full, 250]]);
   expect(proofs.damaged).toHaveLength(1);
-  expect(await readProofs(store, 'another')).toEqual({ chains: [], edges: [], provenFullKeys: [], damaged: [] });
+  expect(await readProofs(store, 'another')).toEqual({ chains: [], edges: [], provenChains: [], damaged: [] });
+});
+
+describe('who vouched for a chain', () => {
+  const equalTo = (key: string): ProofRecord['comparisons'] => [
+    { with: 'full', key, revision: 260, compactRevision: 210, expected: 7, found: 7, outcome: 'equal' },
+  ];
+  const where = { revision: 200, createdAtMs: minute(200) };
+
+  test.each([
+    ['a full of the cluster', {}, 260],
+    ['a full that was made of the chain', { cause: 'compact' }, undefined],
+    ['an imported full, which may be such a one', { cause: 'import' }, undefined],
+  ])('%s, in a record that does not say it yet', async (_, manifest, provenTo) => {
+    const other = await putFull(store, { revision: 260, manifest });
+    const record = sampleChain({ comparisons: equalTo(other.key)! });
+    await writeProof(store, record, where);
+    const proofs = await readProofs(store, SAMPLE_CLUSTER);
+    expect(proofs.proven?.provenTo).toBe(provenTo);
+    expect(proofs.chains[0]?.record.verdict).toBe(provenTo === undefined ? 'open' : 'ok');
+    // Nobody knows any more whose it was.
+    await store.delete([manifestKey(other.key)]);
+    expect((await readProofs(store, SAMPLE_CLUSTER)).provenChains).toEqual([]);
+  });
+
+  test('a witness inside of the chain does, up to its own revision', async () => {
+    const other = await putFull(store, { revision: 260, manifest: { cause: 'compact' } });
+    const comparisons = [...sampleChain().comparisons!, ...equalTo(other.key)!];
+    await writeProof(store, sampleChain({ comparisons }), where);
+    expect((await readProofs(store, SAMPLE_CLUSTER)).proven?.provenTo).toBe(250);
+  });
+
+  test('a record that says it is believed', async () => {
+    await writeProof(store, sampleChain({ comparisons: equalTo('gone')!, provenTo: 260 }), where);
+    expect((await readProofs(store, SAMPLE_CLUSTER)).proven?.provenTo).toBe(260);
+  });
+
+  test('an open proof takes nothing back, a failed one does', async () => {
+    const at = (minutes: number, changes: Partial<ProofRecord> = {}): ProofRecord =>
+      sampleChain({ provedAt: new Date(minute(minutes)).toISOString(), ...changes });
+    const proven = at(300);
+    await writeProof(store, proven, where);
+    await writeProof(store, at(400, { verdict: 'open', problem: 'nothing to compare' }), where);
+    const proofs = await readProofs(store, SAMPLE_CLUSTER);
+    expect(proofs.chains.map(({ record }) => record.verdict)).toEqual(['open']);
+    expect(proofs.proven?.record).toEqual(proven);
+    await writeProof(store, at(500, { verdict: 'failed' }), where);
+    await writeProof(store, at(600, { verdict: 'open', problem: 'nothing to compare' }), where);
+    expect((await readProofs(store, SAMPLE_CLUSTER)).provenChains).toEqual([]);
+  });
 });
 
 test('witnesses come back as they were', async () => {

@@ -3,10 +3,13 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { DOCUMENT_BYTES_MAX } from './checked-json.ts';
 import { proofKey, proofPrefix, witnessKey, witnessPrefix, type ProofKeyFacts } from './evidence-key.ts';
 import type { WitnessKeyFacts } from './evidence-key.ts';
+import { decodeManifest, type FullManifest } from './full-manifest.ts';
+import { isOfCluster } from './full-origin.ts';
 import type { DeltaEntry } from './inventory.ts';
-import { parseObjectKey } from './object-key.ts';
+import { manifestKey, parseObjectKey } from './object-key.ts';
 import { doubtsOf, type Doubt } from './proof-doubts.ts';
 import { decodeProofRecord, encodeProofRecord, type ProofRecord } from './proof-record.ts';
+import { provenChainsOf, vouched, type ProvenChain } from './proven-chains.ts';
 import { decodeWitness, encodeWitness, type WitnessRecord } from './witness-record.ts';
 
 /** A record that is there but cannot be read. */
@@ -36,16 +39,19 @@ export interface StoredWitness {
 
 /** What a repository says about its proofs. */
 export interface Proofs {
-  /** The newest chain proof of each full that has one, newest first; at most `CHAINS_READ_MAX`. */
+  /**
+   * The newest chain proof of each full that has one, newest first; at most `CHAINS_READ_MAX`. One that calls itself `ok` and was held
+   * only against what was made of backups, as older versions did, is `open` here.
+   */
   chains: StoredProof[];
   /** Edges that failed, and where some did, those of the same timeline that did not: newest first. */
   edges: StoredProof[];
-  /** The newest chain proof that is `ok`. */
-  proven?: StoredProof;
+  /** What the cluster vouched for, newest proof first: retention keeps the chain of the first full that is still there. */
+  provenChains: ProvenChain[];
+  /** The first of them. */
+  proven?: ProvenChain;
   /** What the newest restore in scratch space took, whatever came of its proof. */
   restoreMs?: number;
-  /** Fulls whose newest chain proof is `ok`: retention keeps the newest of them. Newest proof first. */
-  provenFullKeys: string[];
   /** Records that cannot be read. */
   damaged: DamagedRecord[];
 }
@@ -73,26 +79,61 @@ export async function listProofs(store: ObjectStore, cluster: string, options: R
 export async function readProofs(store: ObjectStore, cluster: string, options: Reading = {}): Promise<Proofs> {
   const entries = (await listProofs(store, cluster, options)).toSorted(byTimeOfProof);
   const damaged: DamagedRecord[] = [];
-  const read = async (wanted: readonly ProofEntry[]): Promise<StoredProof[]> => {
+  const known = new Map<string, Promise<ProofRecord | undefined>>();
+  const readOne = async (key: string): Promise<ProofRecord | undefined> => {
+    const found = known.get(key) ?? readProof(store, key, damaged, options);
+    known.set(key, found);
+    return await found;
+  };
+  const read = async (wanted: readonly ProofEntry[], judge = (one: ProofRecord) => Promise.resolve(one)) => {
     const found: StoredProof[] = [];
     for (const { key } of wanted) {
-      const record = await readRecord(store, key, { decode: decodeProofRecord, damaged, ...options });
-      if (record !== undefined) found.push({ key, record });
+      const record = await readOne(key);
+      if (record !== undefined) found.push({ key, record: await judge(record) });
     }
     return found;
   };
-  const chains = await read(newestOfEachFull(entries, 'chain').slice(0, CHAINS_READ_MAX));
+  const isOfClusterFull = fullsOfCluster(store, options);
+  const wanted = newestOfEachFull(entries, 'chain').slice(0, CHAINS_READ_MAX);
+  const chains = await read(wanted, async (record) => await vouched(record, isOfClusterFull));
   const edges = await read(bearingOnDoubts(entries).toSorted(byTimeOfProof));
-  const proven = chains.filter(({ record }) => record.verdict === 'ok');
+  const provenChains = await provenChainsOf(entries, wanted, { readOne, isOfClusterFull });
   const restoreMs = chains.find(({ record }) => record.restoreMs !== undefined)?.record.restoreMs;
   return {
     chains,
     edges,
-    ...(proven[0] === undefined ? {} : { proven: proven[0] }),
+    provenChains,
+    ...(provenChains[0] === undefined ? {} : { proven: provenChains[0] }),
     ...(restoreMs === undefined ? {} : { restoreMs }),
-    provenFullKeys: proven.map(({ record }) => record.full),
     damaged,
   };
+}
+
+/** Asks the manifest of a full, once. One that is gone or damaged vouches for nothing. */
+function fullsOfCluster(store: ObjectStore, options: Reading): (key: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>();
+  return async (key) => {
+    const found =
+      known.get(key) ?? readManifest(store, key, options).then((full) => full !== undefined && isOfCluster(full));
+    known.set(key, found);
+    return await found;
+  };
+}
+
+/** The manifest of a full by the full's key; undefined when it is gone or damaged. @throws EtcdOpsError STORE_FAILED, CANCELLED. */
+export async function readManifest(
+  store: ObjectStore,
+  key: string,
+  options: Reading = {},
+): Promise<{ manifest: FullManifest } | undefined> {
+  try {
+    const bytes = await store.get(manifestKey(key), { bytesMax: DOCUMENT_BYTES_MAX, ...withSignal(options) });
+    return { manifest: decodeManifest(bytes) };
+  } catch (error) {
+    if (isEtcdOpsError(error, 'STORE_NOT_FOUND') || isEtcdOpsError(error, 'MANIFEST_DAMAGED')) return undefined;
+    if (isEtcdOpsError(error, 'LIMIT_EXCEEDED')) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -39,6 +39,16 @@ test('a manifest of version 1 that names its task', async () => {
   expect(decodeManifest(await golden('manifest-v1-task.json', encodeManifest(manifest)))).toEqual(manifest);
 });
 
+test('a manifest of version 1 of a full that was made of others', async () => {
+  const manifest: FullManifest = {
+    ...sampleManifest({ revision: 123_456, compact: 123_456, codec: 'zstd' }),
+    seenAt: '2026-11-20T06:00:00.000Z',
+    cause: 'compact',
+    proof: { kind: 'hashkv', hash: 176_618_314, base: 'prod/t00000001/full/x.db.zst', deltas: 3 },
+  };
+  expect(decodeManifest(await golden('manifest-v1-compact.json', encodeManifest(manifest)))).toEqual(manifest);
+});
+
 test('timeline.json and cluster.json of version 1', async () => {
   const first = {
     version: 1,

@@ -24,6 +24,7 @@ export interface SampleFull {
   createdAtMs?: number;
   codec?: Codec;
   modifiedAtMs?: number;
+  manifest?: Partial<FullManifest>;
 }
 
 export function sampleManifest(full: SampleFull, stored = Buffer.from('a database')): FullManifest {
@@ -49,6 +50,7 @@ export function sampleManifest(full: SampleFull, stored = Buffer.from('a databas
     storedBytes: stored.length,
     storedSha256: sha256,
     cause: 'schedule',
+    ...full.manifest,
   };
 }
 

@@ -4,6 +4,7 @@ import type { ObservedTime } from '../delta/delta-format.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openStoredDelta } from './delta-source.ts';
+import { reachedMsOf } from './full-times.ts';
 import type { DeltaEntry, Inventory, TimelineInventory } from './inventory.ts';
 import {
   planRestore,
@@ -48,7 +49,7 @@ export async function resolveTime(
     seen.set(timeline.timeline, await readTimes(store, timeline, timeMs, { ...options, locked }));
     // Times are fine enough as soon as something is known to be that old: older timelines are not looked into.
     if (seen.get(timeline.timeline)!.some(({ observedMs }) => observedMs <= timeMs)) break;
-    if (timeline.fulls.some(({ createdAtMs }) => createdAtMs <= timeMs)) break;
+    if (timeline.fulls.some((full) => reachedMsOf(full) <= timeMs)) break;
   }
   const resolved = resolveTimeByPoints(timelines, timeMs, seen);
   return locked.length === 0 ? resolved : { ...resolved, notLookedInto: locked };

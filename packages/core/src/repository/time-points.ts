@@ -1,6 +1,7 @@
 import type { EtcdOpsError } from '../base/errors.ts';
 import type { ObservedTime } from '../delta/delta-format.ts';
 import { gapsOf, rangesOf, type Gap, type RestorableRange } from './coverage.ts';
+import { reachedMsOf } from './full-times.ts';
 import type { DeltaEntry, TimelineInventory } from './inventory.ts';
 import { describeGap, timeNotRestorable } from './not-restorable.ts';
 
@@ -145,7 +146,7 @@ function timePoints(timeline: TimelineInventory, seen: readonly ObservedTime[]):
     ...timeline.deltas
       .filter(({ lastObservedMs }) => lastObservedMs > 0)
       .map(({ last, lastObservedMs }) => ({ revision: last, timeMs: lastObservedMs, kind: 'end' as const })),
-    ...timeline.fulls.map(({ revision, createdAtMs }) => ({ revision, timeMs: createdAtMs, kind: 'file' as const })),
+    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: reachedMsOf(full), kind: 'file' as const })),
   ];
   // A stable sort: of points with one revision and time, the one that tells most stays first.
   points.sort((left, right) => left.revision - right.revision || left.timeMs - right.timeMs);

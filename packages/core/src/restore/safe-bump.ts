@@ -1,4 +1,5 @@
 import type { Revision } from '../mvcc/revision.ts';
+import { seenMsOf } from '../repository/full-times.ts';
 import type { Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { parseObjectKey } from '../repository/object-key.ts';
 
@@ -20,8 +21,9 @@ export interface SafeBump {
   highestCaptured: Revision;
   /** When it had been seen; undefined when no time is known. */
   highestCapturedMs: number | undefined;
-  /** Revisions a second that were allowed for: the most that was ever seen, or an assumption. */
+  /** Revisions a second that were allowed for. */
   ratePerSecond: number;
+  /** Nothing that was captured can have come faster than what is assumed of every cluster. */
   rateIsAssumed: boolean;
   /** How long the cluster may have gone on unseen. */
   lagMs: number;
@@ -30,13 +32,14 @@ export interface SafeBump {
 }
 
 const LAG_MS_MIN = 60_000;
-/** Points nearer to each other say nothing about a rate. */
-const SPAN_MS_MIN = 1000;
-/** Slower clusters could have been fast for once, in between. */
-const RATE_MIN = 1000;
-/** When no rate is known: more than an etcd on common hardware writes. */
+/**
+ * More than an etcd on common hardware writes. What a cluster did while it was watched says nothing about what it did unseen, and revisions
+ * cost nothing: a watcher that is not told that its view is void costs the cluster (etcd#16028).
+ */
 const RATE_ASSUMED = 50_000;
-/** What was written between two captures may have come in bursts. */
+/** No etcd does that: what names show beyond it are clocks that differ, or a backlog that was captured at once. */
+const RATE_TOP = 1_000_000;
+const SECOND_MS = 1000;
 const SAFETY_FACTOR = 2;
 /** A round number is easily recognised in a log. */
 const ROUND_TO = 1000;
@@ -51,16 +54,21 @@ interface Point {
 /**
  * Computes a bump from what was captured. Watchers of the old cluster can have seen revisions that nobody captured: those
  * between the last capture and the cluster's end, which was at the latest now. They cannot be more than the highest
- * rate times that time. Pure.
+ * rate times that time. Merging deltas never lowers it. Pure.
  */
 export function planSafeBump(inventory: Inventory, options: SafeBumpOptions): SafeBump {
   const points = inventory.timelines.map(pointsOf);
-  const all: Point[] = [...points.flat(), ...unusablePoints(inventory), { revision: options.revision, timeMs: 0 }];
-  const highest = all.reduce((best, point) => (point.revision > best.revision ? point : best));
+  const begins = inventory.timelines.flatMap(beginOf);
+  const asked: Point = { revision: options.revision, timeMs: 0 };
+  const all: Point[] = [...points.flat(), ...begins, ...unusablePoints(inventory), asked];
+  const highest = all.reduce((best, point) => {
+    const isHigher = point.revision > best.revision || (point.revision === best.revision && point.timeMs > best.timeMs);
+    return isHigher ? point : best;
+  });
   const latestMs = all.reduce((latest, { timeMs }) => Math.max(latest, timeMs), 0);
-  const observed = Math.max(0, ...points.map(highestRate));
-  const rateIsAssumed = observed === 0;
-  const ratePerSecond = rateIsAssumed ? RATE_ASSUMED : Math.max(Math.ceil(observed), RATE_MIN);
+  const densest = inventory.timelines.reduce((most, found, at) => Math.max(most, densestSecond(found, points[at]!)), 0);
+  const rateIsAssumed = densest <= RATE_ASSUMED;
+  const ratePerSecond = rateIsAssumed ? RATE_ASSUMED : Math.min(densest, RATE_TOP);
   // With no time at all, any age is possible: what can be said is how far the assumption reaches.
   const lagMs = Math.max(options.lagMsMin ?? LAG_MS_MIN, latestMs === 0 ? DAY_MS : options.nowMs - latestMs);
   const ahead = Math.ceil(SAFETY_FACTOR * ratePerSecond * (lagMs / 1000));
@@ -81,8 +89,8 @@ const DAY_MS = 86_400_000;
 
 function explain(bump: Omit<SafeBump, 'explanation'>, latestMs: number): string {
   const rate = bump.rateIsAssumed
-    ? `no rate of writing is known, so ${bump.ratePerSecond} revisions a second are assumed`
-    : `at most ${bump.ratePerSecond} revisions a second are allowed for, the most that was captured or ${RATE_MIN}`;
+    ? `${bump.ratePerSecond} revisions a second are assumed, more than an etcd writes and than anything captured shows`
+    : `${bump.ratePerSecond} revisions a second are allowed for, since names do not tell how fast revisions came in between`;
   const lag =
     latestMs === 0
       ? 'no time of a capture is known, so a day is assumed to have passed since'
@@ -90,39 +98,46 @@ function explain(bump: Omit<SafeBump, 'explanation'>, latestMs: number): string 
   return `Revision ${bump.highestCaptured} is the highest that was ever captured; ${rate}; ${lag}. Twice that many revisions above it, no watcher can have passed ${bump.revision}: bumped by ${bump.by}.`;
 }
 
-/** What names tell: revisions, and when each had been seen. */
+/** What names and manifests tell: revisions, and when the cluster was seen at each. */
 function pointsOf(timeline: TimelineInventory): Point[] {
   const points = [
-    ...timeline.fulls.map(({ revision, createdAtMs }) => ({ revision, timeMs: createdAtMs })),
+    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: seenMsOf(full) ?? 0 })),
     ...timeline.deltas.map(({ last, lastObservedMs }) => ({ revision: last, timeMs: lastObservedMs })),
   ];
-  return points.sort((left, right) => left.timeMs - right.timeMs || left.revision - right.revision);
+  return points.sort((left, right) => left.revision - right.revision || left.timeMs - right.timeMs);
 }
 
-/** An object that cannot be used has still seen its revision. */
+function beginOf({ record }: TimelineInventory): Point[] {
+  return record === undefined ? [] : [{ revision: record.startedAtRevision, timeMs: Date.parse(record.startedAt) }];
+}
+
+/** An object that cannot be used has still seen its revision; of a full, only the manifest tells whether it was made of others. */
 function unusablePoints({ incomplete, damaged }: Inventory): Point[] {
   return [...incomplete, ...damaged].flatMap(({ key }): Point[] => {
     const parsed = parseObjectKey(key);
     if (parsed?.kind === 'delta') return [{ revision: parsed.last, timeMs: parsed.lastObservedMs }];
-    if (parsed?.kind !== 'full' && parsed?.kind !== 'manifest') return [];
-    return [{ revision: parsed.revision, timeMs: parsed.createdAtMs }];
+    return parsed?.kind === 'full' || parsed?.kind === 'manifest' ? [{ revision: parsed.revision, timeMs: 0 }] : [];
   });
 }
 
-/** Revisions a second between any two points that follow each other at a distance. */
-function highestRate(points: readonly Point[]): number {
-  let highest = 0;
-  let from: Point | undefined;
-  for (const point of points) {
-    if (point.timeMs === 0) continue;
-    if (from === undefined) {
-      from = point;
-      continue;
-    }
-    const spanMs = point.timeMs - from.timeMs;
-    if (spanMs < SPAN_MS_MIN) continue;
-    highest = Math.max(highest, ((point.revision - from.revision) * 1000) / spanMs);
-    from = point;
+/**
+ * The most revisions that can have come within one second. A name tells when its last revision had been seen, not how those before it were
+ * spread: any of them may have come at any moment since the name before. Merging forgets names, so it can only raise this.
+ * @param points of the timeline, by revision.
+ */
+function densestSecond({ fulls, deltas }: TimelineInventory, points: readonly Point[]): number {
+  const lowest = Math.min(fulls[0]?.revision ?? Infinity, (deltas[0]?.first ?? Infinity) - 1);
+  const known: Point[] = [{ revision: lowest, timeMs: 0 }];
+  for (const { revision, timeMs } of points) {
+    // Writers have several clocks: what comes later was not seen earlier.
+    if (timeMs > 0) known.push({ revision, timeMs: Math.max(timeMs, known.at(-1)!.timeMs) });
   }
-  return highest;
+  let most = 0;
+  for (let from = 1, to = 1; from < known.length; from++) {
+    // The second that begins when the last one of `from` was seen: it meets every name up to the first that is a second later.
+    to = Math.max(to, from);
+    while (to + 1 < known.length && known[to]!.timeMs < known[from]!.timeMs + SECOND_MS) to++;
+    most = Math.max(most, known[to]!.revision - known[from - 1]!.revision);
+  }
+  return most;
 }

@@ -40,12 +40,12 @@ export async function planCollection(options: CollectionOptions): Promise<Collec
   const { store, cluster, policy, orphanGraceMs, graceMs, signal } = options;
   const inventory = await readInventory(store, cluster, { signal });
   const records = recordsOf(inventory);
-  const { provenFullKeys } = await readProofs(store, cluster, { signal });
+  const { provenChains } = await readProofs(store, cluster, { signal });
   const nowMs = options.now();
   const planned = planRetention(inventory, policy, {
     nowMs,
     orphanGraceMs,
-    provenFullKeys,
+    provenFullKeys: provenChains.map(({ record }) => record.full),
     pins: livePins(records, nowMs).map(({ record }) => record),
   });
   const plan = heedLocks(planned, await readLocks(store, planned.remove, { nowMs, signal }));

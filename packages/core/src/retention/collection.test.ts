@@ -7,7 +7,9 @@ import { readInventory } from '../repository/inventory.ts';
 import { manifestKey } from '../repository/object-key.ts';
 import { planRestore } from '../repository/plan-restore.ts';
 import { markedKeys, readRetentionRecords } from '../repository/read-retention-records.ts';
-import { putDelta, putFull } from '../repository/repository-samples.ts';
+import { sampleChain } from '../repository/proof-samples.ts';
+import { writeProof } from '../repository/read-proofs.ts';
+import { minute, putDelta, putFull } from '../repository/repository-samples.ts';
 import { LocalStore } from '../storage/local-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { applyCollection } from './apply-collection.ts';
@@ -114,6 +116,29 @@ describe('removal in two phases', () => {
   test('without a grace period one run does both', async () => {
     expect((await run({ graceMs: 0 })).report.removed).toHaveLength(6);
     expect(await revisions()).toEqual(KEPT);
+  });
+
+  test('the last chain that the cluster vouched for stays, whatever was proven against what was made of it', async () => {
+    const provedAt = (minutes: number) => ({ provedAt: new Date(minute(minutes)).toISOString() });
+    const full = (revision: number) => ({ revision, createdAtMs: minute(revision) });
+    const equal = { compactRevision: -1, expected: 7, found: 7, outcome: 'equal' } as const;
+    // Full 10: a witness within it. Full 20, later: only what was made of it.
+    await writeProof(
+      store,
+      sampleChain({ revision: 10, ...provedAt(100), comparisons: [{ with: 'witness', revision: 15, ...equal }] }),
+      full(10),
+    );
+    const product = await putFull(store, { revision: 45, compact: 45, manifest: { cause: 'compact' } });
+    await writeProof(
+      store,
+      sampleChain({
+        ...{ revision: 20, ...provedAt(200) },
+        comparisons: [{ with: 'full', key: product.key, revision: 45, ...equal }],
+      }),
+      full(20),
+    );
+    await run({ graceMs: 0 });
+    expect((await revisions()).fulls).toEqual([10, 40, 45]);
   });
 
   test('restores go round what is marked; what only it makes is planned with a word', async () => {

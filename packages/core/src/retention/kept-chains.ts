@@ -1,4 +1,5 @@
 import { chains, type Chain } from '../repository/coverage.ts';
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
 import type { PinnedPoint, RetentionCode, RetentionOptions } from './plan-retention.ts';
 import type { RetentionPolicy } from './policy.ts';
@@ -110,7 +111,8 @@ function chainOfPin(own: readonly Chain[], preferred: Chain | undefined, revisio
 function clockOf(newest: Chain | undefined, deltas: readonly DeltaEntry[], nowMs: number): RetentionClock {
   if (newest === undefined) return { nowMs, agingMs: nowMs, calendarMs: nowMs };
   const { full } = newest;
-  let newestMs = full.createdAtMs <= nowMs ? full.createdAtMs : 0;
+  const reachedMs = reachedMsOf(full);
+  let newestMs = reachedMs <= nowMs ? reachedMs : 0;
   for (const { last, lastObservedMs } of deltas) {
     if (last > full.revision && lastObservedMs <= nowMs) newestMs = Math.max(newestMs, lastObservedMs);
   }

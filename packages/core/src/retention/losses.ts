@@ -1,4 +1,5 @@
 import { restorableRanges, type RestorableRange } from '../repository/coverage.ts';
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { Inventory } from '../repository/inventory.ts';
 import { without } from '../repository/plan-restore.ts';
 import type { RetentionDecision } from './plan-retention.ts';
@@ -62,7 +63,7 @@ function withTimes(spans: readonly Span[], inventory: Inventory): RestorableRang
       range.fromTimeMs = Math.min(range.fromTimeMs ?? Infinity, timeMs);
       range.toTimeMs = Math.max(range.toTimeMs ?? 0, timeMs);
     };
-    for (const { revision, createdAtMs } of fulls) note(revision, createdAtMs);
+    for (const full of fulls) note(full.revision, reachedMsOf(full));
     for (const { last, lastObservedMs } of deltas) note(last, lastObservedMs);
     return ranges;
   });

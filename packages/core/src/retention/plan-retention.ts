@@ -20,8 +20,8 @@ export interface RetentionOptions {
   /** Half-written fulls, deltas that nothing can use, and larger deltas that replace others are left alone until they are this old. */
   orphanGraceMs: number;
   /**
-   * Fulls whose chains were proved restorable, newest proof first: the first of them that is still there stays, with all
-   * deltas that go on from it.
+   * Fulls whose chains the cluster vouched for, newest proof first: the first of them that is still there stays, with all deltas
+   * that go on from it.
    */
   provenFullKeys?: readonly string[];
   /** What is pinned now; ended pins left away. */

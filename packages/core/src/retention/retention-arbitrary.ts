@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { FullManifest } from '../repository/full-manifest.ts';
 import type { Inventory } from '../repository/inventory.ts';
 import { deltaEntry, inventoryOf, type SampleDeltaName, type SampleFull } from '../repository/repository-samples.ts';
 import { CALENDAR_PERIODS, type RetentionPolicy, type RetentionRule } from './policy.ts';
@@ -23,6 +24,10 @@ interface Life {
   deltas: SampleDeltaName[];
 }
 
+function productSeen(seenMs: number): Partial<FullManifest> {
+  return { cause: 'compact', seenAt: new Date(seenMs).toISOString() };
+}
+
 function timelineOf(
   timeline: number,
   { endMs, stepMs, skewMs }: { endMs: number; stepMs: number; skewMs: fc.Arbitrary<number> },
@@ -36,12 +41,15 @@ function timelineOf(
       never: fc.boolean(),
       lateMs: fc.nat(3 * 60_000),
       skewMs,
+      /** How long after it was seen it was made of others; mostly it was not. */
+      madeMs: fc.option(fc.nat(5 * 86_400_000), { freq: 3, nil: undefined }),
     })
-    .map(({ revision, compactPart, never, lateMs, skewMs: skew }): SampleFull => ({
+    .map(({ revision, compactPart, never, lateMs, skewMs: skew, madeMs }): SampleFull => ({
       timeline,
       revision,
       compact: never ? -1 : Math.round(revision * compactPart),
-      createdAtMs: timeOf(revision) + lateMs + skew,
+      createdAtMs: timeOf(revision) + lateMs + skew + (madeMs ?? 0),
+      ...(madeMs === undefined ? {} : { manifest: productSeen(timeOf(revision) + lateMs + skew) }),
     }));
   const run = fc.record({
     length: fc.integer({ min: 1, max: 6 }),

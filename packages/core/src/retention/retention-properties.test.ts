@@ -51,7 +51,7 @@ function agingMs(inventory: Inventory): number {
   if (newest === undefined) return NOW_MS;
   const full = newest.fulls.at(-1)!;
   const behind = newest.deltas.filter(({ last }) => last > full.revision);
-  const times = [full.createdAtMs, ...behind.map(({ lastObservedMs }) => lastObservedMs)].filter(
+  const times = [stateMs(full), ...behind.map(({ lastObservedMs }) => lastObservedMs)].filter(
     (timeMs) => timeMs > 0 && timeMs <= NOW_MS,
   );
   return times.length === 0 ? NOW_MS : Math.max(...times);
@@ -60,18 +60,18 @@ function agingMs(inventory: Inventory): number {
 /** The fulls that a rule wants, by another way than the planner's. */
 function wantedBy(rule: RetentionRule, inventory: Inventory): FullEntry[] {
   const all = inventory.timelines.flatMap(({ fulls }) => fulls);
-  const past = all.filter(({ createdAtMs }) => createdAtMs <= NOW_MS);
-  const future = all.filter(({ createdAtMs }) => createdAtMs > NOW_MS);
+  const past = all.filter((full) => stateMs(full) <= NOW_MS);
+  const future = all.filter((full) => stateMs(full) > NOW_MS);
   switch (rule.kind) {
     case 'always':
       return all;
     case 'last':
       return all.slice(-rule.count);
     case 'within':
-      return [...future, ...past.filter(({ createdAtMs }) => agingMs(inventory) - createdAtMs <= rule.durationMs)];
+      return [...future, ...past.filter((full) => agingMs(inventory) - stateMs(full) <= rule.durationMs)];
     case 'each': {
-      const nameOf = ({ createdAtMs }: FullEntry): string => {
-        const iso = new Date(createdAtMs).toISOString();
+      const nameOf = (full: FullEntry): string => {
+        const iso = new Date(stateMs(full)).toISOString();
         const { length } = { hour: 'yyyy-mm-ddThh', day: 'yyyy-mm-dd', month: 'yyyy-mm', year: 'yyyy', week: '' }[
           rule.period
         ];
@@ -84,22 +84,24 @@ function wantedBy(rule: RetentionRule, inventory: Inventory): FullEntry[] {
         ...future,
         ...names.flatMap((name) => {
           const own = past.filter((full) => nameOf(full) === name);
-          const newest = Math.max(...own.map(({ createdAtMs }) => createdAtMs));
-          const found = own.filter(({ createdAtMs }) => createdAtMs === newest);
+          const newest = Math.max(...own.map(stateMs));
+          const found = own.filter((full) => stateMs(full) === newest);
           // Of several of one moment it may be any.
           return found.length === 1 ? found : [];
         }),
       ];
     }
     case 'exponential': {
-      const byTime = past.toSorted((left, right) => left.createdAtMs - right.createdAtMs);
-      const kept = gardenerKeeps(
-        byTime.map(({ createdAtMs }) => createdAtMs),
-        Math.min(NOW_MS, agingMs(inventory) + DAY_MS),
-      );
+      const byTime = past.toSorted((left, right) => stateMs(left) - stateMs(right));
+      const kept = gardenerKeeps(byTime.map(stateMs), Math.min(NOW_MS, agingMs(inventory) + DAY_MS));
       return [...future, ...byTime.filter((_, index) => kept.has(index))];
     }
   }
+}
+
+/** Of a full that was made of others, when they were seen. */
+function stateMs({ createdAtMs, manifest }: FullEntry): number {
+  return manifest.seenAt === undefined ? createdAtMs : Date.parse(manifest.seenAt);
 }
 
 /** What must be restorable afterwards, by timeline. */
@@ -134,13 +136,13 @@ function promised(inventory: Inventory, policy: RetentionPolicy, options: Retent
 function insideWindow(timeline: TimelineInventory, startMs: number): number[] {
   const possible = restorable(timeline);
   const before = [
-    ...timeline.fulls.filter(({ createdAtMs }) => createdAtMs <= startMs).map(({ revision }) => revision),
+    ...timeline.fulls.filter((full) => stateMs(full) <= startMs).map(({ revision }) => revision),
     ...timeline.deltas
       .filter(({ last, lastObservedMs }) => lastObservedMs > 0 && lastObservedMs <= startMs && possible.has(last))
       .map(({ last }) => last),
   ];
   const young = [
-    ...timeline.fulls.filter(({ createdAtMs }) => createdAtMs > startMs).map(({ revision }) => revision),
+    ...timeline.fulls.filter((full) => stateMs(full) > startMs).map(({ revision }) => revision),
     ...timeline.deltas
       .filter(({ last, lastObservedMs }) => lastObservedMs > startMs && possible.has(last))
       .map(({ last }) => last),
@@ -156,7 +158,7 @@ function momentsInside(inventory: Inventory, policy: RetentionPolicy): { timelin
   const startMs = endMs - policy.windowMs;
   const times = inventory.timelines
     .flatMap(({ fulls, deltas, record }) => [
-      ...fulls.map(({ createdAtMs }) => createdAtMs),
+      ...fulls.map(stateMs),
       ...deltas.map(({ lastObservedMs }) => lastObservedMs),
       ...(record === undefined ? [] : [Date.parse(record.startedAt)]),
     ])

@@ -281,6 +281,26 @@ test('what an ended timeline captured behind its last full goes with that full, 
   expect(removed(1)).toEqual(['50', '30', '11']);
 });
 
+test('compacting the backups of a dead cluster each night lets no time pass, and is no backup of a later day', () => {
+  const fulls = [100, 200, 300, 400].map((revision) => ({
+    revision,
+    createdAtMs: OPTIONS.nowMs - ((500 - revision) * DAY_MS) / 100,
+  }));
+  const daysLater = (days: number): number => OPTIONS.nowMs + days * DAY_MS;
+  const products = [2, 3, 4, 5].map((days) => ({
+    revision: 400,
+    compact: 400,
+    createdAtMs: daysLater(days),
+    manifest: { cause: 'compact', seenAt: new Date(fulls.at(-1)!.createdAtMs).toISOString() },
+  }));
+  const rules = policy({ keepWithinMs: 2.5 * DAY_MS });
+  const removed = (all: typeof fulls, nowMs: number): string[] =>
+    planRetention(inventoryOf(all, []), rules, { ...OPTIONS, nowMs }).remove.flatMap(({ keys }) => keys);
+  const before = removed(fulls, OPTIONS.nowMs);
+  expect(before).toHaveLength(2);
+  expect(removed([...fulls, ...products], daysLater(6))).toEqual(before);
+});
+
 test('KeepAlways keeps everything', () => {
   fc.assert(
     fc.property(retentionHistory, (inventory) => {

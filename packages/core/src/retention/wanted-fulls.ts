@@ -1,3 +1,4 @@
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { FullEntry } from '../repository/inventory.ts';
 import { Calendar } from './calendar.ts';
 import { exponentialKeeps } from './exponential.ts';
@@ -26,7 +27,7 @@ export function wantedFulls(
 ): Map<string, string> {
   const wanted = new Map<string, string>();
   const calendar = new Calendar(policy.timeZone);
-  const byTime = fulls.toSorted((left, right) => left.createdAtMs - right.createdAtMs);
+  const byTime = fulls.toSorted((left, right) => reachedMsOf(left) - reachedMsOf(right));
   for (const rule of policy.rules) {
     const reason = describeRule(rule);
     for (const { key } of chosenBy(rule, { fulls, byTime, calendar, clock })) {
@@ -34,8 +35,10 @@ export function wantedFulls(
     }
   }
   if (policy.rules.some(({ kind }) => kind !== 'last' && kind !== 'always')) {
-    for (const { key, createdAtMs } of byTime) {
-      if (createdAtMs > clock.nowMs && !wanted.has(key)) wanted.set(key, 'its time has not come yet: a clock is wrong');
+    for (const full of byTime) {
+      const { key } = full;
+      const isAhead = reachedMsOf(full) > clock.nowMs;
+      if (isAhead && !wanted.has(key)) wanted.set(key, 'its time has not come yet: a clock is wrong');
     }
   }
   return wanted;
@@ -55,18 +58,19 @@ function chosenBy(rule: RetentionRule, { fulls, byTime, calendar, clock }: Candi
     case 'last':
       return fulls.slice(-Math.max(1, rule.count));
     case 'within':
-      return byTime.filter(({ createdAtMs }) => clock.agingMs - createdAtMs <= rule.durationMs);
+      return byTime.filter((full) => clock.agingMs - reachedMsOf(full) <= rule.durationMs);
     case 'each': {
       const newest = new Map<number, FullEntry>();
       for (const full of byTime) {
-        if (full.createdAtMs <= clock.nowMs) newest.set(calendar.numberOf(full.createdAtMs, rule.period), full);
+        const reachedMs = reachedMsOf(full);
+        if (reachedMs <= clock.nowMs) newest.set(calendar.numberOf(reachedMs, rule.period), full);
       }
       // Times ascend, and so do the numbers of their periods.
       return [...newest.values()].slice(-rule.count);
     }
     case 'exponential': {
-      const past = byTime.filter(({ createdAtMs }) => createdAtMs <= clock.nowMs);
-      const timesMs = past.map(({ createdAtMs }) => createdAtMs);
+      const past = byTime.filter((full) => reachedMsOf(full) <= clock.nowMs);
+      const timesMs = past.map(reachedMsOf);
       const kept = exponentialKeeps(timesMs, clock.calendarMs);
       return past.filter((_, index) => kept.has(index));
     }

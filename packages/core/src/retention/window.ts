@@ -1,4 +1,5 @@
 import type { Chain } from '../repository/coverage.ts';
+import { reachedMsOf } from '../repository/full-times.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { RevisionSpans } from './revision-spans.ts';
 
@@ -76,7 +77,7 @@ function bordersOf(
     const known = earliest.get(point.revision);
     if (known === undefined || point.timeMs < known.timeMs) earliest.set(point.revision, point);
   };
-  for (const full of timeline.fulls) add({ revision: full.revision, timeMs: full.createdAtMs, full });
+  for (const full of timeline.fulls) add({ revision: full.revision, timeMs: reachedMsOf(full), full });
   for (const delta of timeline.deltas) {
     const isReached = reached.meets({ first: delta.last, last: delta.last });
     if (delta.lastObservedMs > 0 && isReached) add({ revision: delta.last, timeMs: delta.lastObservedMs, delta });
@@ -105,10 +106,11 @@ function firstOfSpans(
 ): string[] {
   const first = new Map<number, FullEntry>();
   for (const full of fulls) {
-    if (full.revision < from || full.createdAtMs <= startMs) continue;
-    const span = Math.floor(full.createdAtMs / spanMs);
+    const reachedMs = reachedMsOf(full);
+    if (full.revision < from || reachedMs <= startMs) continue;
+    const span = Math.floor(reachedMs / spanMs);
     const known = first.get(span);
-    if (known === undefined || full.createdAtMs < known.createdAtMs) first.set(span, full);
+    if (known === undefined || reachedMs < reachedMsOf(known)) first.set(span, full);
   }
   return [...first.values()].map(({ key }) => key);
 }

@@ -61,10 +61,14 @@ export async function compareHash(
   return { ...base, found, outcome: 'different', reason: rule };
 }
 
-/** HashKV of a full at its own end, for the chain before it. */
-export async function hashOfFull(path: string, key: string, signal?: AbortSignal): Promise<ExpectedHash> {
+/** HashKV of a full at its own end, for the chain before it; `compactRevision`: at least the full's own. */
+export async function hashOfFull(
+  path: string,
+  key: string,
+  options: { compactRevision: number; signal?: AbortSignal | undefined },
+): Promise<ExpectedHash> {
   using file = BoltFile.open(path);
-  const { hash, revision, compactRevision } = await hashKV(file, { signal });
+  const { hash, revision, compactRevision } = await hashKV(file, options);
   return { with: 'full', key, revision, compactRevision, hash };
 }
 

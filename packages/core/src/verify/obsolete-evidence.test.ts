@@ -37,6 +37,19 @@ test('proofs of fulls that are gone go, and of each full the newest few stay', (
   expect(found.toSorted()).toEqual([proof(50).key, many[0]!.key, many[1]!.key].toSorted());
 });
 
+test('proofs that decided nothing push out none that did', () => {
+  const open = Array.from({ length: 9 }, (_, index) =>
+    proof(200, { verdict: 'open', provedAtMs: minute(300 + index) }),
+  );
+  const found = obsoleteEvidence(inventory, [proof(200), ...open], []);
+  expect(found.toSorted()).toEqual(
+    open
+      .slice(0, 4)
+      .map(({ key }) => key)
+      .toSorted(),
+  );
+});
+
 test('where an edge failed, every edge of the timeline stays', () => {
   const edges = [proof(50, { proof: 'edge' }), proof(60, { proof: 'edge', verdict: 'failed' })];
   expect(obsoleteEvidence(inventory, [...edges, proof(50)], [])).toEqual([proof(50).key]);

@@ -5,14 +5,14 @@ import type { ObjectStore } from '../storage/object-store.ts';
 
 /** Of one timeline; with one every five minutes, those of the last month. */
 const WITNESSES_MAX = 10_000;
-/** Of one full and kind of proof, beside the newest: for people who look back. */
+/** Of one full, of one kind, and of those that decided anything or that did not: for people who look back. */
 const PROOFS_MAX = 5;
 
 /**
  * Proofs and witnesses that nothing can use any more. Pure.
  *
  * - Witnesses from before anything that can be restored, and of one timeline all but the newest 10,000.
- * - Proofs of fulls that are gone, and of each full all but the newest few. Where an edge failed, all edges of the timeline stay: each of
+ * - Proofs of fulls that are gone, and of each full all but the newest few; proofs that are `open` push out only such as are. Where an edge failed, all edges of the timeline stay: each of
  *   them may bear on what is in doubt.
  */
 export function obsoleteEvidence(
@@ -28,11 +28,11 @@ export function obsoleteEvidence(
   const seen = new Map<string, number>();
   const oldProofs = proofs
     .toSorted((left, right) => right.provedAtMs - left.provedAtMs)
-    .filter(({ timeline, revision, createdAtMs, proof }) => {
+    .filter(({ timeline, revision, createdAtMs, proof, verdict }) => {
       const fulls = timelines.get(timeline)?.fulls ?? [];
       if (fulls.length > 0 && proof === 'edge' && hasFailedEdge.has(timeline)) return false;
       if (!fulls.some((full) => full.revision === revision && full.createdAtMs === createdAtMs)) return true;
-      const name = `${timeline}/${revision}/${createdAtMs}/${proof}`;
+      const name = `${timeline}/${revision}/${createdAtMs}/${proof}/${verdict === 'open'}`;
       seen.set(name, (seen.get(name) ?? 0) + 1);
       return seen.get(name)! > PROOFS_MAX;
     });

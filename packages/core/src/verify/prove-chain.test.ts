@@ -138,6 +138,19 @@ test('with nothing alive, a hash that differs says nothing', async () => {
   expect(record).toMatchObject({ verdict: 'open', comparisons: [{ outcome: 'unusable' }] });
 });
 
+test('a full that was made of backups is held against nothing, whoever names it', async () => {
+  const repository = new TestRepository(scratch.file());
+  await repository.addFull(storeOf(SIMPLE.slice(0, 20), undefined));
+  await repository.addDelta(SIMPLE.slice(20));
+  await repository.addFull(storeOf(SIMPLE, 41), { createdAtMs: Date.UTC(2026, 10, 21), cause: 'compact' });
+  const timeline = (await repository.inventory()).timelines[0]!;
+  const [full, ...fulls] = timeline.fulls;
+  const chain = { store: repository.store, timeline, full: full!, to: 41, fulls, scratchDir: scratch.file() };
+  const record = await proveChain(chain);
+  expect(record).toMatchObject({ verdict: 'open', comparisons: [{ outcome: 'unusable' }] });
+  expect(record.provenTo).toBeUndefined();
+});
+
 test('what cannot be restored is failed, and the object is named', async () => {
   const repository = new TestRepository(scratch.file());
   await repository.addFull(storeOf(SIMPLE.slice(0, 20), undefined));

@@ -6,6 +6,7 @@ import { BoltFile } from '../bolt/bolt-file.ts';
 import { checkBoltFile } from '../bolt/check.ts';
 import type { Identities } from '../encryption/identities.ts';
 import { targetOfVersion } from '../datadir/store-buckets.ts';
+import { isOfCluster } from '../repository/full-origin.ts';
 import type { FullEntry, TimelineInventory } from '../repository/inventory.ts';
 import { planRestore, type RestorePlan } from '../repository/plan-restore.ts';
 import type { ProofComparison, ProofRecord } from '../repository/proof-record.ts';
@@ -27,7 +28,7 @@ export interface ProveChainOptions {
   full: FullEntry;
   /** The last revision to rebuild: S of the full, or one that its deltas reach. */
   to: number;
-  /** Later fulls: each gives its own HashKV. Those that do not apply are reported as unusable. */
+  /** Later fulls of the cluster: each gives its own HashKV. Those that do not apply are reported as unusable. */
   fulls?: readonly FullEntry[];
   /** What the living cluster gave. */
   witnesses?: readonly ExpectedHash[];
@@ -89,7 +90,7 @@ export async function proveChain(options: ProveChainOptions): Promise<ProofRecor
   };
 }
 
-type ChainOutcome = Pick<ProofRecord, 'verdict' | 'problem' | 'comparisons'> & {
+type ChainOutcome = Pick<ProofRecord, 'verdict' | 'problem' | 'comparisons' | 'provenTo'> & {
   report?: RestoreReport;
   restoreMs?: number;
 };
@@ -149,13 +150,17 @@ async function expectedHashes(
     else unusable.push(withoutHash(witness, reason));
   }
   for (const other of fulls) {
-    const { revision, compactRevision } = other.manifest;
+    const { revision } = other.manifest;
+    // Its file is at hand: it is hashed as if it had been compacted where the chain begins, if that is further.
+    const compactRevision = Math.max(other.manifest.compactRevision, chain.compactRevision);
     const place = { with: 'full' as const, key: other.key, revision, compactRevision, hash: 0 };
-    const reason = unusableReason(place, chain);
+    const reason = isOfCluster(other)
+      ? unusableReason(place, chain)
+      : 'no member of the cluster gave it: it was made of backups, perhaps of these';
     if (reason !== undefined) unusable.push(withoutHash(place, reason));
     else {
       try {
-        usable.push(await hashStoredFull(other, scratch, options));
+        usable.push(await hashStoredFull(other, compactRevision, scratch, options));
       } catch (error) {
         if (!(error instanceof DamagedObjectError) && !isUnreadableHere(error)) throw error;
         unusable.push(withoutHash(place, describeError(error)));
@@ -171,19 +176,27 @@ function withoutHash(expected: ExpectedHash, reason: string): ProofComparison {
   return { with: other, ...named, revision, compactRevision, expected: hash, outcome: 'unusable', reason };
 }
 
-async function hashStoredFull(full: FullEntry, scratch: string, options: ProveChainOptions): Promise<ExpectedHash> {
+async function hashStoredFull(
+  full: FullEntry,
+  compactRevision: number,
+  scratch: string,
+  options: ProveChainOptions,
+): Promise<ExpectedHash> {
   const { store, identities, signal, onProgress } = options;
   const path = join(scratch, 'compared.db');
   const onBytes = (bytes: number): void => onProgress?.('compare', bytes, full.manifest.storedBytes);
   try {
     await fetchFull({ store, full, path, verify: true, skipHashCheck: false, identities, signal, onBytes });
-    return await hashOfFull(path, full.key, signal);
+    return await hashOfFull(path, full.key, { compactRevision, signal });
   } finally {
     await rm(path, { force: true });
   }
 }
 
-function judge(comparisons: readonly ProofComparison[], to: number): Pick<ProofRecord, 'verdict' | 'problem'> {
+function judge(
+  comparisons: readonly ProofComparison[],
+  to: number,
+): Pick<ProofRecord, 'verdict' | 'problem' | 'provenTo'> {
   const different = comparisons.filter(({ outcome }) => outcome === 'different');
   if (different.length > 0) {
     const named = different.map(({ with: other, key, revision, reason }) => {
@@ -191,10 +204,11 @@ function judge(comparisons: readonly ProofComparison[], to: number): Pick<ProofR
     });
     return { verdict: 'failed', problem: `What was rebuilt differs from ${named.join('; ')}`.slice(0, 2_000) };
   }
-  if (comparisons.some(({ outcome }) => outcome === 'equal')) return { verdict: 'ok' };
+  const equal = comparisons.filter(({ outcome }) => outcome === 'equal');
+  if (equal.length > 0) return { verdict: 'ok', provenTo: Math.max(...equal.map(({ revision }) => revision)) };
   return {
     verdict: 'open',
-    problem: `It was rebuilt up to revision ${to} and is sound, but there is no later full and no witness to hold it against`,
+    problem: `It was rebuilt up to revision ${to} and is sound, but there is no later full of the cluster and no witness to hold it against`,
   };
 }
 

@@ -187,17 +187,49 @@ test('full after full: each edge goes on where the last one was settled, and say
   expect(await listProofs(store, 'test')).toHaveLength(4);
 });
 
+test('a full that was made of the deltas settles nothing: the next one of the cluster is held against all of them', async () => {
+  const rows = rowsOfHistory(Array.from({ length: 40 }, (_, index) => [{ key: `k${index % 4}` }]));
+  const told = tell(rows, 'another byte', 15)!;
+  const repository = new TestRepository(scratch.file());
+  const add = async (held: typeof rows, day: number, cause?: string) => {
+    const path = scratch.file();
+    writeModelStore(path, held);
+    const given = cause === undefined ? {} : { cause };
+    return { path, key: await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, day), ...given }) };
+  };
+  const upTo = (end: number, of = rows) => of.filter(({ main }) => main <= end);
+  await add(upTo(3), 1);
+  for (const part of cut(told.rows, 5)) await repository.addDelta(part);
+  expect(told.revision).toBeLessThan(30);
+  await add(upTo(30, told.rows), 2, 'compact');
+  const { path, key } = await add(rows, 3);
+  const full = (await repository.inventory()).timelines[0]!.fulls.find((found) => found.key === key)!;
+  using file = BoltFile.open(path);
+  const edge = await proveStoredEdge({ store: repository.store, full, file, spoolDir: scratch.file() });
+  expect(edge).toMatchObject({ verdict: 'failed', from: 4, difference: { revision: told.revision } });
+});
+
 test('spans: what deltas hold up to S, behind what is settled or the full before; a gap parts them', () => {
-  const span = (settledTo: number) => {
-    const fulls = [{ revision: 10 }, { revision: 50 }] as never[];
+  const span = (settledTo: number, cause = 'schedule') => {
+    const given = { manifest: { cause: 'schedule' } };
+    const fulls = [
+      { revision: 10, ...given },
+      { revision: 25, manifest: { cause } },
+      { revision: 50, ...given },
+    ];
     const deltas = [
       { first: 2, last: 20 },
       { first: 21, last: 30 },
       { first: 41, last: 60 },
     ] as never[];
-    return edgeSpans({ fulls, deltas }, fulls[1]!, settledTo);
+    return edgeSpans({ fulls, deltas }, fulls[2]!, settledTo);
   };
   expect(span(0)).toEqual([
+    { from: 26, to: 30 },
+    { from: 41, to: 50 },
+  ]);
+  // A full that was made of these deltas ends nothing.
+  expect(span(0, 'compact')).toEqual([
     { from: 11, to: 30 },
     { from: 41, to: 50 },
   ]);

@@ -1,11 +1,13 @@
 import type { BoltFile } from '../bolt/bolt-file.ts';
 import type { Identities } from '../encryption/identities.ts';
+import { isOfCluster } from '../repository/full-origin.ts';
 import type { DeltaEntry, FullEntry } from '../repository/inventory.ts';
 import { parseObjectKey, timelinePrefix } from '../repository/object-key.ts';
 import { settledTo } from '../repository/proof-doubts.ts';
 import type { ProofRecord } from '../repository/proof-record.ts';
-import { listProofs, readProof, writeProof } from '../repository/read-proofs.ts';
+import { listProofs, readManifest, readProof, writeProof } from '../repository/read-proofs.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { EdgeTimeline } from './edge-span.ts';
 import { proveEdge } from './prove-edge.ts';
 
 export interface ProveStoredEdgeOptions {
@@ -31,9 +33,10 @@ const EDGES_READ_MAX = 200;
  */
 export async function proveStoredEdge(options: ProveStoredEdgeOptions): Promise<ProofRecord> {
   const { store, full, signal } = options;
-  const timeline = await listTimeline(options);
+  const { fullKeys, deltas } = await listTimeline(options);
   const settled = await settledBefore(options);
-  const record = await proveEdge({ ...options, timeline, settledTo: settled });
+  const fulls = settled > 0 ? [] : await newestOfCluster(fullKeys, options);
+  const record = await proveEdge({ ...options, timeline: { fulls, deltas }, settledTo: settled });
   if (record.to >= record.from) {
     const { revision, createdAtMs } = full;
     await writeProof(store, record, { revision, createdAtMs }, { signal });
@@ -41,21 +44,33 @@ export async function proveStoredEdge(options: ProveStoredEdgeOptions): Promise<
   return record;
 }
 
-/** By names alone: no manifest is needed to know which revisions are held. */
+/** By names alone: no manifest is needed to know which revisions are held. `fullKeys`: of the fulls below this one, ascending. */
 async function listTimeline({ store, full, signal }: ProveStoredEdgeOptions): Promise<{
-  fulls: { revision: number }[];
+  fullKeys: string[];
   deltas: DeltaEntry[];
 }> {
-  const fulls: { revision: number }[] = [];
+  const fullKeys: string[] = [];
   const deltas: DeltaEntry[] = [];
   const { cluster } = full.manifest;
   const aborting = signal === undefined ? {} : { signal };
   for await (const { key, bytes, modifiedAtMs } of store.list(timelinePrefix(cluster, full.timeline), aborting)) {
     const parsed = parseObjectKey(key);
     if (parsed?.kind === 'delta') deltas.push({ ...parsed, key, bytes, modifiedAtMs });
-    else if (parsed?.kind === 'manifest') fulls.push({ revision: parsed.revision });
+    else if (parsed?.kind === 'manifest' && parsed.revision < full.revision) fullKeys.push(parsed.fullKey);
   }
-  return { fulls, deltas };
+  return { fullKeys: fullKeys.toSorted(), deltas };
+}
+
+/** Only manifests tell who gave a full: mostly the first that is read does. */
+async function newestOfCluster(
+  fullKeys: readonly string[],
+  { store, signal }: ProveStoredEdgeOptions,
+): Promise<EdgeTimeline['fulls']> {
+  for (const key of fullKeys.toReversed()) {
+    const found = await readManifest(store, key, { signal });
+    if (found !== undefined && isOfCluster(found)) return [{ revision: found.manifest.revision, ...found }];
+  }
+  return [];
 }
 
 async function settledBefore({ store, full, signal }: ProveStoredEdgeOptions): Promise<number> {

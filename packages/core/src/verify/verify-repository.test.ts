@@ -9,7 +9,7 @@ import { sampleWitness } from '../repository/proof-samples.ts';
 import { writeWitness } from '../repository/read-proofs.ts';
 import { TestRepository } from '../restore/testing/repository-of.ts';
 import type { LocalStore } from '../storage/local-store.ts';
-import { cut, LIES, tell, type Lie } from './testing/lies.ts';
+import { compacted, cut, LIES, tell, type Lie } from './testing/lies.ts';
 import { verifyRepository, type VerifyOptions } from './verify-repository.ts';
 import type { VerifyReport } from './verify-report.ts';
 
@@ -92,6 +92,101 @@ describe('a sound repository', () => {
     await expect(verify({ scope: { kind: 'revision', revision: 99 } })).rejects.toMatchObject({
       code: 'REVISION_NOT_RESTORABLE',
     });
+  });
+});
+
+describe('fulls that were made of backups', () => {
+  const made = async (end: number, cause = 'compact'): Promise<string> => {
+    const path = scratch.file();
+    const held = compacted(
+      ROWS.filter(({ main }) => main <= end),
+      end,
+    );
+    writeModelStore(path, held, { scheduled: end, finished: end });
+    const key = await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, 25), cause });
+    fulls.push(key);
+    return key;
+  };
+  const given = async (end: number): Promise<string> => {
+    const path = scratch.file();
+    writeModelStore(
+      path,
+      ROWS.filter(({ main }) => main <= end),
+    );
+    const key = await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, 26) });
+    fulls.push(key);
+    return key;
+  };
+  const witness = async (revision: number): Promise<void> => {
+    using file = BoltFile.open(await pathOf(ROWS));
+    const { hash } = await hashKV(file, { revision, compactRevision: revision });
+    const facts = { cluster: 'test', clusterId: '1', revision, compactRevision: revision, hash };
+    await writeWitness(repository.store, sampleWitness(facts));
+  };
+  const pathOf = async (rows: typeof ROWS): Promise<string> => {
+    const path = scratch.file();
+    writeModelStore(path, rows);
+    return await Promise.resolve(path);
+  };
+  const proofsOf = async (options: Partial<VerifyOptions>) => {
+    const { proofs } = await verify({ depth: 'prove', ...options });
+    return proofs.map(({ full, to, verdict, provenTo, comparisons }) => {
+      const equal = comparisons!.filter(({ outcome }) => outcome === 'equal').map((one) => one.revision);
+      return { full, to, verdict, provenTo, equal };
+    });
+  };
+
+  test.each(['compact', 'import'])('prove nothing of the chain before them: %s', async (cause) => {
+    const product = await made(61, cause);
+    const [first, second] = fulls;
+    for (const scope of [{ kind: 'all' }, { kind: 'newest' }] as const) {
+      const proofs = await proofsOf({ scope });
+      const found = new Map(proofs.map((proof) => [proof.full, proof]));
+      expect(found.get(first!)).toEqual({ full: first, to: 41, verdict: 'ok', provenTo: 41, equal: [41] });
+      expect(found.get(second!)).toEqual({ full: second, to: 61, verdict: 'open', equal: [] });
+      expect(found.get(product)).toEqual({ full: product, to: 61, verdict: 'open', equal: [] });
+    }
+    expect(await proofsOf({ scope: { kind: 'snapshot', key: second! } })).toMatchObject([{ verdict: 'open' }]);
+    expect(await proofsOf({ scope: { kind: 'revision', revision: 61 } })).toMatchObject([{ verdict: 'open' }]);
+    // The last word of the cluster is that of a witness inside of the chain: up to there it is proven, and no further.
+    await witness(51);
+    const proofs = await proofsOf({ scope: { kind: 'all' } });
+    expect(proofs.find(({ full }) => full === second)).toMatchObject({ verdict: 'ok', provenTo: 51, equal: [51] });
+    expect(proofs.find(({ full }) => full === product)).toMatchObject({ verdict: 'open' });
+  });
+
+  test('the chain goes on through them: the next full of the cluster proves what lies on either side', async () => {
+    const product = await made(51);
+    const next = await given(61);
+    const [first, second] = fulls;
+    const proven = { to: 61, verdict: 'ok', provenTo: 61, equal: [61] };
+    expect(await proofsOf({ scope: { kind: 'all' } })).toEqual([
+      { full: first, to: 41, verdict: 'ok', provenTo: 41, equal: [41] },
+      { full: second, ...proven },
+      { full: product, ...proven },
+      { full: next, to: 61, verdict: 'open', equal: [] },
+    ]);
+  });
+
+  test('where the deltas lie, one that was made of them does not hide it', async () => {
+    const lie = tell(ROWS, 'another byte', 57)!;
+    // Nothing wrote the key again.
+    expect(lie.revision).toBeGreaterThan(54);
+    await build(lie.rows);
+    const path = scratch.file();
+    writeModelStore(path, compacted(lie.rows, 61), { scheduled: 61, finished: 61 });
+    await repository.addFull(path, { createdAtMs: Date.UTC(2026, 10, 25), cause: 'compact' });
+    expect(await proofsOf({ scope: { kind: 'newest' } })).toMatchObject([
+      { verdict: 'open' },
+      { verdict: 'open' },
+      { verdict: 'ok', provenTo: 41 },
+    ]);
+    await witness(61);
+    expect(await proofsOf({ scope: { kind: 'newest' } })).toMatchObject([
+      { verdict: 'failed' },
+      { verdict: 'failed' },
+      { verdict: 'ok', provenTo: 41 },
+    ]);
   });
 });
 

@@ -223,7 +223,7 @@ class Verification {
     if (verdict === 'failed') this.#note({ kind: 'failed', what, why, remedy: PROOF_REMEDY });
     else if (verdict === 'open') {
       const isLocked = why.startsWith('Not provable here');
-      const remedy = isLocked ? 'Give an identity that opens it.' : 'The next full, or the next witness, proves it.';
+      const remedy = isLocked ? 'Give an identity that opens it.' : 'The next full of the cluster, or the next witness, proves it.';
       this.#note({ kind: isLocked ? 'partial' : 'note', what, why, remedy });
     }
     for (const { outcome, key, with: other, revision, reason } of comparisons) {

@@ -2,6 +2,7 @@ import { EtcdOpsError } from '../base/errors.ts';
 import { chains, DeltaCoverage, rangesOf } from '../repository/coverage.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
 import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
+import { isOfCluster } from '../repository/full-origin.ts';
 import { noBackup } from '../repository/not-restorable.ts';
 import { planRestore } from '../repository/plan-restore.ts';
 
@@ -17,7 +18,7 @@ export interface ChainTarget {
   timeline: TimelineInventory;
   full: FullEntry;
   to: number;
-  /** Fulls inside of it that it is held against. */
+  /** Fulls of the cluster inside of it that it is held against. */
   fulls: FullEntry[];
 }
 
@@ -55,7 +56,10 @@ export function scopeOf(inventory: Inventory, scope: VerifyScope): Scoped {
   }
 }
 
-/** Every full up to the next one, the last up to the end of its deltas: each revision is rebuilt once. */
+/**
+ * Every full up to the next one, the last up to the end of its deltas. What the cluster gave goes on to the next full that it gave: what
+ * was made in between, of these very deltas, says nothing about them. A product goes on to the next full of any kind.
+ */
 function allOf(inventory: Inventory, wanted: number | undefined): Scoped {
   const timelines = inventory.timelines.filter(({ timeline }) => wanted === undefined || timeline === wanted);
   const fulls = timelines.flatMap((timeline) => timeline.fulls);
@@ -63,7 +67,9 @@ function allOf(inventory: Inventory, wanted: number | undefined): Scoped {
   const deltas = timelines.flatMap((timeline) => timeline.deltas);
   const targets = timelines.flatMap((timeline) => {
     return chains(timeline).map(({ full, to }) => {
-      const next = nextFull(timeline, full);
+      const next = timeline.fulls.find(
+        (other) => other.revision > full.revision && (isOfCluster(other) || !isOfCluster(full)),
+      );
       return targetOf(timeline, full, next === undefined ? to : Math.min(to, next.revision));
     });
   });
@@ -71,17 +77,25 @@ function allOf(inventory: Inventory, wanted: number | undefined): Scoped {
 }
 
 /**
- * What a restore of the newest state uses, and the chain before it: that is held against the newest full, so that the deltas in
- * between and the full bear each other out.
+ * What a restore of the newest state uses, and the chain before it: that is held against the newest full of the cluster, so that the
+ * deltas in between and the full bear each other out. Where a product is the newest, the newest full of the cluster is proved, too.
  */
 function newestOf(inventory: Inventory): Scoped {
   const timeline = inventory.timelines.findLast(({ fulls }) => fulls.length > 0);
   if (timeline === undefined) throw noBackup(inventory);
   const newest = timeline.fulls.at(-1)!;
   const end = rangesOf(timeline).at(-1)!.to;
-  const before = chains(timeline).findLast(({ full, to }) => full.revision < newest.revision && to >= newest.revision);
-  const targets = [targetOf(timeline, newest, new DeltaCoverage(timeline.deltas).reachFrom(newest.revision))];
-  if (before !== undefined) targets.push(targetOf(timeline, before.full, newest.revision));
+  const given = timeline.fulls.findLast(isOfCluster);
+  const all = chains(timeline);
+  const bases = new Set([newest.key, given?.key]);
+  const targets = all
+    .filter(({ full }) => bases.has(full.key))
+    .map(({ full, to }) => targetOf(timeline, full, to))
+    .toReversed();
+  const before = all.findLast(
+    ({ full, to }) => given !== undefined && full.revision < given.revision && to >= given.revision,
+  );
+  if (before !== undefined) targets.push(targetOf(timeline, before.full, given!.revision));
   const fulls = targets.map(({ full }) => full);
   const from = Math.min(...fulls.map(({ revision }) => revision));
   return { fulls, deltas: chooseDeltas(timeline.deltas, from, end) ?? [], targets, timeline: timeline.timeline };
@@ -97,14 +111,12 @@ function chainOf(timeline: TimelineInventory, full: FullEntry): Scoped {
 const FULLS_MAX = 2;
 
 function targetOf(timeline: TimelineInventory, full: FullEntry, to: number): ChainTarget {
-  const inside = timeline.fulls.filter(({ revision }) => revision > full.revision && revision <= to);
+  const inside = timeline.fulls.filter(
+    (other) => isOfCluster(other) && other.revision > full.revision && other.revision <= to,
+  );
   // The nearest proves least, the last one most: it is held against all that lies before it.
   const fulls = inside.length <= FULLS_MAX ? inside : [inside[0]!, inside.at(-1)!];
   return { timeline, full, to, fulls };
-}
-
-function nextFull(timeline: TimelineInventory, full: FullEntry): FullEntry | undefined {
-  return timeline.fulls.find(({ revision }) => revision > full.revision);
 }
 
 function timelineOf(inventory: Inventory, timeline: number): TimelineInventory {

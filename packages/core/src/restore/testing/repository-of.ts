@@ -36,9 +36,9 @@ export class TestRepository {
   /** Stores a snapshot file, or a bare database which gets its trailing hash. */
   async addFull(
     path: string,
-    options: { timeline?: number; etcdVersion?: string; createdAtMs?: number } = {},
+    options: { timeline?: number; etcdVersion?: string; createdAtMs?: number; cause?: string } = {},
   ): Promise<string> {
-    const { timeline = 1, etcdVersion = '3.5.16', createdAtMs = CREATED_MS } = options;
+    const { timeline = 1, etcdVersion = '3.5.16', createdAtMs = CREATED_MS, cause = 'test' } = options;
     using file = BoltFile.open(path);
     const info = readStoreInfo(file);
     const key = fullKey({ cluster: CLUSTER, timeline, revision: info.revision, createdAtMs, codec: 'none' });
@@ -53,7 +53,7 @@ export class TestRepository {
     const manifest = encodeManifest({
       ...{ version: 1, kind: 'full', cluster: CLUSTER, timeline, revision, compactRevision },
       ...{ lastRevisionDigest, lastRevisionRows, clusterId: '1', memberId: '1', etcdVersion },
-      ...{ createdAt: at, finishedAt: at, codec: 'none', cause: 'test' },
+      ...{ createdAt: at, finishedAt: at, codec: 'none', cause },
       ...{ plainBytes: bytes.length, plainSha256: sha256, storedBytes: bytes.length, storedSha256: sha256 },
     });
     await this.store.put(manifestKey(key), manifest);
