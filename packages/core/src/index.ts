@@ -288,6 +288,13 @@ export {
 export { canOpenNewest, type NewestOpens } from './repository/can-open-newest.ts';
 export { encryptionOfPacking, packFile, STORED_PLAIN, type PackedFile, type Packing } from './repository/packing.ts';
 export { putDelta, type FinishedDelta, type PutDeltaOptions } from './repository/put-delta.ts';
+export {
+  decodeLeaseObject,
+  encodeLeaseObject,
+  LEASE_OBJECT_RECORDS_MAX,
+  type LeaseObject,
+} from './lease-object/lease-object.ts';
+export { nameOfLeases, putLeases, readStoredLeases } from './lease-object/stored-leases.ts';
 export { decodeManifest, encodeManifest, fullManifestSchema, type FullManifest } from './repository/full-manifest.ts';
 export { seenMsAtOrBelow, seenMsOf, seenMsOfSources } from './repository/full-times.ts';
 export {
@@ -295,6 +302,7 @@ export {
   type DamagedEntry,
   type DeltaEntry,
   type FullEntry,
+  type LeaseEntry,
   type IncompleteEntry,
   type Inventory,
   type TimelineInventory,

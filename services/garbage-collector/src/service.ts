@@ -16,7 +16,7 @@ import { garbageCollectorSettings, type GarbageCollectorSettings } from './setti
 const NAME = 'garbage-collector';
 /** With their pauses a quarter of an hour: a store that is away for a moment is no news. */
 const COPY_ATTEMPTS_MAX = 20;
-const KINDS = ['full', 'delta', 'orphan', 'damaged'] as const;
+const KINDS = ['full', 'delta', 'leases', 'orphan', 'damaged'] as const;
 /** Why something goes; the codes of the core's decisions that remove. */
 const CAUSES = ['beyond-policy', 'unneeded', 'superseded', 'stranded', 'orphan'] as const;
 const STAGES = ['marked', 'waiting', 'held', 'refused'] as const;

@@ -1,5 +1,5 @@
 import type { EventRead } from '@etcd-ops/bus';
-import { decodeDelta, RowBlock, RowBlockBuilder } from '@etcd-ops/core';
+import { decodeDelta, decodeLeaseObject, encodeLeaseObject, RowBlock, RowBlockBuilder } from '@etcd-ops/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutDeltas, type CutPosition, type CutStep } from './delta-cutter.ts';
@@ -70,12 +70,24 @@ async function cut(
   return steps;
 }
 
+const objectsOf = (steps: readonly CutStep[]) =>
+  steps.flatMap((step) => {
+    if (step.kind === 'start') return [];
+    const bytes = step.kind === 'delta' ? step.delta.bytes : encodeLeaseObject(step.object);
+    return [[step.key, bytes.toString('hex')]];
+  });
+
 const deltasOf = (steps: readonly CutStep[]) => steps.filter((step) => step.kind === 'delta');
 
 async function contentOf(steps: readonly CutStep[]) {
   const rows: string[] = [];
   const leases: bigint[] = [];
-  for (const step of deltasOf(steps)) {
+  for (const step of steps) {
+    if (step.kind === 'leases') {
+      const { records } = decodeLeaseObject(encodeLeaseObject(step.object, 'zstd'));
+      leases.push(...records.map(({ id }) => id));
+    }
+    if (step.kind !== 'delta') continue;
     const delta = await decodeDelta(step.delta.bytes);
     for (const block of delta.rowBlocks) {
       for (let row = 0; row < block.rowCount; row++) {
@@ -129,15 +141,12 @@ describe('cutDeltas', () => {
         const events = eventsOf(given);
         const steps = await cut(events);
         expect(await cut(events)).toEqual(steps);
-        const made = deltasOf(steps);
+        const made = steps.filter((step) => step.kind !== 'start');
         if (made.length === 0) return;
         // A crash after some object: the next uploader begins at its position, and reads more of the stream than it needs.
         const survived = made[crash % made.length]!;
         const rest = await cut(events, { from: survived.position });
-        const keys = deltasOf(rest).map(({ key, delta }) => [key, delta.bytes.toString('hex')]);
-        expect(keys).toEqual(
-          made.slice(made.indexOf(survived) + 1).map(({ key, delta }) => [key, delta.bytes.toString('hex')]),
-        );
+        expect(objectsOf(rest)).toEqual(objectsOf(made.slice(made.indexOf(survived) + 1)));
       }),
     );
   });
@@ -156,12 +165,12 @@ describe('cutDeltas', () => {
         });
         const { rows, leases } = await contentOf(steps);
         expect(rows).toEqual(expectedRows);
-        // Leases behind the last rows wait for the next ones: nothing covers them yet.
-        const covered = steps.at(-1)?.position.sequence ?? 0;
-        const expectedLeases = events
-          .filter(({ sequence }) => sequence <= covered)
-          .flatMap((event) => (event.kind === 'rows' ? event.leases.map(({ id }) => id) : []));
-        expect(leases).toEqual(expectedLeases);
+        // Also those behind the last rows: nobody knows when the next rows come.
+        expect(leases).toEqual(
+          events.flatMap((event) => (event.kind === 'rows' ? event.leases.map(({ id }) => id) : [])),
+        );
+        const says = events.filter((event) => event.kind === 'rows' && (event.rows?.rowCount || event.leases.length));
+        expect(steps.at(-1)?.position.sequence ?? 0).toBeGreaterThanOrEqual(says.at(-1)?.sequence ?? 0);
         let revision = ORIGIN.revision;
         for (const { delta, position } of deltasOf(steps)) {
           const { facts } = delta;
@@ -175,6 +184,41 @@ describe('cutDeltas', () => {
         }
       }),
     );
+  });
+
+  it('stores leases that no rows follow by themselves, under the revision that they follow, and once', async () => {
+    const events = eventsOf([
+      { revisions: 0, bytes: 0, leases: 2 },
+      { revisions: 0, bytes: 0, leases: 1 },
+    ]);
+    const steps = await cut(events);
+    expect(steps).toMatchObject([
+      {
+        kind: 'leases',
+        object: {
+          clusterId: 7n,
+          timeline: 1,
+          revision: 10,
+          observedMs: 1_001,
+          records: [{ id: 0n }, { id: 1n }, { id: 100n }],
+        },
+        position: { ...ORIGIN, sequence: 2 },
+      },
+    ]);
+    expect(await cut(events, { from: steps[0]!.position })).toEqual([]);
+    // Rows behind them take them along, and before a new history they are stored, too.
+    const followed = await cut(
+      eventsOf([
+        { revisions: 0, bytes: 0, leases: 2 },
+        { revisions: 1, bytes: 9, leases: 0 },
+      ]),
+    );
+    expect(followed.map(({ kind }) => kind)).toEqual(['delta']);
+    const forked = await cut([...events, start({ timeline: 2, cause: 'fork', sequence: 3, lastPartSequence: 3 })]);
+    expect(forked.map(({ kind, position }) => [kind, position.sequence])).toEqual([
+      ['leases', 2],
+      ['start', 3],
+    ]);
   });
 
   it('closes the object at a start and follows it', async () => {

@@ -3,10 +3,12 @@ import {
   DeltaEncoder,
   deltaKey,
   encryptionOfPacking,
+  LEASE_OBJECT_RECORDS_MAX,
+  nameOfLeases,
   STORED_PLAIN,
   Yielder,
   type FinishedDelta,
-  type LeaseRecord,
+  type LeaseObject,
   type Packing,
   type Revision,
 } from '@etcd-ops/core';
@@ -31,6 +33,8 @@ export type CutStep =
       /** The last stream sequence with rows in it: what follows up to the position says something of leases only. */
       rowsSequence: number;
     }
+  /** What was learned of leases behind the last rows; stored like a delta. */
+  | { kind: 'leases'; key: string; object: LeaseObject; position: CutPosition }
   /** A new history begins: what came before is closed. `previous` is undefined for the very first. */
   | { kind: 'start'; start: StartEvent; previous: CutPosition | undefined; position: CutPosition };
 
@@ -46,8 +50,6 @@ export interface CutOptions {
   signal?: AbortSignal;
   /** What hangs on nothing that is recorded does not count: no start precedes it, it lies behind a hole, or in another timeline. */
   onUnanchored: (event: EventRead) => void;
-  /** At the end something is left that was learned of leases behind the last rows. */
-  onLeasesLeft?: () => void;
 }
 
 /**
@@ -66,7 +68,7 @@ export async function* cutDeltas(options: CutOptions): AsyncGenerator<CutStep> {
     await yielder.tick(bytes);
   }
   yield* cutter.close();
-  if (cutter.hasLeases) options.onLeasesLeft?.();
+  yield* cutter.closeLeases();
 }
 
 type RowsRead = EventRead & { kind: 'rows' };
@@ -77,16 +79,12 @@ class DeltaCutter {
   #position: CutPosition | undefined;
   #encoder: DeltaEncoder | undefined;
   #rowsSequence = 0;
-  /** Learned beside no rows: they go into the object of the next ones. */
-  #leases: LeaseRecord[] = [];
+  /** Learned beside no rows: they go into the object of the next ones, or into one of their own when no rows come. */
+  readonly #leases: RowsRead[] = [];
 
   constructor(options: CutOptions) {
     this.#options = options;
     this.#position = options.from;
-  }
-
-  get hasLeases(): boolean {
-    return this.#leases.length > 0;
   }
 
   *start(event: StartRead): Generator<CutStep> {
@@ -100,7 +98,7 @@ class DeltaCutter {
       return;
     }
     yield* this.close();
-    this.#leases = [];
+    yield* this.closeLeases();
     const position = { timeline, revision, digest, sequence: event.lastPartSequence };
     yield { kind: 'start', start: event, previous: this.#position, position };
     this.#position = position;
@@ -124,8 +122,7 @@ class DeltaCutter {
       yield* this.close();
     }
     this.#encoder ??= this.#newEncoder(event);
-    this.#encoder.addLeases(this.#leases);
-    this.#leases = [];
+    for (const { leases } of this.#leases.splice(0)) this.#encoder.addLeases(leases);
     this.#encoder.addRows(rows, fromRow, rowCount);
     this.#encoder.addLeases(event.leases);
     this.#encoder.addTime(event.last, event.observedMs);
@@ -151,6 +148,22 @@ class DeltaCutter {
     };
   }
 
+  /** Stores by themselves what no rows came for. Each message goes whole into one object. */
+  *closeLeases(): Generator<CutStep> {
+    const waiting = this.#leases.splice(0);
+    for (let from = 0, to = 1; from < waiting.length && this.#position !== undefined; from = to++) {
+      const records = [...waiting[from]!.leases];
+      while (records.length + (waiting[to]?.leases.length ?? Infinity) <= LEASE_OBJECT_RECORDS_MAX) {
+        records.push(...waiting[to++]!.leases);
+      }
+      const { clusterId, timeline, observedMs, lastPartSequence: sequence } = waiting[to - 1]!;
+      const object: LeaseObject = { clusterId, timeline, revision: this.#position.revision, observedMs, records };
+      this.#position = { ...this.#position, sequence };
+      const key = nameOfLeases(this.#options.cluster, object, this.#packing);
+      yield { kind: 'leases', key, object, position: this.#position };
+    }
+  }
+
   get #packing(): Packing {
     return this.#options.packing ?? STORED_PLAIN;
   }
@@ -163,7 +176,7 @@ class DeltaCutter {
 
   #addLeases(event: RowsRead): void {
     if (this.#encoder === undefined || this.#position === undefined) {
-      this.#leases.push(...event.leases);
+      if (event.leases.length > 0) this.#leases.push(event);
       return;
     }
     this.#encoder.addLeases(event.leases);

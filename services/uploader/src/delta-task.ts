@@ -36,7 +36,7 @@ export interface DeltaTaskOptions {
 interface Recorded {
   position: CutPosition | undefined;
   revision: number | undefined;
-  deltaKey?: string;
+  deltaKey?: string | undefined;
 }
 
 /** Histories that a line of the history names, the newest. */
@@ -49,7 +49,7 @@ const RACES_MAX = 20;
  * events give the same object again, and what a position covers is durable before it moves.
  */
 export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): Promise<TaskOutcome> {
-  const summary: DeltaSummary = { deltas: [], starts: [], bytes: 0, revision: 0 };
+  const summary: DeltaSummary = { deltas: [], leases: 0, starts: [], bytes: 0, revision: 0 };
   let before: Recorded | undefined;
   for (let race = 0; race < RACES_MAX; race++) {
     const recorded = await readRecorded(task.cluster, options);
@@ -66,6 +66,8 @@ export async function runDeltaTask(task: DeltaTask, options: DeltaTaskOptions): 
 
 interface DeltaSummary {
   deltas: string[];
+  /** Lease records that were stored by themselves. */
+  leases: number;
   /** Histories that began: what a person may have to know of. */
   starts: { cause: string; timeline: number; revision: number; after?: number; compacted?: number }[];
   bytes: number;
@@ -100,7 +102,7 @@ async function cutOnce(
     },
     signal,
   });
-  let { revision } = recorded;
+  let { revision, deltaKey } = recorded;
   const steps = cutDeltas({
     cluster,
     from: position,
@@ -117,13 +119,12 @@ async function cutOnce(
       isAllKnown = false;
       logger.error({ cluster, sequence }, 'Events that hang on nothing recorded do not count');
     },
-    // It goes into the object of the next rows.
-    onLeasesLeft: () => (isAllKnown = false),
   });
   try {
     for await (const step of steps) {
       const durable = await makeDurable(step, cluster, options);
-      revision = await savePosition(durable.step, { cluster, revision }, options);
+      if (durable.step.kind !== 'leases') deltaKey = durable.step.kind === 'delta' ? durable.step.key : undefined;
+      revision = await savePosition(durable.step, { cluster, revision, deltaKey }, options);
       if (revision === undefined) return 'overtaken';
       await trimEvents(bus, cluster, durable.step.position.sequence);
       noteStep(durable, cluster, summary, options);
@@ -214,13 +215,13 @@ async function coverSequence(
 /** The new revision of the position; undefined when somebody else moved it. */
 async function savePosition(
   step: CutStep,
-  stored: { cluster: string; revision: number | undefined },
+  stored: { cluster: string; revision: number | undefined; deltaKey: string | undefined },
   { bus, clock }: DeltaTaskOptions,
 ): Promise<number | undefined> {
   const value: Position = {
     version: 1,
     ...step.position,
-    ...(step.kind === 'delta' ? { deltaKey: step.key } : {}),
+    ...(stored.deltaKey === undefined ? {} : { deltaKey: stored.deltaKey }),
     updatedAt: new Date(clock.now()).toISOString(),
   };
   const key = positionKey(stored.cluster);
@@ -232,8 +233,8 @@ async function savePosition(
 async function readRecorded(cluster: string, { bus, store, signal }: DeltaTaskOptions): Promise<Recorded> {
   const stored = await positions(bus).get(positionKey(cluster));
   if (stored !== undefined) {
-    const { timeline, revision, digest, sequence } = stored.value;
-    return { position: { timeline, revision, digest, sequence }, revision: stored.revision };
+    const { timeline, revision, digest, sequence, deltaKey } = stored.value;
+    return { position: { timeline, revision, digest, sequence }, revision: stored.revision, deltaKey };
   }
   return { position: await positionFromRepository({ bus, store, cluster, signal }), revision: undefined };
 }
@@ -268,15 +269,27 @@ function noteStep(
     logger.info({ cluster, timeline, revision, cause }, 'The repository follows a new history');
     return;
   }
+  if (step.kind === 'leases') {
+    summary.leases += step.object.records.length;
+    summary.bytes += storedBytes;
+    metrics.leaseRecords.add({ cluster }, step.object.records.length);
+    return;
+  }
   summary.deltas.push(step.key);
   summary.bytes += storedBytes;
   metrics.deltas.add({ cluster });
   metrics.deltaBytes.add({ cluster }, storedBytes);
 }
 
-function outcomeOf({ deltas, starts, bytes, revision }: DeltaSummary): TaskOutcome {
+function outcomeOf({ deltas, leases, starts, bytes, revision }: DeltaSummary): TaskOutcome {
   // The history's line must stay small, however many objects a long outage left to make.
-  const summary = { objects: deltas.length, deltas: deltas.slice(-8), bytes, revision };
+  const summary = {
+    objects: deltas.length,
+    deltas: deltas.slice(-8),
+    ...(leases === 0 ? {} : { leases }),
+    bytes,
+    revision,
+  };
   return {
     changed: revision > 0,
     summary: starts.length === 0 ? summary : { ...summary, starts: starts.slice(-STARTS_MAX) },

@@ -1,5 +1,5 @@
 import type { StartEvent } from '@etcd-ops/bus';
-import { putDelta, type ObjectStore, type Packing } from '@etcd-ops/core';
+import { putDelta, putLeases, type ObjectStore, type Packing } from '@etcd-ops/core';
 import type { Logger } from '@etcd-ops/service-kit';
 import type { CutStep } from './delta-cutter.ts';
 import { recordTimeline } from './repository-records.ts';
@@ -27,6 +27,10 @@ export interface DurableStep {
 /** @throws EtcdOpsError STORE_EXISTS when an object contradicts the step; STORE_..., CANCELLED. */
 export async function makeDurable(step: CutStep, cluster: string, options: StepOptions): Promise<DurableStep> {
   if (step.kind === 'delta') return await storeDelta(step, cluster, options);
+  if (step.kind === 'leases') {
+    const { storedBytes } = await putLeases(options.store, step.key, step.object, options);
+    return { step, storedBytes };
+  }
   await recordStart(step, cluster, options.store);
   return { step, storedBytes: 0 };
 }

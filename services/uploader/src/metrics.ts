@@ -18,6 +18,11 @@ export function createUploaderMetrics(metrics: Metrics) {
       help: 'Bytes of delta snapshots stored.',
       labels,
     }),
+    leaseRecords: metrics.counter({
+      name: 'uploader_lease_records_total',
+      help: 'Lease records stored by themselves, since no rows came.',
+      labels,
+    }),
     fulls: metrics.counter({ name: 'uploader_fulls_total', help: 'Full snapshots stored.', labels }),
     fullBytes: metrics.counter({ name: 'uploader_full_bytes_total', help: 'Bytes of full snapshots stored.', labels }),
     fullSeconds: metrics.histogram({

@@ -12,11 +12,13 @@ import {
 } from '@etcd-ops/bus';
 import {
   decodeDelta,
+  Identities,
   DeltaEncoder,
   listProofs,
   parseObjectKey,
   planRestore,
   readInventory,
+  readStoredLeases,
   readRecipients,
   RowBlock,
   RowBlockBuilder,
@@ -26,6 +28,8 @@ import {
 } from '@etcd-ops/core';
 import { EtcdCluster } from '@etcd-ops/etcd-client';
 import { eventually, HARD_LOAD_FLAGS, hardLoad, startEtcd } from '@etcd-ops/test-kit';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cutDeltas } from './delta-cutter.ts';
 import { runDeltaTask } from './delta-task.ts';
@@ -50,6 +54,7 @@ import {
 
 /** Its key protects nothing but these tests. */
 const RECIPIENT = 'age1dkz87g2keu3rt4lnx2aga9yjsh7dj7vzqyzczvu074a790d49d5se3pvla';
+const IDENTITY = 'AGE-SECRET-KEY-1SW7C7HYVELFGJEAFVT4MY24KY9A3XW8H335CACSF4W5WK3K6502QZ0KWRN';
 
 /** What an undisturbed uploader makes of the stream. */
 async function expectedDeltas(world: World): Promise<Map<string, string>> {
@@ -203,14 +208,14 @@ describe('delta tasks', () => {
       await runDeltaTask(deltaTask(lastSequence), world.taskOptions({ packing }));
       expect(await world.deltas()).toEqual(new Map([[key, object]]));
       const { revision, sequence } = (await positions(world.bus).get(positionKey(CLUSTER)))!.value;
-      expect({ revision, sequence }).toEqual({ revision: 12, sequence: before.lastSequence });
-      // What was learned waits in the stream, and goes into the object of the next rows.
-      await writeEvents(world.bus, 1, 13);
-      await runDeltaTask(deltaTask(lastSequence + 1), world.taskOptions());
-      const next = [...(await world.deltas())].find(([found]) => found !== key)!;
-      const { facts, leases } = await decodeDelta(Buffer.from(next[1], 'base64'));
-      expect(facts).toMatchObject({ firstRevision: 13, lastRevision: 13 });
-      expect(leases.map(({ id }) => id)).toEqual([77n]);
+      // What was learned meanwhile is stored by itself.
+      expect({ revision, sequence }).toEqual({ revision: 12, sequence: lastSequence });
+      const [timeline] = (await readInventory(world.store, CLUSTER)).timelines;
+      expect(timeline?.leases).toMatchObject([{ revision: 12 }]);
+      await writeFile(join(world.dir, 'identity'), IDENTITY);
+      const identities = await Identities.fromFiles([join(world.dir, 'identity')]);
+      const { records } = await readStoredLeases(world.store, timeline!.leases![0]!, { identities });
+      expect(records).toMatchObject([{ id: 77n, grantedTtlSeconds: 60 }]);
     },
   );
 
@@ -268,12 +273,12 @@ describe('a position that was lost', () => {
     });
   });
 
-  it('covers what a writer repeated behind it, so that nobody looks again, but not what was learned of leases', async (ctx) => {
+  it('covers what a writer repeated behind it, so that nobody looks again, and what was learned of leases, once that is stored', async (ctx) => {
     need(ctx, 'nats-server');
     await using world = await World.open(['127.0.0.1:1']);
-    const cut = async () => {
+    const cut = async (changed = false) => {
       const { lastSequence } = await streamFacts(world.bus, CLUSTER);
-      expect((await runDeltaTask(deltaTask(lastSequence), world.taskOptions())).changed).toBe(false);
+      expect((await runDeltaTask(deltaTask(lastSequence), world.taskOptions())).changed).toBe(changed);
       const { value, revision } = (await positions(world.bus).get(positionKey(CLUSTER)))!;
       expect(value.revision).toBe(15);
       return { version: revision, behind: lastSequence - value.sequence };
@@ -288,9 +293,14 @@ describe('a position that was lost', () => {
     expect(again.behind).toBe(0);
     expect(again.version).toBeGreaterThan(repeated.version);
     await writeLease(world.bus, 78n);
-    expect(await cut()).toEqual({ version: again.version, behind: 1 });
+    const learned = await cut(true);
+    expect(learned.behind).toBe(0);
+    const [timeline] = (await readInventory(world.store, CLUSTER)).timelines;
+    expect(timeline?.leases).toMatchObject([{ revision: 15 }]);
+    const { records } = await readStoredLeases(world.store, timeline!.leases![0]!);
+    expect(records).toMatchObject([{ id: 78n, source: 'ttl' }]);
     await writeEvents(world.bus, 1, 18);
-    expect(await cut(), 'behind a hole').toEqual({ version: again.version, behind: 2 });
+    expect(await cut(), 'behind a hole').toEqual({ version: learned.version, behind: 1 });
   });
 });
 

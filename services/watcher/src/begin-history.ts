@@ -29,6 +29,7 @@ export async function beginHistory(history: NewHistory, tools: SessionTools): Pr
       ...(after === undefined ? {} : { after }),
       ...(compacted === undefined ? {} : { compacted }),
       observedMs: context.clock.now(),
+      leasesAskedTo: revision,
     });
     voice.metrics.starts.add({ cluster: voice.cluster, cause });
     const level = cause === 'first' ? 'info' : 'warn';

@@ -1,6 +1,7 @@
 import type { StreamConnection } from '@etcd-ops/bus';
 import { CaptureLag } from './capture-lag.ts';
 import type { RevisionHole } from './revision-assembler.ts';
+import { TtlBacklog } from './ttl-backlog.ts';
 
 /** Rows to have seen before their mean size is believed. */
 const ROWS_SEEN_MIN = 1_000;
@@ -27,6 +28,7 @@ export class CaptureMemory {
   #hole: RevisionHole | undefined;
   /** For who asks how the capture does. */
   readonly lag = new CaptureLag();
+  readonly ttls = new TtlBacklog();
   /** L when the last session ended; 0 before the first. */
   capturedRevision = 0;
   /** The stream as the last session found it. */

@@ -6,7 +6,7 @@ import { backlogNeedsGuard } from './backlog-guard.ts';
 import { beginHistory } from './begin-history.ts';
 import type { CaptureMemory } from './capture-memory.ts';
 import { CaptureWatch } from './capture-watch.ts';
-import { leasesOfEvent, readRepositoryPoint } from './captured-points.ts';
+import { readRepositoryPoint } from './captured-points.ts';
 import type { WatcherSettings } from './settings.ts';
 import { DeltaTrigger } from './delta-trigger.ts';
 import { DurabilityCheck } from './durability-check.ts';
@@ -15,6 +15,7 @@ import { requestFull } from './full-request.ts';
 import { goOn } from './go-on.ts';
 import { LeaseTracker } from './lease-tracker.ts';
 import type { CaptureVoice } from './metrics.ts';
+import { askMissedLeases } from './missed-leases.ts';
 import { isBaseMissing, type RepositoryPoint } from './resume-point.ts';
 import type { NewHistory, OpenWatch, SessionTools, WatchInSegments } from './session-tools.ts';
 import { WatchGauge } from './watch-gauge.ts';
@@ -54,7 +55,6 @@ export async function runCaptureSession(options: SessionOptions): Promise<Publis
   const { writer, ...tail } = await EventWriter.open(context.bus, voice.cluster, { signal });
   let watch: CaptureWatch | undefined;
   const leases = createLeaseTracker(options, () => watch?.gatherer.wake());
-  for (const id of options.memory.takeLeases()) leases.sight(id);
   const openWatch: SessionTools['openWatch'] = (anchor, recorded, segments) => {
     watch?.cancel();
     watch = createWatch(options, leases, { anchor, recorded, segments });
@@ -101,12 +101,12 @@ function gapBehind(end: PublishEnd, revision: number, memory: CaptureMemory): { 
 
 /** Finds L and decides how to go on from it. */
 async function firstStep(tools: SessionTools, side: SideWork, tail: StreamTail): Promise<OpenWatch | NewHistory> {
-  const { context, spec, voice, leases, memory } = tools;
+  const { context, spec, memory } = tools;
   const { last, beginning } = tail;
   const { resume, state, repository, revisionBytes } = await whereCaptureEnds(tail, tools);
-  if (last !== undefined) for (const id of await leasesOfEvent(context.bus, last, voice)) leases.sight(id);
   memory.hintRevisionBytes(revisionBytes);
   if (resume === undefined) return { cause: 'first', timeline: 1 };
+  side.run((signal) => askMissedLeases(last, resume.revision, tools, signal));
   const next = await goOn(resume, tools);
   // A catch-up by snapshot, and a new history, bring their own full.
   if (!('watch' in next) || next.point.revision !== resume.revision) return next;
@@ -136,7 +136,12 @@ async function capture(
   const guardBacklogs = backlogNeedsGuard(open.version ?? (await versionOf(member)));
   const { leaseRecordsPerFrameMax, lingerMs } = settings;
   const publisher = new FramePublisher(
-    { writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, lingerMs, clock, signal: flush },
+    {
+      ...{ writer, voice, leases, trigger, guardBacklogs, leaseRecordsPerFrameMax, lingerMs, clock },
+      stopping: tools.signal,
+      onLeases: (records, sequence) => memory.ttls.published(records, sequence),
+      signal: flush,
+    },
     open.point,
   );
   const gauge = new WatchGauge({
@@ -149,7 +154,8 @@ async function capture(
     // Segments begin far behind by themselves.
     revisionsBehindMax: 2 * (open.inSegments === true ? settings.segmentsRevisionsMax : settings.plainRevisionsMax),
   });
-  const durability = new DurabilityCheck({ context, voice, watch, publisher, periodMs: settings.durabilityCheckMs });
+  const periodMs = settings.durabilityCheckMs;
+  const durability = new DurabilityCheck({ context, voice, watch, publisher, ttls: memory.ttls, periodMs });
   try {
     return { end: await publisher.run(watch), revision: publisher.point.revision };
   } finally {
@@ -245,6 +251,11 @@ class SideWork {
         },
       ),
     );
+  }
+
+  /** Must not fail. */
+  run(work: (signal: AbortSignal) => Promise<void>): void {
+    this.#running.push(work(this.#stop.signal));
   }
 
   /** What need not be known before rows are captured. */

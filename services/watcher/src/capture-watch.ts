@@ -108,7 +108,7 @@ export class CaptureWatch implements WatchSink {
     this.rowCount++;
     this.rowBytes += value.length;
     if (tombstone) this.#leases.tombstone();
-    else if (lease !== 0n) this.#leases.sight(lease);
+    else if (lease !== 0n) this.#leases.sight(lease, main);
   }
 
   batch(complete: boolean, headerRevision: number): void {

@@ -1,15 +1,6 @@
-import {
-  isAlarming,
-  positionKey,
-  positions,
-  readEvents,
-  type Bus,
-  type ClusterSpec,
-  type LastEvent,
-} from '@etcd-ops/bus';
-import { headOf, readInventory, scanKeyValue } from '@etcd-ops/core';
+import { positionKey, positions, type Bus, type ClusterSpec, type LastEvent } from '@etcd-ops/bus';
+import { headOf, readInventory } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
-import type { CaptureVoice } from './metrics.ts';
 import type { CapturedPoint, RepositoryPoint } from './resume-point.ts';
 
 const DELTAS_MEASURED_MAX = 100;
@@ -21,11 +12,14 @@ export function pointOfEvent(event: LastEvent): CapturedPoint {
 }
 
 /** How far the uploader made the cluster's events durable. */
-export async function readDurablePoint(bus: Bus, cluster: string): Promise<CapturedPoint | undefined> {
+export async function readDurablePoint(
+  bus: Bus,
+  cluster: string,
+): Promise<(CapturedPoint & { sequence: number }) | undefined> {
   const position = (await positions(bus).get(positionKey(cluster)))?.value;
   if (position === undefined) return undefined;
-  const { timeline, revision, digest } = position;
-  return { timeline, revision, digest, clusterId: undefined };
+  const { timeline, revision, digest, sequence } = position;
+  return { timeline, revision, digest, clusterId: undefined, sequence };
 }
 
 /** The end of the repository's newest contiguous chain. */
@@ -54,25 +48,4 @@ export function meanRevisionBytes(
   const revisions = newest.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const bytes = newest.reduce((sum, delta) => sum + delta.bytes, 0);
   return revisions === 0 ? undefined : bytes / revisions;
-}
-
-/**
- * The leases that the stream's last event names. The answers to questions about them may have died with the watcher that asked:
- * one message is in flight at a time, so they are the only ones.
- */
-export async function leasesOfEvent(bus: Bus, event: LastEvent, voice: CaptureVoice): Promise<Set<bigint>> {
-  const leases = new Set<bigint>();
-  if (event.rowCount === 0) return leases;
-  const range = { from: event.sequence - event.parts + 1, to: event.sequence };
-  const onSkipped = (skipped: Parameters<typeof isAlarming>[0]): void => {
-    if (isAlarming(skipped)) voice.logger.warn({ skipped }, 'The last event of the stream cannot be read again');
-  };
-  for await (const { rows } of readEvents(bus, voice.cluster, { ...range, onSkipped })) {
-    for (let row = 0; row < (rows?.rowCount ?? 0); row++) {
-      if (rows!.isTombstone(row)) continue;
-      const { lease } = scanKeyValue(rows!.value(row));
-      if (lease !== 0n) leases.add(lease);
-    }
-  }
-  return leases;
 }

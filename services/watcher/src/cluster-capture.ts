@@ -9,6 +9,7 @@ import type { WatcherSettings } from './settings.ts';
 import type { PublishEnd } from './frame-publisher.ts';
 import type { CaptureMetrics, CaptureVoice } from './metrics.ts';
 import type { OpeningSlots } from './opening-slots.ts';
+import type { TtlBacklog } from './ttl-backlog.ts';
 
 export interface ClusterCaptureOptions {
   spec: ClusterSpec;
@@ -62,6 +63,7 @@ export class ClusterCapture {
       watching: this.#watching,
       ...(this.#watching ? {} : { waitsFor: this.#detail.slice(0, DETAIL_LENGTH_MAX) }),
       ...this.#memory.lag.at(nowMs),
+      ...ttlsOf(this.#memory.ttls),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     };
   }
@@ -191,4 +193,8 @@ export class ClusterCapture {
     this.#detail = detail;
     this.#voice.metrics.watching.set({ cluster: this.#voice.cluster }, watching ? 1 : 0);
   }
+}
+
+function ttlsOf({ asking, waiting }: TtlBacklog): Pick<CaptureFacts, 'ttlsAsked' | 'ttlsWaiting'> {
+  return { ...(asking === 0 ? {} : { ttlsAsked: asking }), ...(waiting === 0 ? {} : { ttlsWaiting: waiting }) };
 }

@@ -2,6 +2,7 @@ import { connectStream, isReached, lastDone, lastDoneKey } from '@etcd-ops/bus';
 import { describeError } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import { readDurablePoint } from './captured-points.ts';
+import type { TtlBacklog } from './ttl-backlog.ts';
 import type { CaptureWatch } from './capture-watch.ts';
 import type { FramePublisher } from './frame-publisher.ts';
 import type { CaptureVoice } from './metrics.ts';
@@ -11,6 +12,7 @@ export interface DurabilityCheckOptions {
   voice: CaptureVoice;
   watch: CaptureWatch;
   publisher: FramePublisher;
+  ttls: TtlBacklog;
   periodMs: number;
 }
 
@@ -61,6 +63,7 @@ export class DurabilityCheck {
       readDurablePoint(context.bus, voice.cluster),
       lastDone(context.bus).get(lastDoneKey('delta', voice.cluster)),
     ]);
+    if (durable !== undefined) this.#options.ttls.durable(durable.sequence);
     return { captured, durable, cut: delta?.value.ok === true ? delta.value.finishedAt : undefined };
   }
 

@@ -28,7 +28,11 @@ export interface PublisherOptions {
   lingerMs: number;
   guardBacklogs: boolean;
   clock: Clock;
-  /** Ends the waiting for a full stream. */
+  /** Nobody goes on in this process: what is being asked about leases is awaited when the watch has ended. */
+  stopping?: AbortSignal;
+  /** Lease records that were published, and under which sequence. */
+  onLeases?: (records: number, sequence: number) => void;
+  /** Ends the waiting for a full stream, and for answers. */
   signal: AbortSignal;
 }
 
@@ -61,6 +65,17 @@ export class FramePublisher {
 
   /** Resolves when the watch has ended and everything whole that it delivered is acknowledged. @throws the writer's errors. */
   async run(watch: CaptureWatch): Promise<PublishEnd> {
+    const { signal } = this.#options;
+    const wake = (): void => watch.gatherer.wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      return await this.#run(watch);
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  async #run(watch: CaptureWatch): Promise<PublishEnd> {
     const { leases, leaseRecordsPerFrameMax } = this.#options;
     for (;;) {
       while (!watch.gatherer.readable && leases.recordCount === 0 && watch.end === undefined) {
@@ -74,6 +89,8 @@ export class FramePublisher {
       const records = leases.take(leaseRecordsPerFrameMax);
       if (frame !== undefined || records.length > 0) {
         await this.#publish(frame ?? this.#frameWithoutRows(), records);
+      } else if (this.#awaitsAnswers) {
+        await watch.gatherer.wait();
       } else if (watch.end !== undefined) {
         const { hole } = watch.assembler;
         if (hole !== undefined) return { kind: 'hole', hole };
@@ -81,6 +98,11 @@ export class FramePublisher {
         return { kind: 'watch', end: watch.end };
       }
     }
+  }
+
+  get #awaitsAnswers(): boolean {
+    const { leases, stopping, signal } = this.#options;
+    return stopping?.aborted === true && !signal.aborted && leases.pendingCount > 0;
   }
 
   async #linger(watch: CaptureWatch): Promise<void> {
@@ -101,8 +123,10 @@ export class FramePublisher {
     const { timeline, clusterId } = this.#point;
     const { first, last, rowBlock, observedMs, digest, digestRows } = frame;
     const rowBytes = rowBlock.length;
+    const leasesAskedTo = this.#options.leases.askedTo(last);
+    const learned = { leases, leasesAskedTo, observedMs, digest, digestRows };
     const stored = writer.publish(
-      { kind: 'rows', timeline, clusterId, first, last, rowBlock, leases, observedMs, digest, digestRows },
+      { kind: 'rows', timeline, clusterId, first, last, rowBlock, ...learned },
       { signal, onBlocked: (blocked) => this.#sayBlocked(blocked) },
     );
     // The message is made by now, and its acknowledgement may take long.
@@ -117,6 +141,7 @@ export class FramePublisher {
     }
     voice.metrics.rows.add(labels, frame.rowCount);
     voice.metrics.bytes.add(labels, rowBytes);
+    if (leases.length > 0) this.#options.onLeases?.(leases.length, sequence);
     trigger.published(rowBytes, sequence);
   }
 

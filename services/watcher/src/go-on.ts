@@ -152,9 +152,10 @@ function fork(resume: ResumePoint, evidence: ForkEvidence, { voice }: SessionToo
 async function announce(
   { timeline, revision, digest }: ResumePoint,
   said: { cause: 'resume' | 'caught-up' | 'gap'; after: Revision; compacted?: Revision; clusterId: bigint },
-  { writer, context, voice }: SessionTools,
+  { writer, context, voice, leases }: SessionTools,
 ): Promise<void> {
   const known = plainDigest(digest);
-  await writer.publish({ kind: 'start', timeline, revision, digest: known, ...said, observedMs: context.clock.now() });
+  const learned = { observedMs: context.clock.now(), leasesAskedTo: leases.askedTo(revision) };
+  await writer.publish({ kind: 'start', timeline, revision, digest: known, ...said, ...learned });
   voice.metrics.starts.add({ cluster: voice.cluster, cause: said.cause });
 }

@@ -1,7 +1,8 @@
-import { describeError, type LeaseRecord } from '@etcd-ops/core';
+import { describeError, type LeaseRecord, type Revision } from '@etcd-ops/core';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { KnownLeases } from './known-leases.ts';
 import { LeaseQueue } from './lease-queue.ts';
+import { UnsettledLeases } from './unsettled-leases.ts';
 
 /** The answers about leases that the tracker needs of a member. */
 export interface LeaseSource {
@@ -49,6 +50,7 @@ export class LeaseTracker {
   readonly #waiting: LeaseQueue;
   readonly #rechecks = new LeaseQueue(RECHECKS_MAX);
   readonly #unknown: LeaseQueue;
+  readonly #unsettled = new UnsettledLeases();
   readonly #records: LeaseRecord[] = [];
   readonly #concurrency: AdaptiveLimit;
   /** Being asked about. */
@@ -63,6 +65,9 @@ export class LeaseTracker {
   #tombstonesSeen = false;
   #nextListingMs: number;
   #nextUnknownMs = 0;
+  /** All leases that live are to be asked about, unless they are known. */
+  #wantsAll = false;
+  #nextAllMs = 0;
   #listing = false;
   #stopped = false;
   #skippedCount = 0;
@@ -102,16 +107,41 @@ export class LeaseTracker {
     return this.#skippedCount;
   }
 
-  /** In the hot path: a put names this lease. */
-  sight(id: bigint): void {
+  /** Up to `last`, or less: all leases that rows name were asked about, and the answers taken. */
+  askedTo(last: Revision): Revision {
+    return this.#unsettled.upTo(last);
+  }
+
+  /** Rows above `floor` may name leases that nobody asked about; `missed` or `askAll` says which. */
+  doubt(floor: Revision): void {
+    this.#unsettled.doubt(floor);
+  }
+
+  /** Asks about leases that others saw and did not get to ask about. */
+  missed(ids: Iterable<bigint>): void {
+    const added = [...ids].filter((id) => this.#add(id));
+    this.#unsettled.found(added);
+    this.#askNext();
+  }
+
+  /** Asks about every lease that lives, as soon as nothing else waits. */
+  askAll(): void {
+    this.#wantsAll = true;
+  }
+
+  /** In the hot path: a put of this revision names this lease. */
+  sight(id: bigint, revision: Revision = 0): void {
     const known = this.#known.get(id);
     if (known !== undefined) {
       if (known.epoch === this.#epoch || known.grantedTtlSeconds < 0 || !this.#rechecks.push(id)) return;
       known.epoch = this.#epoch;
-    } else if (this.#waiting.push(id)) {
-      this.#known.set(id, { grantedTtlSeconds: -1, epoch: this.#epoch });
+      this.#unsettled.sighted(id, revision);
+    } else if (this.#add(id)) {
+      this.#unsettled.sighted(id, revision);
     } else {
-      this.#skippedCount++;
+      // It is found among those that live when the queue is empty again.
+      this.#unsettled.doubt(revision - 1);
+      this.#wantsAll = true;
     }
     this.#askNext();
   }
@@ -124,6 +154,8 @@ export class LeaseTracker {
   /** Up to `countMax` records that were learned and not taken yet. */
   take(countMax: number): LeaseRecord[] {
     const taken = this.#records.splice(0, countMax);
+    // Somebody was asked, and did not answer: that is no knowledge.
+    for (const { id, source } of taken) if (source !== 'unknown') this.#unsettled.settled(id);
     this.#askNext();
     return taken;
   }
@@ -131,24 +163,58 @@ export class LeaseTracker {
   /** Lists the living leases if it is time to; known ones that lack are asked about, and only the answer makes them gone. */
   async listIfDue(): Promise<void> {
     const startedMs = this.#now();
-    if (startedMs >= this.#nextUnknownMs) for (const id of this.#unknown.takeAll()) this.sight(id);
+    if (startedMs >= this.#nextUnknownMs) this.#retryUnknown();
+    await this.#listAll();
     if (this.#listing || !this.#tombstonesSeen || this.#known.size === 0 || startedMs < this.#nextListingMs) return;
-    this.#listing = true;
     this.#tombstonesSeen = false;
     this.#epoch++;
-    try {
+    await this.#list(async () => {
       const living = new Set(await this.#source.leases());
       for (const id of this.#known.ids()) {
         if (!living.has(id)) this.#waiting.push(id);
       }
       this.#askNext();
+    });
+  }
+
+  #retryUnknown(): void {
+    for (const id of this.#unknown.takeAll()) this.#add(id);
+    this.#askNext();
+  }
+
+  async #listAll(): Promise<void> {
+    if (!this.#wantsAll || this.#listing || this.#waiting.size > 0 || this.#now() < this.#nextAllMs) return;
+    await this.#list(async () => {
+      const living = await this.#source.leases();
+      this.#wantsAll = false;
+      this.missed(living.filter((id) => this.#known.get(id) === undefined));
+    });
+  }
+
+  async #list(look: () => Promise<void>): Promise<void> {
+    const startedMs = this.#now();
+    this.#listing = true;
+    try {
+      await look();
     } catch (error) {
       this.#onError(error);
     } finally {
       this.#listing = false;
       const tookMs = this.#now() - startedMs;
       this.#nextListingMs = this.#now() + Math.max(this.#limits.leaseListPeriodMs, tookMs / LISTING_SHARE_MAX);
+      this.#nextAllMs = this.#nextListingMs;
     }
+  }
+
+  /** False when there is no room. */
+  #add(id: bigint): boolean {
+    if (this.#known.get(id) !== undefined) return false;
+    if (!this.#waiting.push(id)) {
+      this.#skippedCount++;
+      return false;
+    }
+    this.#known.set(id, { grantedTtlSeconds: -1, epoch: this.#epoch });
+    return true;
   }
 
   /** Asks no more; answers on their way are dropped. Returns the ids whose records nobody took. */
@@ -174,6 +240,8 @@ export class LeaseTracker {
       void this.#ask(id).finally(() => {
         this.#open.delete(id);
         this.#askNext();
+        // Who waits for the last answer is told also when there is nothing new in it.
+        if (this.pendingCount === 0) this.#onRecord();
       });
     }
   }
@@ -222,8 +290,10 @@ export class LeaseTracker {
     // An id can be granted again with another TTL: the next sight asks again.
     if (gone) this.#known.delete(id);
     else if (known === undefined) this.#known.set(id, { grantedTtlSeconds, epoch: this.#epoch });
-    else if (known.grantedTtlSeconds === grantedTtlSeconds) return;
-    else known.grantedTtlSeconds = grantedTtlSeconds;
+    else if (known.grantedTtlSeconds === grantedTtlSeconds) {
+      if (!this.#records.some((record) => record.id === id)) this.#unsettled.settled(id);
+      return;
+    } else known.grantedTtlSeconds = grantedTtlSeconds;
     this.#learned({ id, grantedTtlSeconds, askedAtRevision: answer.revision, source: gone ? 'gone' : 'ttl' });
   }
 

@@ -36,6 +36,7 @@ export class WatchGauge {
       const { timeline, revision: captured } = publisher.point;
       const head = Math.max(watch.headRevision, memory.headRevision, captured);
       const oldestMs = watch.gatherer.oldestObservedMs;
+      memory.ttls.asking = leases.pendingCount + leases.recordCount;
       memory.lag.noteHead(head, clock.now());
       memory.lag.noteCaptured(timeline, captured);
       metrics.headRevision.set(labels, head);

@@ -26,6 +26,7 @@ const NAMES = {
   cause: 'Etcdops-Cause',
   after: 'Etcdops-After',
   compacted: 'Etcdops-Compacted',
+  leasesAskedTo: 'Etcdops-Leases-Asked-To',
   part: 'Etcdops-Part',
   payloadBytes: 'Etcdops-Bytes',
 } as const;
@@ -74,6 +75,7 @@ export function encodeHeaders(facts: EventHeaders): MsgHdrs {
   set(NAMES.cause, facts.cause);
   set(NAMES.after, facts.after);
   set(NAMES.compacted, facts.compacted);
+  set(NAMES.leasesAskedTo, facts.leasesAskedTo);
   set(NAMES.part, `${facts.part}/${facts.parts}`);
   set(NAMES.payloadBytes, facts.payloadBytes);
   return target;
@@ -95,6 +97,7 @@ export function decodeHeaders(source: MsgHdrs | undefined): EventHeaders {
   const optional = (name: string) => (text(name) === '' ? undefined : decodeInteger(name, text(name)));
   const after = optional(NAMES.after);
   const compacted = optional(NAMES.compacted);
+  const leasesAskedTo = optional(NAMES.leasesAskedTo);
   const facts: EventHeaders = {
     kind,
     epoch: matched(NAMES.epoch, text(NAMES.epoch), /^[0-9a-f]{32}$/),
@@ -113,6 +116,7 @@ export function decodeHeaders(source: MsgHdrs | undefined): EventHeaders {
     ...(cause === undefined ? {} : { cause }),
     ...(after === undefined ? {} : { after }),
     ...(compacted === undefined ? {} : { compacted }),
+    ...(leasesAskedTo === undefined ? {} : { leasesAskedTo }),
   };
   if (facts.first > facts.last + 1) throw invalid(`revisions ${facts.first} to ${facts.last}`);
   if (facts.payloadBytes > EVENT_PAYLOAD_BYTES_MAX) throw invalid(`a payload of ${facts.payloadBytes} bytes`);

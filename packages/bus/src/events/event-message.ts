@@ -14,6 +14,11 @@ export interface RowsEvent {
   /** RevisionDigest of the rows of `last`; null when unknown. */
   digest: string | null;
   digestRows: number;
+  /**
+   * Of all leases that rows up to here name, the answer about their TTL is in this message or an earlier one. Absent: nobody knows.
+   * Whoever goes on behind this message asks about those of later rows again.
+   */
+  leasesAskedTo?: Revision;
 }
 
 export const START_CAUSES = ['first', 'fork', 'gap', 'resume', 'caught-up'] as const;
@@ -35,6 +40,7 @@ export interface StartEvent {
   after?: Revision;
   compacted?: Revision;
   observedMs: number;
+  leasesAskedTo?: Revision;
 }
 
 export type EventMessage = RowsEvent | StartEvent;
@@ -58,6 +64,7 @@ export interface EventHeaders {
   cause?: StartCause;
   after?: Revision;
   compacted?: Revision;
+  leasesAskedTo?: Revision;
   /** Counted from 1. */
   part: number;
   parts: number;
@@ -67,7 +74,8 @@ export interface EventHeaders {
 
 export function headersOf(message: EventMessage, epoch: string, payloadBytes: number, parts: number): EventHeaders {
   const { kind, timeline, clusterId, digest, observedMs } = message;
-  const common = { epoch, timeline, clusterId, digest, observedMs, part: 1, parts, payloadBytes };
+  const asked = message.leasesAskedTo === undefined ? {} : { leasesAskedTo: message.leasesAskedTo };
+  const common = { epoch, timeline, clusterId, digest, observedMs, part: 1, parts, payloadBytes, ...asked };
   if (message.kind === 'rows') {
     const { first, last, digestRows } = message;
     const counts = { rowCount: message.rowBlock.readUInt32LE(0), leaseCount: message.leases.length };

@@ -15,6 +15,10 @@ export const captureFactsSchema = z.object({
   headRevision: revisionSchema.exactOptional(),
   /** For how long the oldest revision that is not captured yet has been known; 0 when all are. */
   lagMs: z.number().int().min(0).exactOptional(),
+  /** TTLs of leases that etcd is being asked for; absent: none. */
+  ttlsAsked: z.number().int().min(0).exactOptional(),
+  /** TTLs that are in the event stream, and not known to be stored; absent: none. */
+  ttlsWaiting: z.number().int().min(0).exactOptional(),
   /** Why the last session ended that did not end well. */
   failure: failureSchema.extend({ at: isoTimeSchema }).exactOptional(),
 });

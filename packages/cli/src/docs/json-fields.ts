@@ -70,6 +70,9 @@ const STATUS = {
   'clusters[].owner.capture.timeline': 'the timeline captured',
   'clusters[].owner.capture.revision': 'the last captured revision: it is in NATS, or in the repository already',
   'clusters[].owner.capture.headRevision': 'the newest revision that etcd named',
+  'clusters[].owner.capture.ttlsAsked': 'TTLs of leases that etcd is being asked for; absent: none',
+  'clusters[].owner.capture.ttlsWaiting':
+    'TTLs of leases that wait in NATS to become durable, as far as the watcher knew; absent: none',
   'clusters[].owner.capture.lagMs': 'for how long the oldest revision that lacks has been known',
   'clusters[].owner.capture.failure.*':
     'why the last session ended that did not end well: `code`, `message`, `remedy`, `at`',

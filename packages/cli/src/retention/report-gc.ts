@@ -219,6 +219,7 @@ function nameOf({ keys, kind }: RetentionDecision): string {
   if (parsed?.kind === 'delta') {
     return `delta ${formatCount(parsed.first)} to ${formatCount(parsed.last)}, timeline ${parsed.timeline}`;
   }
+  if (parsed?.kind === 'leases') return `leases of ${formatCount(parsed.revision)}, timeline ${parsed.timeline}`;
   return keys.at(-1)!;
 }
 
@@ -229,7 +230,9 @@ function describe({ keys, kind, bytes, code, reason }: RetentionDecision): Recor
       ? { timeline: parsed.timeline, revision: parsed.revision, createdAt: iso(parsed.createdAtMs) }
       : parsed?.kind === 'delta'
         ? { timeline: parsed.timeline, first: parsed.first, last: parsed.last }
-        : {};
+        : parsed?.kind === 'leases'
+          ? { timeline: parsed.timeline, revision: parsed.revision }
+          : {};
   return { kind, keys, ...place, bytes, code, reason };
 }
 
@@ -255,7 +258,7 @@ function sayObjects(decisions: readonly RetentionDecision[]): string {
 }
 
 function sayCount(count: number, kind: RetentionDecision['kind']): string {
-  const words = { full: 'full', delta: 'delta', orphan: 'orphan', damaged: 'damaged object' };
+  const words = { full: 'full', delta: 'delta', orphan: 'orphan', leases: 'lease object', damaged: 'damaged object' };
   return `${formatCount(count)} ${words[kind]}${count === 1 ? '' : 's'}`;
 }
 

@@ -26,6 +26,7 @@ function liveRows(cluster: ClusterStatus, nowMs: number): Row[] {
         : `revision ${formatCount(position.revision)} of timeline ${position.timeline}, ${at(position.updatedAt, nowMs)}`,
     ],
     ['waiting in NATS', waiting(cluster)],
+    ...ttlRows(cluster),
     ['last full', lastFull(cluster, nowMs)],
     ['last delta', lastDelta(cluster, nowMs)],
     ...Object.entries(last)
@@ -91,6 +92,18 @@ function waiting({ backlog, events }: ClusterStatus): string {
   if (backlog === undefined || backlog.messages === 0) return 'nothing';
   const bytes = events === undefined ? '' : `; the stream takes ${formatBytes(events.bytes)}`;
   return `${formatNumberOf(backlog.messages, 'message')} to become a delta${bytes}`;
+}
+
+/** A restore has only TTLs that are stored. What the watcher knows of the stream is some seconds old; an empty one is empty. */
+function ttlRows({ owner, backlog }: ClusterStatus): Row[] {
+  const { ttlsAsked = 0, ttlsWaiting = 0 } = owner?.capture ?? {};
+  const inStream = backlog === undefined || backlog.messages === 0 ? 0 : ttlsWaiting;
+  if (ttlsAsked + inStream === 0) return [];
+  const parts = [
+    ...(ttlsAsked === 0 ? [] : [`${formatCount(ttlsAsked)} to be asked of etcd`]),
+    ...(inStream === 0 ? [] : [`${formatCount(inStream)} waiting in NATS`]),
+  ];
+  return [['lease TTLs', `${formatCount(ttlsAsked + inStream)} not durable yet: ${parts.join(', ')}`]];
 }
 
 /** The repository is believed before the word of a task: it says what is there now. */

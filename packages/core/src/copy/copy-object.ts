@@ -105,23 +105,23 @@ async function* checkedBytes(item: CopyItem, options: CopyObjectOptions): AsyncG
   }
 }
 
-/** Of a full by its manifest, of a delta that lies in clear by its own last bytes, and of every object by its length. */
+/** Of a full by its manifest, of a delta or lease object that lies in clear by its own last bytes, and of every object by its length. */
 class ObjectChecksum {
   readonly #item: CopyItem;
   readonly #hash = createHash('sha256');
-  readonly #isDelta: boolean;
+  readonly #endsInHash: boolean;
   #bytes = 0;
-  /** Of a delta: the bytes that may turn out to be its checksum. */
+  /** The bytes that may turn out to be its checksum. */
   #tail: Buffer = Buffer.alloc(0);
 
   constructor(item: CopyItem) {
     this.#item = item;
-    this.#isDelta = item.kind === 'delta' && !item.key.endsWith('.age');
+    this.#endsInHash = (item.kind === 'delta' || item.kind === 'leases') && !item.key.endsWith('.age');
   }
 
   update(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (!this.#isDelta) {
+    if (!this.#endsInHash) {
       if (this.#item.kind === 'full') this.#hash.update(chunk);
       return;
     }
@@ -140,7 +140,7 @@ class ObjectChecksum {
   assert(): void {
     const { key, bytes, kind, sha256 } = this.#item;
     if (this.#bytes !== bytes) throw damaged(key, `it has ${this.#bytes} bytes and ${bytes} were listed`);
-    const expected = this.#isDelta ? this.#tail.toString('hex') : kind === 'full' ? sha256 : undefined;
+    const expected = this.#endsInHash ? this.#tail.toString('hex') : kind === 'full' ? sha256 : undefined;
     if (expected !== undefined && this.#hash.digest('hex') !== expected) {
       throw damaged(key, `its SHA-256 is not the one that ${kind === 'full' ? 'its manifest' : 'it'} records`);
     }
@@ -149,7 +149,7 @@ class ObjectChecksum {
 
 /** Documents carry a checksum of their own. */
 function assertDocument({ key, kind, sha256 }: CopyItem, body: Buffer): void {
-  if (kind === 'delta') return;
+  if (kind === 'delta' || kind === 'leases') return;
   try {
     if (body.length > DOCUMENT_BYTES_MAX) throw damaged(key, `${body.length} bytes are too many for a document`);
     if (kind !== 'manifest') return decodeDocument(key, body);

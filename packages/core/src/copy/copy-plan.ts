@@ -5,7 +5,7 @@ import { without } from '../repository/plan-restore.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { scopeOfCopy, type CopiedTimeline, type CopyScope } from './copy-scope.ts';
 
-export type CopyKind = 'full' | 'manifest' | 'delta' | 'document';
+export type CopyKind = 'full' | 'manifest' | 'delta' | 'leases' | 'document';
 
 export interface CopyItem {
   kind: CopyKind;
@@ -35,7 +35,7 @@ export interface CopySides {
 
 export interface CopyPlanOptions {
   scope: CopyScope;
-  /** Keys of fulls and deltas that stay behind. */
+  /** Keys of fulls, deltas and lease objects that stay behind. */
   exclude: ReadonlySet<string>;
   /** Deltas of the source that cannot be copied: those that such a one would stand for go along. */
   unusable?: ReadonlySet<string>;
@@ -54,10 +54,11 @@ export interface CopyPlanOptions {
 export function planCopy(sides: CopySides, options: CopyPlanOptions): CopyPlan {
   const planner = new CopyPlanner(sides, options.targetName);
   const usable = without(sides.source.inventory, options.unusable ?? new Set());
-  const timelines = scopeOfCopy(usable, options.scope).map(({ timeline, fulls, deltas }) => ({
+  const timelines = scopeOfCopy(usable, options.scope).map(({ timeline, fulls, deltas, leases }) => ({
     timeline,
     fulls: fulls.filter(({ key }) => !options.exclude.has(key)),
     deltas: deltas.filter(({ key }) => !options.exclude.has(key)),
+    leases: leases.filter(({ key }) => !options.exclude.has(key)),
   }));
   for (const timeline of timelines.toReversed()) addTimeline(planner, timeline);
   const documents = documentsOf(sides, timelines, options);
@@ -65,7 +66,7 @@ export function planCopy(sides: CopySides, options: CopyPlanOptions): CopyPlan {
   return planner.finish();
 }
 
-function addTimeline(planner: CopyPlanner, { fulls, deltas }: CopiedTimeline): void {
+function addTimeline(planner: CopyPlanner, { fulls, deltas, leases }: CopiedTimeline): void {
   let end = deltas.length;
   const byLast = deltas.toSorted((left, right) => left.last - right.last || left.first - right.first);
   for (const [index, full] of [...fulls.entries()].toReversed()) {
@@ -77,6 +78,7 @@ function addTimeline(planner: CopyPlanner, { fulls, deltas }: CopiedTimeline): v
     end = start;
   }
   if (fulls.length === 0) planner.addStage(byLast.map(({ key }) => ({ kind: 'delta', key })));
+  planner.addStage(leases.map(({ key }) => ({ kind: 'leases', key })));
 }
 
 /** The records of the timelines and of the cluster, proofs and witnesses of what is copied, pins. */

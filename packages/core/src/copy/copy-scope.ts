@@ -1,8 +1,9 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { DeltaCoverage } from '../repository/coverage.ts';
 import { reachedMsOf } from '../repository/full-times.ts';
-import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
+import type { DeltaEntry, FullEntry, Inventory, LeaseEntry, TimelineInventory } from '../repository/inventory.ts';
 import { noBackup } from '../repository/not-restorable.ts';
+import { plannedLeases } from '../repository/planned-leases.ts';
 import { planRestore } from '../repository/plan-restore.ts';
 import { supersededDeltas } from '../retention/superseded.ts';
 
@@ -23,6 +24,8 @@ export interface CopiedTimeline {
   fulls: FullEntry[];
   /** By first, then by last revision. */
   deltas: DeltaEntry[];
+  /** By revision, then by time; without those that a copied delta took in. */
+  leases: LeaseEntry[];
 }
 
 /**
@@ -48,18 +51,25 @@ export function scopeOfCopy(inventory: Inventory, scope: CopyScope): CopiedTimel
 }
 
 /** As a copy takes it. */
-export function withoutSuperseded({ timeline, fulls, deltas }: TimelineInventory): CopiedTimeline {
-  const superseded = supersededDeltas(deltas, () => true);
-  return { timeline, fulls, deltas: deltas.filter(({ key }) => !superseded.has(key)) };
+export function withoutSuperseded(whole: TimelineInventory): CopiedTimeline {
+  const { timeline, fulls } = whole;
+  const superseded = supersededDeltas(whole.deltas, () => true);
+  const deltas = whole.deltas.filter(({ key }) => !superseded.has(key));
+  return { timeline, fulls, deltas, leases: plannedLeases(whole, { from: 0, to: Infinity, deltas }) };
 }
 
 function chainOf(timelines: readonly CopiedTimeline[], key: string): CopiedTimeline[] {
-  for (const { timeline, fulls, deltas } of timelines) {
+  for (const { timeline, fulls, deltas, leases } of timelines) {
     const full = fulls.find((one) => one.key === key);
     if (full === undefined) continue;
     const end = new DeltaCoverage(deltas).reachFrom(full.revision);
     return [
-      { timeline, fulls: [full], deltas: deltas.filter(({ first, last }) => last > full.revision && first <= end) },
+      {
+        timeline,
+        fulls: [full],
+        deltas: deltas.filter(({ first, last }) => last > full.revision && first <= end),
+        leases: leases.filter(({ revision }) => revision >= full.revision && revision <= end),
+      },
     ];
   }
   throw new EtcdOpsError('STORE_NOT_FOUND', {
@@ -75,7 +85,7 @@ function chainOf(timelines: readonly CopiedTimeline[], key: string): CopiedTimel
 function since(timelines: readonly CopiedTimeline[], timeMs: number): CopiedTimeline[] {
   const withFulls = timelines.filter(({ fulls }) => fulls.length > 0);
   return withFulls.flatMap((found) => {
-    const { timeline, fulls, deltas } = found;
+    const { timeline, fulls, deltas, leases } = found;
     const endedMs = latestOf([...fulls.map(reachedMsOf), ...deltas.map(lastSeenMs)]);
     if (endedMs <= timeMs && found !== withFulls.at(-1)) return [];
     const base = fulls.findLast((full) => reachedMsOf(full) <= timeMs);
@@ -85,6 +95,7 @@ function since(timelines: readonly CopiedTimeline[], timeMs: number): CopiedTime
         timeline,
         fulls: fulls.filter((full) => full === base || reachedMsOf(full) > timeMs),
         deltas: deltas.filter(({ last }) => last > start),
+        leases: leases.filter(({ revision }) => revision >= start),
       },
     ];
   });

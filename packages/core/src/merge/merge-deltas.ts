@@ -11,8 +11,11 @@ import { encryptStage } from '../encryption/age-stream.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { Recipients } from '../encryption/recipients.ts';
 import { sealDigest } from '../encryption/sealed-digest.ts';
+import { foldsIn } from '../repository/planned-leases.ts';
+import type { LeaseObject } from '../lease-object/lease-object.ts';
 import { encodeLeaseRecords, type LeaseRecord } from '../mvcc/lease-record.ts';
-import type { DeltaEntry } from '../repository/inventory.ts';
+import { readStoredLeases } from '../lease-object/stored-leases.ts';
+import type { DeltaEntry, LeaseEntry } from '../repository/inventory.ts';
 import { deltaKey } from '../repository/object-key.ts';
 import { readAhead, WriteBehind } from '../restore/copy-with-hash.ts';
 import { blaming, DamagedObjectError } from '../restore/damaged-object.ts';
@@ -60,7 +63,7 @@ const FETCHERS = 4;
  */
 export async function mergeDeltas(job: MergeJob, options: MergeOptions): Promise<MergedDelta> {
   const { recipients, scratchDir } = options;
-  if (recipients === undefined && job.inputs.some(({ encryption }) => encryption !== undefined)) {
+  if (recipients === undefined && [...job.inputs, ...job.leases].some(({ encryption }) => encryption !== undefined)) {
     throw new EtcdOpsError('CONFIG_INVALID', {
       message: `The deltas ${job.first} to ${job.last} of ${job.cluster} are encrypted, and there is nobody to encrypt the merged one to`,
       remedy: 'Name the recipients, as for backing up.',
@@ -165,6 +168,7 @@ async function writeMerged(
   const parts: Buffer[] = [];
   const yielder = new Yielder({ signal });
   const leases = new MergedLeases();
+  const between = await recordsBetween(job, options);
   let encoder: DeltaEncoder | undefined;
   let clusterId: bigint | undefined;
   const fetched = fetchDeltas({
@@ -183,6 +187,7 @@ async function writeMerged(
         await yielder.tick(block.bytes.length);
       }
       leases.add(await reader.leases());
+      while ((between[0]?.revision ?? Infinity) <= reader.facts.lastRevision) leases.add(between.shift()!.records);
       for (const { revision, observedMs } of await reader.times()) {
         if (revision >= first && revision <= last) encoder.addTime(revision, observedMs);
       }
@@ -198,6 +203,16 @@ async function writeMerged(
     });
   }
   return { facts, contentSha256 };
+}
+
+/** What was learned when no rows came, by revision; a merged delta among the inputs may hold it already. */
+async function recordsBetween({ leases, inputs }: MergeJob, options: MergeOptions): Promise<LeaseObject[]> {
+  const isFolded = (entry: LeaseEntry): boolean => inputs.some((input) => foldsIn(input, entry));
+  const between: LeaseObject[] = [];
+  for (const entry of leases) {
+    if (!isFolded(entry)) between.push(await readStoredLeases(options.store, entry, options));
+  }
+  return between;
 }
 
 /** The epoch is that of the first input: a merge of merged deltas gives the bytes that a merge of the small ones gives. */

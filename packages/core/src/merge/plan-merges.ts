@@ -1,7 +1,8 @@
 import { EtcdOpsError } from '../base/errors.ts';
 import { chooseDeltas } from '../repository/choose-deltas.ts';
 import { DeltaCoverage } from '../repository/coverage.ts';
-import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
+import { foldsIn } from '../repository/planned-leases.ts';
+import type { DeltaEntry, Inventory, LeaseEntry } from '../repository/inventory.ts';
 
 export interface MergePolicy {
   /** Windows of time, ascending: the deltas of each become one object. Each MUST be a whole multiple of the one before it. */
@@ -26,7 +27,9 @@ export interface MergeJob {
   last: number;
   /** In order; they may overlap. */
   inputs: DeltaEntry[];
-  /** Stored bytes of the inputs. */
+  /** Lease objects whose records go into it: of revisions from `first` on, below `last`. */
+  leases: LeaseEntry[];
+  /** Stored bytes of the deltas. */
   bytes: number;
 }
 
@@ -60,7 +63,9 @@ export function planMerges(
     const isLeft = ({ first, last }: Span): boolean =>
       windows.has(windowName({ timeline: timeline.timeline, first, last }));
     const sound = timeline.deltas.filter(({ key }) => !keys.has(key));
-    return runsOf(sound).flatMap((run) => planRun({ cluster, ...timeline, isLeft }, run, policy, nowMs));
+    const leases = (timeline.leases ?? []).filter(({ key }) => !keys.has(key));
+    const jobs = runsOf(sound).flatMap((run) => planRun({ cluster, ...timeline, isLeft }, run, policy, nowMs));
+    return jobs.map((job) => ({ ...job, leases: leases.filter((entry) => foldsIn(job, entry)) }));
   });
 }
 
@@ -79,8 +84,8 @@ function planRun(
   run: Run,
   policy: MergePolicy,
   nowMs: number,
-): MergeJob[] {
-  const jobs: MergeJob[] = [];
+): Omit<MergeJob, 'leases'>[] {
+  const jobs: Omit<MergeJob, 'leases'>[] = [];
   for (const windowMs of policy.windowsMs.toReversed()) {
     const nearby = new NearbyDeltas(run.deltas);
     for (const { first, last } of closedWindows(run, windowMs, nowMs - policy.settleMs)) {

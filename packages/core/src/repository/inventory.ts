@@ -10,6 +10,7 @@ import {
   type DeltaKeyFacts,
   type Encryption,
   type FullKeyFacts,
+  type LeaseObjectKeyFacts,
 } from './object-key.ts';
 import { readDoubts } from './read-proofs.ts';
 import type { Doubt } from './proof-doubts.ts';
@@ -47,6 +48,19 @@ export interface DeltaEntry {
   encryption?: Encryption | undefined;
 }
 
+/** A lease object, as its name and size tell. */
+export interface LeaseEntry {
+  key: string;
+  timeline: number;
+  revision: number;
+  observedMs: number;
+  /** Stored bytes. */
+  bytes: number;
+  modifiedAtMs: number;
+  /** Absent: stored in clear. */
+  encryption?: Encryption | undefined;
+}
+
 export interface TimelineInventory {
   timeline: number;
   record?: TimelineRecord;
@@ -54,6 +68,8 @@ export interface TimelineInventory {
   fulls: FullEntry[];
   /** By first, then by last revision; they may overlap. */
   deltas: DeltaEntry[];
+  /** By revision, then by time. Absent: none. */
+  leases?: LeaseEntry[];
 }
 
 /** Half of a full: data without a manifest (an upload that runs or was broken off), or a manifest without its data. */
@@ -91,6 +107,7 @@ interface Listing {
   fulls: Map<string, FullObject>;
   manifests: Map<string, ObjectInfo>;
   deltas: (ObjectInfo & DeltaKeyFacts)[];
+  leases: (ObjectInfo & LeaseObjectKeyFacts)[];
   timelineRecords: Map<number, string>;
   proofs: string[];
   retentionRecords: ObjectInfo[];
@@ -122,6 +139,7 @@ export async function readInventory(
   ];
   await runBounded(jobs, signal);
   for (const delta of listing.deltas) inventory.addDelta(delta);
+  for (const leases of listing.leases) inventory.addLeases(leases);
   const damagedRecords: DamagedEntry[] = [];
   const doubts = await readDoubts(store, listing.proofs, { signal, damaged: damagedRecords, deltas: listing.deltas });
   const retention = await readListedRecords(store, listing.retentionRecords, { signal });
@@ -145,6 +163,7 @@ export async function listCluster(
     fulls: new Map(),
     manifests: new Map(),
     deltas: [],
+    leases: [],
     timelineRecords: new Map(),
     proofs: [],
     retentionRecords: [],
@@ -156,6 +175,7 @@ export async function listCluster(
     else if (parsed.kind === 'full') listing.fulls.set(found.key, { ...found, ...parsed });
     else if (parsed.kind === 'manifest') listing.manifests.set(parsed.fullKey, found);
     else if (parsed.kind === 'delta') listing.deltas.push({ ...found, ...parsed });
+    else if (parsed.kind === 'leases') listing.leases.push({ ...found, ...parsed });
     else if (parsed.kind === 'proof') listing.proofs.push(found.key);
     else if (['pin', 'hold', 'mark'].includes(parsed.kind)) listing.retentionRecords.push(found);
     else if (parsed.kind === 'timeline') listing.timelineRecords.set(parsed.timeline, found.key);
@@ -239,9 +259,20 @@ class InventoryBuilder {
     this.#timeline(timeline).deltas.push(encryption === undefined ? entry : { ...entry, encryption });
   }
 
+  addLeases(found: ObjectInfo & LeaseObjectKeyFacts): void {
+    const { key, timeline, revision, observedMs, bytes, modifiedAtMs, encryption } = found;
+    const entry = { key, timeline, revision, observedMs, bytes, modifiedAtMs };
+    const own = this.#timeline(timeline);
+    (own.leases ??= []).push(encryption === undefined ? entry : { ...entry, encryption });
+  }
+
   finish(): Inventory {
     const timelines = [...this.#timelines.values()].sort((left, right) => left.timeline - right.timeline);
-    for (const { fulls, deltas } of timelines) {
+    for (const { fulls, deltas, leases } of timelines) {
+      leases?.sort(
+        (left, right) =>
+          left.revision - right.revision || left.observedMs - right.observedMs || compareKeys(left, right),
+      );
       fulls.sort(
         (left, right) =>
           left.revision - right.revision || left.createdAtMs - right.createdAtMs || compareKeys(left, right),

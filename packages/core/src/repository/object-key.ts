@@ -27,6 +27,18 @@ export interface DeltaKeyFacts {
   encryption?: Encryption | undefined;
 }
 
+/** Lease records that no rows followed. */
+export interface LeaseObjectKeyFacts {
+  cluster: string;
+  timeline: number;
+  /** The last revision that had been captured when they were learned. */
+  revision: number;
+  observedMs: number;
+  /** Of the content: 8 hex digits. */
+  tag: string;
+  encryption?: Encryption | undefined;
+}
+
 /** How the stored bytes of an object are encrypted, compressed or not; absent: they are not. */
 export type Encryption = 'age';
 const ENCRYPTED_SUFFIX = '.age';
@@ -36,7 +48,8 @@ type RepositoryKey =
   | { kind: 'timeline'; cluster: string; timeline: number }
   | ({ kind: 'full' } & FullKeyFacts)
   | ({ kind: 'manifest'; fullKey: string } & FullKeyFacts)
-  | ({ kind: 'delta' } & DeltaKeyFacts);
+  | ({ kind: 'delta' } & DeltaKeyFacts)
+  | ({ kind: 'leases' } & LeaseObjectKeyFacts);
 
 export type ParsedKey = RepositoryKey | ParsedEvidenceKey | RetentionKeyFacts;
 
@@ -81,10 +94,18 @@ export function deltaKey({ cluster, timeline, first, last, lastObservedMs, encry
   return `${timelinePrefix(cluster, timeline)}delta/${name}.delta${encryptionSuffix(encryption)}`;
 }
 
+/** `<cluster>/t<timeline>/lease/<revision 20 digits>-<ms 13 digits>-<tag 8 hex>.leases[.age]`. */
+export function leaseObjectKey(facts: LeaseObjectKeyFacts): string {
+  const { cluster, timeline, revision, observedMs, tag, encryption } = facts;
+  const name = [digits(revision, REVISION_DIGITS), digits(observedMs, TIME_DIGITS), tag].join('-');
+  return `${timelinePrefix(cluster, timeline)}lease/${name}.leases${encryptionSuffix(encryption)}`;
+}
+
 const RECORD = /^([^/]+)\/cluster\.json$/;
 const TIMELINE = /^([^/]+)\/t(\d{8})\/timeline\.json$/;
 const FULL = /^([^/]+)\/t(\d{8})\/full\/(\d{20})-(\d{13})\.db((?:\.(?:gz|zz|zst))?)((?:\.age)?)$/;
 const DELTA = /^([^/]+)\/t(\d{8})\/delta\/(\d{20})-(\d{20})-(\d{13})\.delta((?:\.age)?)$/;
+const LEASES = /^([^/]+)\/t(\d{8})\/lease\/(\d{20})-(\d{13})-([0-9a-f]{8})\.leases((?:\.age)?)$/;
 
 /** What a key names; undefined when etcd-ops would never write it (then it is a foreign file and left alone). */
 export function parseObjectKey(key: string): ParsedKey | undefined {
@@ -93,7 +114,8 @@ export function parseObjectKey(key: string): ParsedKey | undefined {
     const parsed = key.includes('/full/') ? parseManifestKey(key) : parseRecordKey(key);
     return parsed ?? parseEvidenceKey(key) ?? parseRetentionKey(key);
   }
-  return key.includes('/delta/') ? parseDeltaKey(key) : parseFullKey(key);
+  if (key.includes('/delta/')) return parseDeltaKey(key);
+  return key.includes('/lease/') ? parseLeaseObjectKey(key) : parseFullKey(key);
 }
 
 function parseManifestKey(key: string): RepositoryKey | undefined {
@@ -134,6 +156,22 @@ function parseDeltaKey(key: string): ({ kind: 'delta' } & DeltaKeyFacts) | undef
     last,
     lastObservedMs: Number(found[5]),
     ...encryptionOf(found[6]),
+  };
+}
+
+function parseLeaseObjectKey(key: string): ({ kind: 'leases' } & LeaseObjectKeyFacts) | undefined {
+  const [, name, line, last, observedMs, tag, encrypted] = LEASES.exec(key) ?? [];
+  const cluster = decodeClusterName(name ?? '');
+  const [timeline, revision] = [Number(line), Number(last)];
+  if (cluster === undefined || tag === undefined || timeline === 0 || !isRevision(revision)) return undefined;
+  return {
+    kind: 'leases',
+    cluster,
+    timeline,
+    revision,
+    observedMs: Number(observedMs),
+    tag,
+    ...encryptionOf(encrypted),
   };
 }
 

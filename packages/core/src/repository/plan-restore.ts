@@ -3,9 +3,10 @@ import { capturedLater, describeLater, newestNotRestorable } from './captured-la
 import { chains, rangesOf } from './coverage.ts';
 import { chooseDeltas } from './choose-deltas.ts';
 import { reachedMsOf } from './full-times.ts';
-import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from './inventory.ts';
+import type { DeltaEntry, FullEntry, Inventory, LeaseEntry, TimelineInventory } from './inventory.ts';
 import { noBackup, revisionNotRestorable } from './not-restorable.ts';
 import { parseObjectKey } from './object-key.ts';
+import { plannedLeases } from './planned-leases.ts';
 import { groupDoubts } from './proof-doubts.ts';
 import { markedKeys } from './read-retention-records.ts';
 import { describeTimeBehindEnd } from './time-behind-end.ts';
@@ -30,6 +31,8 @@ export interface RestorePlan {
   cutFull: boolean;
   /** In the order to apply them. They may overlap the full and each other: rows that are there already are skipped. */
   deltas: DeltaEntry[];
+  /** Lease objects of the chain; their bytes are too few to count. Absent: none. */
+  leases?: LeaseEntry[];
   bytesToFetch: number;
   /** An estimate: the full's file and all bytes of the deltas. */
   expectedDbBytes: number;
@@ -226,6 +229,7 @@ function buildPlan(
   const deltaBytes = deltas.reduce((sum, delta) => sum + delta.bytes, 0);
   const lastDelta = deltas.at(-1);
   const endMs = lastDelta === undefined ? reachedMsOf(full) : lastDelta.lastObservedMs;
+  const leases = plannedLeases(timeline, { from: full.revision, to: revision, deltas });
   const isExact = revision === (lastDelta?.last ?? full.revision) && endMs > 0;
   const observedMs = isExact ? endMs : earliestBehind(timeline, revision);
   return {
@@ -235,6 +239,7 @@ function buildPlan(
     full,
     cutFull: revision < full.revision,
     deltas,
+    ...(leases.length === 0 ? {} : { leases }),
     bytesToFetch: full.bytes + deltaBytes,
     expectedDbBytes: full.manifest.plainBytes + deltaBytes,
     warnings: [...warnings],

@@ -13,7 +13,7 @@ import { appendDeltas, type AppendedDeltas } from './append-deltas.ts';
 import { blaming, DamagedObjectError } from './damaged-object.ts';
 import { fetchDeltas } from './fetch-deltas.ts';
 import { planLeases, type LeasePlan } from './lease-plan.ts';
-import { readLeaseHints } from './lease-hints.ts';
+import { readLeaseHints, readLeaseRecords } from './lease-hints.ts';
 import type { RestoreOptions, RestoreSettings } from './restore-options.ts';
 
 const SCHEDULED_COMPACT = 'scheduledCompactRev';
@@ -128,12 +128,16 @@ export async function writeStoreBuckets(
     referenced: appended.referencedLeases,
     unknownTtlSeconds: settings.leaseUnknownTtlSeconds,
   };
-  let leases = planLeases({ ...input, records: appended.leaseRecords });
-  const warnings: string[] = [];
-  if (leases.unknown.length > 0 && options.leaseDeltas !== undefined) {
-    const hints = await readLeaseHints(options.store, options.leaseDeltas, new Set(leases.unknown), options);
+  const learned = await readLeaseRecords(options.store, options.plan.leases ?? [], options);
+  const records = [...appended.leaseRecords, ...learned.records];
+  const { warnings } = learned;
+  let leases = planLeases({ ...input, records });
+  if (leases.unknown.length > 0) {
+    const { leaseDeltas = [], leaseObjects = [] } = options;
+    const sources = { deltas: leaseDeltas, leases: leaseObjects };
+    const hints = await readLeaseHints(options.store, sources, new Set(leases.unknown), options);
     warnings.push(...hints.warnings);
-    leases = planLeases({ ...input, records: [...appended.leaseRecords, ...hints.records.filter(isLater(revision))] });
+    leases = planLeases({ ...input, records: [...records, ...hints.records.filter(isLater(revision))] });
   }
   const rows = leaseRows(leases, facts, settings);
   const source = { bucketEntries: (name: string) => storedEntries(writer, name, settings.bumpedRevision) };
@@ -146,8 +150,13 @@ export async function writeStoreBuckets(
   });
   if (settings.leases === 'drop' && leases.ttlSeconds.size > 0) {
     warnings.push(`${leases.ttlSeconds.size} leases were dropped: keys that had one of them will not expire.`);
-  }
+  } else if (leases.unknown.length > 0) warnings.push(sayUnknown(leases.unknown.length, settings));
   return { leases, warnings };
+}
+
+function sayUnknown(count: number, { leaseUnknownTtlSeconds: seconds }: RestoreSettings): string {
+  const leases = count === 1 ? 'The TTL of 1 lease is' : `The TTLs of ${count} leases are`;
+  return `${leases} in no backup: ${seconds} s were assumed, and their keys go when those are over unless somebody keeps the lease alive. --lease-unknown-ttl sets another time.`;
 }
 
 function leaseRows(leases: LeasePlan, facts: FullFacts, settings: RestoreSettings): BucketEntry[] {

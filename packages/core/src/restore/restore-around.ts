@@ -9,7 +9,7 @@ import { restore } from './restore.ts';
 import type { RestoreOptions, RestoreReport } from './restore-options.ts';
 import { planSafeBump, type SafeBump } from './safe-bump.ts';
 
-export interface RestoreAroundOptions extends Omit<RestoreOptions, 'plan' | 'leaseDeltas'> {
+export interface RestoreAroundOptions extends Omit<RestoreOptions, 'plan' | 'leaseDeltas' | 'leaseObjects'> {
   inventory: Inventory;
   /** A revision, a time, a snapshot or the latest. */
   restoreTo: RestoreTarget;
@@ -69,7 +69,7 @@ export async function restoreAround(options: RestoreAroundOptions): Promise<Rest
     await using held = await holdPlan(store, inventory, { plan, purpose: 'restore', exclude, isFixed, signal });
     plan = held.plan;
     try {
-      const report = await restore({ ...rest, ...bump, plan, leaseDeltas: leaseDeltasFor(plan, inventory, exclude) });
+      const report = await restore({ ...rest, ...bump, plan, ...leaseHintsFor(plan, inventory, exclude) });
       const warnings = damaged.map(({ key, problem }) => `${key} is damaged and was not used: ${problem}`);
       const chosen = safeBump === undefined ? {} : { safeBump };
       return { ...report, ...chosen, warnings: [...warnings, ...report.warnings], plan, damaged };
@@ -134,14 +134,28 @@ function withAlternative(
   }
 }
 
-/** Deltas of the timeline that the plan does not read, nearest to its revision first: they may know TTLs of its leases. */
-function leaseDeltasFor(plan: RestorePlan, inventory: Inventory, exclude: ReadonlySet<string>): DeltaEntry[] {
-  const planned = new Set(plan.deltas.map(({ key }) => key));
+/** What of the timeline the plan does not read, nearest to its revision first: it may know TTLs of its leases. */
+function leaseHintsFor(
+  plan: RestorePlan,
+  inventory: Inventory,
+  exclude: ReadonlySet<string>,
+): Pick<RestoreOptions, 'leaseDeltas' | 'leaseObjects'> {
+  const planned = new Set([...plan.deltas, ...(plan.leases ?? [])].map(({ key }) => key));
   const timeline = inventory.timelines.find((candidate) => candidate.timeline === plan.timeline);
-  const others = (timeline?.deltas ?? []).filter(({ key }) => !planned.has(key) && !exclude.has(key));
-  return others.toSorted((left, right) => distance(left, plan.revision) - distance(right, plan.revision));
+  const isOther = ({ key }: { key: string }): boolean => !planned.has(key) && !exclude.has(key);
+  const nearestFirst = (left: Span, right: Span): number =>
+    distance(left, plan.revision) - distance(right, plan.revision);
+  const leases = (timeline?.leases ?? []).filter(isOther).toSorted((left, right) => {
+    return Math.abs(left.revision - plan.revision) - Math.abs(right.revision - plan.revision);
+  });
+  return {
+    leaseDeltas: (timeline?.deltas ?? []).filter(isOther).toSorted(nearestFirst),
+    leaseObjects: leases,
+  };
 }
 
-function distance({ first, last }: DeltaEntry, revision: number): number {
+type Span = Pick<DeltaEntry, 'first' | 'last'>;
+
+function distance({ first, last }: Span, revision: number): number {
   return revision < first ? first - revision : Math.max(0, revision - last);
 }

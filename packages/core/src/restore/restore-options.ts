@@ -5,7 +5,7 @@ import { computeMembership, memberByName, type Member, type Membership } from '.
 import { ETCD_TARGETS, targetOfVersion, type EtcdTarget } from '../datadir/store-buckets.ts';
 import type { Identities } from '../encryption/identities.ts';
 import type { Revision } from '../mvcc/revision.ts';
-import type { DeltaEntry } from '../repository/inventory.ts';
+import type { DeltaEntry, LeaseEntry } from '../repository/inventory.ts';
 import type { RestorePlan } from '../repository/plan-restore.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
@@ -37,6 +37,8 @@ export interface RestoreOptions {
   leaseUnknownTtlSeconds?: number;
   /** Deltas that may know TTLs of leases that are missing otherwise: only their lease records are read, and only if needed. */
   leaseDeltas?: readonly DeltaEntry[];
+  /** Lease objects outside of the plan, for the same. */
+  leaseObjects?: readonly LeaseEntry[];
   /**
    * `renew` (unless told): every lease has its whole TTL again. `keep`: leases out of the full go on with what a checkpoint
    * left them, if there was one. `drop`: none is written, and keys that had one stay for ever.

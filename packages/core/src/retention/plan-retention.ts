@@ -2,6 +2,7 @@ import type { DeltaEntry, FullEntry, Inventory, TimelineInventory } from '../rep
 import { manifestKey } from '../repository/object-key.ts';
 import { without } from '../repository/plan-restore.ts';
 import { decideDeltas } from './decide-deltas.ts';
+import { decideLeases } from './decide-leases.ts';
 import { keptChains } from './kept-chains.ts';
 import type { RetentionPolicy } from './policy.ts';
 import { supersededDeltas } from './superseded.ts';
@@ -51,7 +52,7 @@ export type RetentionCode =
 export interface RetentionDecision {
   /** In the order of deletion: the manifest of a full before its data. */
   keys: string[];
-  kind: 'full' | 'delta' | 'orphan' | 'damaged';
+  kind: 'full' | 'delta' | 'leases' | 'orphan' | 'damaged';
   bytes: number;
   code: RetentionCode;
   /** For people. */
@@ -97,6 +98,10 @@ export function planRetention(inventory: Inventory, policy: RetentionPolicy, opt
   };
   // Deltas newest first; the inventory has them oldest first.
   plan.remove.push(...fulls.flatMap(sorted), ...deltas.flatMap(sorted).toReversed());
+  const isKept = ({ key }: { key: string }): boolean => !decided.get(key)!.remove;
+  for (const { decision, remove } of inventory.timelines.flatMap((one) => decideLeases(one, { ...options, isKept }))) {
+    (remove ? plan.remove : plan.keep).push(decision);
+  }
   decideRest(inventory, options, plan);
   return heedLocks(plan, options.locked);
 }
@@ -188,6 +193,7 @@ function keepAll(inventory: Inventory): RetentionPlan {
   const keep = [
     ...inventory.timelines.flatMap(({ fulls }) => fulls.map((full) => decideFull(full, facts.code, facts.reason))),
     ...allDeltas(inventory.timelines).map(({ key, bytes }) => keepOne('delta', key, bytes)),
+    ...inventory.timelines.flatMap(({ leases = [] }) => leases.map(({ key, bytes }) => keepOne('leases', key, bytes))),
     ...inventory.incomplete.map(({ key, bytes }) => keepOne('orphan', key, bytes)),
     ...inventory.damaged.map(({ key }) => keepOne('damaged', key, 0)),
   ];

@@ -99,9 +99,12 @@ function isHeld({ keys }: RetentionDecision, { chain }: HoldRecord): boolean {
   return keys.some((key) => key === chain.full || isOfChain(parseObjectKey(key), chain));
 }
 
-/** Deltas that overlap what lies above the full; which of several is read, the reader decides. */
+/** Deltas that overlap what lies above the full, and lease objects of it; which of several is read, the reader decides. */
 function isOfChain(parsed: ParsedKey | undefined, chain: NonNullable<HoldRecord['chain']>): boolean {
   const full = parseObjectKey(chain.full);
-  if (parsed?.kind !== 'delta' || full?.kind !== 'full' || parsed.timeline !== chain.timeline) return false;
+  if (full?.kind !== 'full' || parsed === undefined || !('timeline' in parsed)) return false;
+  if (parsed.timeline !== chain.timeline) return false;
+  if (parsed.kind === 'leases') return full.revision <= parsed.revision && parsed.revision <= chain.to;
+  if (parsed.kind !== 'delta') return false;
   return parsed.last > full.revision && parsed.first <= chain.to;
 }

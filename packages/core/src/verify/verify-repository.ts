@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describeError } from '../base/errors.ts';
 import type { Identities } from '../encryption/identities.ts';
 import { restorableRanges } from '../repository/coverage.ts';
-import type { DeltaEntry, Inventory } from '../repository/inventory.ts';
+import { readStoredLeases } from '../lease-object/stored-leases.ts';
+import type { DeltaEntry, Inventory, LeaseEntry } from '../repository/inventory.ts';
 import { without } from '../repository/plan-restore.ts';
 import type { ProofRecord } from '../repository/proof-record.ts';
 import { DamagedObjectError } from '../restore/damaged-object.ts';
@@ -65,6 +66,7 @@ export async function verifyRepository(options: VerifyOptions): Promise<VerifyRe
 class Verification {
   readonly #options: VerifyOptions;
   readonly #scoped: Scoped;
+  readonly #leases: readonly LeaseEntry[];
   readonly #findings: Finding[] = [];
   readonly #damagedKeys = new Set<string>();
   readonly #proofs: ProofRecord[] = [];
@@ -74,7 +76,8 @@ class Verification {
   constructor(options: VerifyOptions) {
     this.#options = options;
     this.#scoped = scopeOf(options.inventory, options.scope ?? { kind: 'all' });
-    const objects = [...this.#scoped.fulls, ...this.#scoped.deltas];
+    this.#leases = leasesOf(options.inventory, this.#scoped);
+    const objects = [...this.#scoped.fulls, ...this.#scoped.deltas, ...this.#leases];
     this.#bytesTotal = objects.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -86,6 +89,7 @@ class Verification {
       await mkdir(scratchDir, { recursive: true, mode: 0o700 });
       await this.#readFulls();
       await this.#readDeltas();
+      await this.#readLeases();
     }
     if (depth === 'prove') await this.#prove();
     const restorable = restorableRanges(without(inventory, this.#damagedKeys));
@@ -140,6 +144,35 @@ class Verification {
     const outcomes = await Promise.allSettled(Array.from({ length: DELTAS_PARALLEL }, worker));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     await this.#noteDisagreements([...disagreements.values()]);
+  }
+
+  async #readLeases(): Promise<void> {
+    const { store, identities, signal } = this.#options;
+    for (const entry of this.#leases) {
+      try {
+        await readStoredLeases(store, entry, { identities, signal });
+      } catch (error) {
+        this.#noteLeases(entry, error);
+      }
+      this.#tell('leases', this.#bytesRead + entry.bytes);
+    }
+  }
+
+  #noteLeases({ key: what }: LeaseEntry, error: unknown): void {
+    if (isUnreadableHere(error)) {
+      const remedy = 'Give an identity that opens it.';
+      this.#note({ kind: 'partial', what, why: describeError(error), remedy });
+    } else if (!(error instanceof DamagedObjectError)) {
+      throw error;
+    } else if (error.code === 'STORE_NOT_FOUND') {
+      const why = 'it was removed meanwhile';
+      this.#note({
+        kind: 'note',
+        what,
+        why,
+        remedy: 'Nothing: a larger delta holds its records, or nothing needs them.',
+      });
+    } else this.#note({ kind: 'damaged', what, why: error.rule, remedy: LEASES_REMEDY });
   }
 
   /** Returns where it does not hold what a delta read before it holds; spans ascend. */
@@ -286,3 +319,13 @@ class Verification {
 const DAMAGE_REMEDY = 'Plans go round it. Look for the cause (disk, store, somebody else), and take a full now.';
 const GONE_REMEDY = 'It got lost, or somebody removed it: plans go round it. Look for the cause, and take a full now.';
 const PROOF_REMEDY = 'Do not trust this chain alone. See "A proof failed" in docs/OPERATIONS.md.';
+const LEASES_REMEDY =
+  'Restores warn and assume a TTL for leases that only it knows. Look for the cause (disk, store, somebody else), and take a full now.';
+
+/** Those that a restore of what is looked at may read. */
+function leasesOf(inventory: Inventory, { timeline, fulls }: Scoped): LeaseEntry[] {
+  const from = timeline === undefined ? 0 : fulls.reduce((least, { revision }) => Math.min(least, revision), Infinity);
+  return inventory.timelines
+    .filter((found) => timeline === undefined || found.timeline === timeline)
+    .flatMap(({ leases = [] }) => leases.filter(({ revision }) => revision >= from));
+}

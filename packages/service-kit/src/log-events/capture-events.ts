@@ -65,11 +65,6 @@ export const CAPTURE_EVENTS = {
     'The event stream is full: capture waits until deltas are stored',
     'See what keeps uploaders from storing.',
   ],
-  'last-event-unreadable': [
-    'warn',
-    'The last event of the stream cannot be read again',
-    'Capture goes on from what is durable instead.',
-  ],
   'durability-unseen': ['debug', 'Cannot look whether what was captured becomes durable'],
   'owner-other': ['info', 'Another watcher owns the cluster now'],
   'owner-given-back': ['info', 'Given back, for another watcher has fewer clusters'],
@@ -98,6 +93,11 @@ export const CAPTURE_EVENTS = {
     'warn',
     'Changes of users and roles cannot be followed',
     'Fulls of the schedule hold them all the same; the user of the spec may lack the role `root`.',
+  ],
+  'leases-asked-again': [
+    'info',
+    'Leases are asked about again',
+    'What the watcher before this one asked may have died with it; without `named`, all that live are asked about.',
   ],
   'leases-unseen': ['warn', 'A question about leases failed', 'Their TTLs are asked for again, or stay unknown.'],
 } as const satisfies LogEvents;
