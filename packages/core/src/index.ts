@@ -179,6 +179,7 @@ export {
   type StoreSpec,
 } from './storage/store-spec.ts';
 export { DURATION_PATTERN, durationMs } from './base/duration.ts';
+export { hasPossiblePort } from './base/endpoint-port.ts';
 export { nearestName } from './base/nearest-name.ts';
 export { makeScratch, type ScratchDirectory } from './base/scratch-directory.ts';
 export { DamagedObjectError } from './restore/damaged-object.ts';

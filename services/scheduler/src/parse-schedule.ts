@@ -37,13 +37,19 @@ export function parseSchedule(text: string, timezone = 'UTC'): Schedule {
   return cronSchedule(expression, zone);
 }
 
+interface Scheduled extends Pick<ClusterSpec, 'timezone'> {
+  snapshots: Pick<ClusterSpec['snapshots'], 'schedule'>;
+  defrag: Pick<ClusterSpec['defrag'], 'enabled' | 'schedule'>;
+  proof: Pick<ClusterSpec['proof'], 'enabled' | 'schedule'>;
+}
+
 /** What is wrong with the schedules of a cluster, each with the path of its setting: nothing else tries them before their first tick. */
 export function scheduleProblems({
   snapshots,
   defrag,
   proof,
   timezone,
-}: ClusterSpec): { path: string[]; message: string }[] {
+}: Scheduled): { path: string[]; message: string }[] {
   const problems: { path: string[]; message: string }[] = [];
   const attempt = (path: string[], parse: () => unknown): void => {
     try {

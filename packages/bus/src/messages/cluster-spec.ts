@@ -1,4 +1,4 @@
-import { LEVEL_MAX, storePlace, storeSpecSchema } from '@etcd-ops/core';
+import { hasPossiblePort, LEVEL_MAX, storePlace, storeSpecSchema } from '@etcd-ops/core';
 import { z } from 'zod';
 import { destinationsSchema } from './destination-spec.ts';
 import { encryptionSpecSchema } from './encryption-spec.ts';
@@ -19,7 +19,8 @@ const bytesSchema = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 const endpointSchema = z
   .string()
   .max(1024)
-  .regex(/^(https?:\/\/)?[^\s/@]+$/, 'host:port or http(s)://host:port, without credentials');
+  .regex(/^(https?:\/\/)?[^\s/@]+$/, 'host:port or http(s)://host:port, without credentials')
+  .refine(hasPossiblePort, 'a port is a number from 1 to 65535');
 
 const credentialSchema = z.strictObject({ username: z.string().min(1).max(256), passwordFile: pathSchema });
 

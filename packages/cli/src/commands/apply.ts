@@ -28,6 +28,11 @@ export const applyCommand = defineCommand({
       en: 'care no longer for clusters that the file does not name; their backups stay',
       zh: '不再备份文件中没有的集群；已有备份保留',
     }),
+    check: boolean({
+      aliases: ['dry-run'],
+      en: 'only read and check the file, and the files that it names on this host',
+      zh: '只读取并检查配置文件，以及其中引用的本机文件',
+    }),
     ...natsFlags,
     ...natsOpsFlags,
     ...outputFlags,

@@ -22,7 +22,11 @@ export const upCommand = defineCommand({
       zh: '集群配置文件；完整示例见 docs/OPERATIONS.md',
       notInFile: true,
     }),
-    check: boolean({ aliases: ['dry-run'], en: 'only read and check the file', zh: '只读取并检查配置文件' }),
+    check: boolean({
+      aliases: ['dry-run'],
+      en: 'only read and check the file, and the files that it names',
+      zh: '只读取并检查配置文件及其引用的文件',
+    }),
     stateDir: directory({
       section: 'daemon',
       defaultText: {

@@ -7,7 +7,17 @@ import { flagsByName, flagsOf, type NamedFlag } from '../options/flag-index.ts';
 import type { FileValue } from '../options/resolve-options.ts';
 import { didYouMean, unknownKey } from '../options/unknown-names.ts';
 import { UsageError, type UsageProblem, ValueError } from '../options/usage-error.ts';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type Scalar, type YAMLMap } from 'yaml';
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Pair,
+  type Scalar,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
@@ -36,7 +46,7 @@ export function parseConfigFile(
   if (document.errors.length > 0) {
     throw new UsageError(
       document.errors.map((error) => ({
-        message: notYaml(name, lines.linePos(error.pos[0]).line, error.message),
+        message: notYaml(name, lines.linePos(error.pos[0]).line, error),
         remedy: {
           en: 'Correct that line; keys and values look like `bucket: /var/backups/etcd`.',
           zh: '请更正该行；写法如 `bucket: /var/backups/etcd`。',
@@ -199,7 +209,13 @@ class SectionReader {
   }
 }
 
-function notYaml(name: string, line: number, message: string): Said {
+function notYaml(name: string, line: number, { code, message }: YAMLError): Said {
+  if (code === 'MULTIPLE_DOCS') {
+    return {
+      en: `${name}, line ${line}: a second document begins here, behind ---; one file holds one`,
+      zh: `${name} 第 ${line} 行：--- 之后是第二个文档；一个文件只能有一个`,
+    };
+  }
   const said = message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '';
   return { en: `${name}, line ${line} is no YAML: ${said}`, zh: `${name} 第 ${line} 行不是合法的 YAML：${said}` };
 }

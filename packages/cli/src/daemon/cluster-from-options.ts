@@ -1,6 +1,6 @@
 import { clusterSpecSchema, type ClusterSpec, type ClusterSpecInput } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
-import { scheduleProblems } from '@etcd-ops/scheduler';
+import { readSpecOrFaults } from '../fleet/spec-faults.ts';
 import { etcdSpecOf } from '../options/etcd-spec.ts';
 import { recipientsSpecOf, type PackingOptions } from '../options/packing-options.ts';
 import type { RepositoryOptions } from '../options/repository-options.ts';
@@ -66,10 +66,9 @@ export function clusterFromOptions(options: ClusterOptions): ClusterSpec {
       defragMs: options.etcdDefragTimeout,
     },
   };
-  const parsed = clusterSpecSchema.safeParse(input);
-  const issues = parsed.success ? scheduleProblems(parsed.data) : parsed.error.issues;
-  if (parsed.success && issues.length === 0) return parsed.data;
-  const said = issues.map(({ path, message }) => `${flagOf(path)}: ${message}`);
+  const read = readSpecOrFaults(clusterSpecSchema, input);
+  if (read.spec !== undefined) return read.spec;
+  const said = [...read.issues, ...read.schedules].map(({ path, message }) => `${flagOf(path)}: ${message}`);
   throw new EtcdOpsError('CONFIG_INVALID', { message: `The cluster cannot be configured so: ${said.join('; ')}` });
 }
 

@@ -1,3 +1,9 @@
+export const APPLY_CHECKED = {
+  'clusters[].name': 'a cluster of the file',
+  'clusters[].endpoints[]': 'its endpoints',
+  'warnings[]': 'what cannot be read here, or will surprise',
+};
+
 export const APPLY = {
   'added[]': 'clusters that are cared for from now on',
   'changed[]': 'clusters whose spec differs now',

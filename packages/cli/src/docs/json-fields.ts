@@ -1,4 +1,4 @@
-import { APPLY, CLUSTER_CHANGED, CLUSTER_LIST, CLUSTER_SHOWN, REBUILT } from './fleet-fields.ts';
+import { APPLY, APPLY_CHECKED, CLUSTER_CHANGED, CLUSTER_LIST, CLUSTER_SHOWN, REBUILT } from './fleet-fields.ts';
 import { CHECKED } from './check-fields.ts';
 import { EXPORT_PLAN, EXPORTED, IMPORT_PLAN, IMPORTED } from './layout-fields.ts';
 import { COPIED } from './copy-fields.ts';
@@ -205,7 +205,10 @@ export const JSON_FIELDS: Readonly<Record<string, readonly JsonDocument[]>> = {
     },
     { title: '`--plan -o json`', fields: PLAN },
   ],
-  apply: [{ title: '`-o json`', fields: APPLY }],
+  apply: [
+    { title: '`-o json`', fields: APPLY },
+    { title: '`--check -o json`', fields: APPLY_CHECKED },
+  ],
   cluster: [
     { title: '`cluster add|edit|remove -o json`', fields: CLUSTER_CHANGED },
     { title: '`cluster list -o json`', fields: CLUSTER_LIST },

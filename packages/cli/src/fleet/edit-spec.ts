@@ -1,8 +1,8 @@
 import { clusterSpecSchema, type ClusterSpec } from '@etcd-ops/bus';
-import { scheduleProblems } from '@etcd-ops/scheduler';
 import { parse } from 'yaml';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
 import { resolveSpec } from '../up/fleet-file.ts';
+import { readSpecOrFaults } from './spec-faults.ts';
 
 export interface SpecEdit {
   /** `snapshots.schedule=0 * * * *`; the value is YAML where that is no text. */
@@ -36,11 +36,10 @@ export function editSpec(spec: ClusterSpec, edit: SpecEdit, directory: string): 
 
 /** @throws UsageError with everything that is wrong, each with the path of its field. */
 export function checkSpec(value: unknown): ClusterSpec {
-  const parsed = clusterSpecSchema.safeParse(value);
-  const issues = parsed.success ? scheduleProblems(parsed.data) : parsed.error.issues;
-  if (parsed.success && issues.length === 0) return parsed.data;
+  const read = readSpecOrFaults(clusterSpecSchema, value);
+  if (read.spec !== undefined) return read.spec;
   throw new UsageError(
-    issues.map((issue): UsageProblem => {
+    [...read.issues, ...read.schedules].map((issue): UsageProblem => {
       const at = issue.path.map(String).join('.');
       return {
         message: `${at === '' ? 'the cluster' : at}: ${issue.message}`,

@@ -3,6 +3,7 @@ import { EtcdOpsError } from '@etcd-ops/core';
 import { applyClusters, type ClusterChanges } from '../daemon/apply-clusters.ts';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import { emitJson, emitText } from '../output/emit.ts';
+import { tellCheck } from '../up/check-fleet.ts';
 import { readFleetFile, type Fleet } from '../up/fleet-file.ts';
 import { natsOfFile } from '../up/run-up.ts';
 
@@ -18,12 +19,14 @@ export interface ApplyOptions extends NatsOptions, OpsOptions {
   config: string;
   replicas: number;
   prune: boolean;
+  check: boolean;
   output: 'table' | 'json';
 }
 
 /** Makes the streams and buckets of a fleet on NATS, and tells its services which clusters they care for. */
 export async function runApply(options: ApplyOptions): Promise<void> {
   const fleet = await readFleetFile(options.config);
+  if (options.check) return await tellCheck(fleet, options.output);
   const { replicas } = options;
   const hasOps = opsOptions(options) !== undefined;
   // Requests first: a service that finds its clusters then finds all the rest as well.

@@ -129,3 +129,51 @@ test('a document of one cluster is read like one of a file, and a whole file as 
   expect(() => parseClusters(`${one}colour: blue\n`, place)).toThrow(/one\.yaml, line 4: .*'colour'/);
   expect(() => parseClusters('- a\n', place)).toThrow(/this is no cluster/);
 });
+
+describe('YAML that is sound and no value', () => {
+  test('aliases that repeat each other without end', () => {
+    const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    for (const [below, name] of names.slice(1).map((one, index) => [names[index]!, one] as const)) {
+      bomb.push(`${name}: &${name} [${Array.from({ length: 9 }, () => `*${below}`).join(', ')}]`);
+    }
+    expect(problems(bomb.join('\n'))).toEqual([
+      'fleet.yaml, line 1: its aliases repeat each other so often that it would grow beyond all bounds',
+    ]);
+    expect(() => parseClusters(bomb.join('\n'), { name: 'one.yaml', directory: '/' })).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('grow beyond all bounds') as string }),
+    );
+  });
+
+  test.each([
+    ['clusters: *nothing', '*nothing names no anchor that stands before it'],
+    ['defaults: &x { snapshots: *x }\nclusters: [{ name: a }]', 'an alias stands inside of its own anchor'],
+  ])('%j', (text, says) => {
+    expect(problems(text)).toEqual([`fleet.yaml, line 1: ${says}`]);
+  });
+
+  test('a second document', () => {
+    expect(problems(`${GOOD}---\n${GOOD}`)).toEqual([
+      expect.stringMatching(/^fleet\.yaml, line \d+: a second document begins here, behind ---$/),
+    ]);
+  });
+});
+
+test('a schedule that is wrong is told beside other faults, and so is a store that is named twice', () => {
+  const wrong = GOOD.replace('codec: none', "codec: nones, schedule: '61 * * * *'").replace(
+    '  - name: test',
+    '  - name: test\n    destinations: [{ name: far, store: { provider: Local, bucket: backups } }]\n    eventBytesMax: 0',
+  );
+  const told = problems(wrong);
+  expect(told).toContainEqual(expect.stringMatching(/the cluster prod: snapshots\.codec: /));
+  expect(told).toContainEqual(expect.stringMatching(/the cluster prod: snapshots\.schedule: "61 /));
+  expect(told).toContainEqual(expect.stringMatching(/the cluster test: eventBytesMax: /));
+  expect(told).toContainEqual(expect.stringMatching(/the cluster test: destinations\.0\.store: the same place/));
+  expect(told).toHaveLength(4);
+});
+
+test('a port that no socket has', () => {
+  expect(problems(GOOD.replace('10.0.1.1:2379', '10.0.1.1:99999'))).toEqual([
+    expect.stringMatching(/the cluster test: endpoints\.0: a port is a number from 1 to 65535/),
+  ]);
+});

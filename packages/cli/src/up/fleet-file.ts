@@ -2,13 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { checkClusterSpec, clusterSpecFields, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, resolveStorePaths } from '@etcd-ops/core';
-import { scheduleProblems } from '@etcd-ops/scheduler';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
+import { readSpecOrFaults } from '../fleet/spec-faults.ts';
 import { UsageError, type UsageProblem } from '../options/usage-error.ts';
 import { fleetFileSchema, type FleetFile } from './fleet-schema.ts';
+import { NoPlainValue, plainValue } from './plain-value.ts';
 import { resolveSettings } from './resolve-settings.ts';
 
+const SECOND_DOCUMENT = {
+  said: 'a second document begins here, behind ---',
+  remedy: 'Write all clusters below one `clusters:`, or a file for each document.',
+};
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Who registered a cluster is no setting. */
 const fileSpecSchema = clusterSpecFields.omit({ managedBy: true }).check(checkClusterSpec);
@@ -71,8 +76,10 @@ function readerOf(text: string, place: Place): FleetReader {
     throw wrongFile(
       place.name,
       document.errors.map((error) => {
+        const { line } = lines.linePos(error.pos[0]);
+        if (error.code === 'MULTIPLE_DOCS') return { line, ...SECOND_DOCUMENT };
         const said = error.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
-        return { line: lines.linePos(error.pos[0]).line, said, remedy: 'Correct the YAML there.' };
+        return { line, said, remedy: 'Correct the YAML there.' };
       }),
     );
   }
@@ -109,7 +116,7 @@ class FleetReader {
   }
 
   read(): Fleet {
-    const value: unknown = this.#document.toJS() ?? {};
+    const value = this.#plain() ?? {};
     const parsed = fleetFileSchema.safeParse(value);
     if (!parsed.success) {
       this.#addIssues(parsed.error.issues, []);
@@ -124,7 +131,7 @@ class FleetReader {
 
   readClusters(): ClusterSpec[] {
     if (this.#has(['clusters'])) return this.read().clusters;
-    const value: unknown = this.#document.toJS();
+    const value = this.#plain();
     if (isPlain(value)) {
       const clusters = this.#cluster(value, {}, []);
       if (this.#problems.length === 0) return clusters;
@@ -132,19 +139,26 @@ class FleetReader {
     throw wrongFile(this.#place.name, this.#problems);
   }
 
+  #plain(): unknown {
+    try {
+      return plainValue(this.#document);
+    } catch (error) {
+      if (!(error instanceof NoPlainValue)) throw error;
+      throw wrongFile(this.#place.name, [{ line: 1, said: error.message, remedy: error.remedy }]);
+    }
+  }
+
   #cluster(written: Record<string, unknown>, defaults: Record<string, unknown>, prefix: Path): ClusterSpec[] {
     const merged = merge(merge(FLEET_DEFAULTS, defaults), written);
-    const parsed = fileSpecSchema.safeParse(merged);
-    if (!parsed.success) {
-      this.#addIssues(parsed.error.issues, prefix, { written, defaults });
-      return [];
-    }
-    for (const { path: at, message } of scheduleProblems(parsed.data)) {
+    const read = readSpecOrFaults(fileSpecSchema, merged);
+    if (read.spec !== undefined) return [resolveSpec(read.spec, this.#place.directory)];
+    this.#addIssues(read.issues, prefix, { written, defaults });
+    for (const { path: at, message } of read.schedules) {
       const path = this.#whereWritten(at, prefix, { written, defaults });
       const said = `${subject(written)}${at.join('.')}: ${message}`;
       this.#add(path, said, 'Correct the value; docs/OPERATIONS.md shows a whole file.');
     }
-    return [resolveSpec(parsed.data, this.#place.directory)];
+    return [];
   }
 
   /** A name says which repository is written: two clusters in one would destroy each other's history. */

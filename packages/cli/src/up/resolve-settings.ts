@@ -5,14 +5,23 @@ import type { FleetFile } from './fleet-schema.ts';
 /** Paths in the file are meant from where it lies. */
 export function resolveSettings<T extends Partial<FleetFile>>(settings: T, directory: string): T {
   const at = (path: string): string => resolve(directory, path);
-  const { stateDir, restoreRoots, identityFiles, notifications } = settings;
+  const { stateDir, restoreRoots, identityFiles, notifications, nats } = settings;
   return {
     ...settings,
     ...(stateDir === undefined ? {} : { stateDir: at(stateDir) }),
     ...(restoreRoots === undefined ? {} : { restoreRoots: restoreRoots.map(at) }),
     ...(identityFiles === undefined ? {} : { identityFiles: identityFiles.map(at) }),
+    ...(nats === undefined ? {} : { nats: resolveNats(nats, at) }),
     ...(notifications === undefined ? {} : { notifications: resolveNotifications(notifications, at) }),
   };
+}
+
+type Nats = NonNullable<FleetFile['nats']>;
+
+function resolveNats(nats: Nats, at: (path: string) => string): Nats {
+  const { url, user, ...files } = nats;
+  const resolved = Object.entries(files).map(([name, path]) => [name, at(path)]);
+  return { url, ...(user === undefined ? {} : { user }), ...Object.fromEntries(resolved) } as Nats;
 }
 
 /** The program of a command is looked for on PATH unless it is a path. */

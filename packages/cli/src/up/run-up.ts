@@ -1,15 +1,14 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describeError, describeStoreSpec, encodeClusterName, readRecipients } from '@etcd-ops/core';
+import { describeError, encodeClusterName, readRecipients } from '@etcd-ops/core';
 import { createLogger, type Logger, type LogLevel, type MetricsCompat } from '@etcd-ops/service-kit';
 import { natsAccess, type NatsOptions } from '../daemon/nats-access.ts';
 import { parseAddress, runUntilSignal, warnOfPlainText } from '../daemon/run-snapshot.ts';
 import { startDaemon, type Daemon, type NatsAccess } from '../daemon/start-daemon.ts';
 import { identitiesOf, type IdentityOptions } from '../options/packing-options.ts';
 import { UsageError } from '../options/usage-error.ts';
-import { emitText } from '../output/emit.ts';
-import { renderTable } from '../output/table.ts';
 import { changedSettings } from './changed-settings.ts';
+import { tellCheck } from './check-fleet.ts';
 import { readFleetFile, type Fleet } from './fleet-file.ts';
 
 const LOOK_PERIOD_MS = 1_000;
@@ -27,7 +26,7 @@ export interface UpOptions extends IdentityOptions, NatsOptions {
 /** All services for all clusters of a file, until a signal. SIGHUP, or a change of the file, applies it again. */
 export async function runUp(options: UpOptions): Promise<void> {
   const fleet = await readFleetFile(options.config);
-  if (options.check) return emitText(renderFleet(fleet));
+  if (options.check) return await tellCheck(fleet);
   const logger = createLogger({
     level: options.logLevel,
     name: 'etcd-ops',
@@ -130,14 +129,4 @@ function defaultStateDir({ clusters }: Fleet): string {
   const local = clusters.map(({ store }) => store).find(({ provider }) => provider === 'Local');
   const root = local === undefined ? resolve('.') : local.bucket;
   return join(root, '.etcd-ops', encodeClusterName('up'));
-}
-
-function renderFleet({ clusters }: Fleet): string {
-  const rows = clusters.map((spec) => [
-    spec.name,
-    spec.endpoints.join(','),
-    describeStoreSpec(spec.store),
-    spec.snapshots.schedule,
-  ]);
-  return renderTable(['cluster', 'endpoints', 'store', 'full'], rows);
 }

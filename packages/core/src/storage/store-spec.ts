@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { hasPossiblePort } from '../base/endpoint-port.ts';
 import { isKeyPart, KEY_BYTES_MAX } from './key-rules.ts';
 import { OSS_ADDRESSING } from './oss-endpoint.ts';
 
@@ -27,7 +28,8 @@ const prefixSchema = z
 const endpointSchema = z
   .string()
   .max(1024)
-  .regex(/^(https?:\/\/)?[^\s/@?#]+\/?$/, 'host, host:port or http(s)://host:port, without credentials and path');
+  .regex(/^(https?:\/\/)?[^\s/@?#]+\/?$/, 'host, host:port or http(s)://host:port, without credentials and path')
+  .refine(hasPossiblePort, 'a port is a number from 1 to 65535');
 
 /** Where secrets are, on the hosts that open the store; never the secrets themselves. Without it, the SDK's own chain and environment. */
 const credentialsSchema = z
