@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { etcdVersions, eventually, freePorts, missingBinary, startEtcd, tempDir, WatchRows } from '@etcd-ops/test-kit';
+import {
+  etcdVersions,
+  eventually,
+  freePorts,
+  missingBinary,
+  startEtcd,
+  tempDir,
+  WatchRows,
+  faultProxy,
+} from '@etcd-ops/test-kit';
 import type { EtcdOpsError } from '@etcd-ops/core';
 import { EtcdCluster } from './index.ts';
 import { orderForSnapshot } from './snapshot-choice.ts';
@@ -66,6 +75,17 @@ test('endpoints of two clusters, and of none', { timeout: 60_000 }, async (conte
   await expect(EtcdCluster.connect({ endpoints: [`127.0.0.1:${port}`] })).rejects.toThrow(code('ETCD_UNREACHABLE'));
   await expect(EtcdCluster.connect({ endpoints: [] })).rejects.toThrow(code('CONFIG_INVALID'));
   await expect(EtcdCluster.connect({ endpoints: ['ftp://a:1'] })).rejects.toThrow(code('CONFIG_INVALID'));
+});
+
+test('a host that does not answer at all holds nobody up', { timeout: 60_000 }, async (context) => {
+  if (versions.length === 0) context.skip(missingBinary('etcd'));
+  await using etcd = await startEtcd();
+  await using silent = await faultProxy(etcd.endpoint);
+  silent.faults.blackHole = true;
+  // It would be waited for until the end of the test.
+  const endpoints = [silent.url, etcd.endpoint];
+  await using cluster = await EtcdCluster.connect({ endpoints, connectTimeoutMs: 3_600_000 });
+  expect((await cluster.pickForWatch()).endpoint).toBe(etcd.endpoint);
 });
 
 test(

@@ -19,6 +19,9 @@ const MOST_TELLING: readonly ErrorCode[] = [
 /** Not mended by trying again, but another member may be well. */
 const OF_ONE_MEMBER: readonly ErrorCode[] = ['ETCD_WRONG_CLUSTER', 'ETCD_TLS'];
 
+/** How long members may take that do not answer together with the first one; later they are checked as they answer. */
+const OTHERS_MS_MAX = 1_000;
+
 export interface PickOptions extends CallOptions {
   /** Also a member that cannot prove that it is up to date: the last backup of a cluster without a quorum. */
   allowStale?: boolean;
@@ -53,8 +56,7 @@ export class EtcdCluster implements AsyncDisposable {
     try {
       const files = openTlsFiles(endpoints, access);
       for (const endpoint of new Set(endpoints)) members.push(new EtcdMember(endpoint, access, files));
-      const callOptions: CallOptions = { signal: options.signal, timeoutMs: connectTimeoutMs };
-      const answers = await Promise.allSettled(members.map((member) => greet(member, callOptions)));
+      const answers = await greetAll(members, { signal: options.signal, timeoutMs: connectTimeoutMs });
       const { clusterId, endpoint } = oneCluster(members, answers);
       for (const member of members) member.expectCluster(clusterId, endpoint);
       return new EtcdCluster(clusterId, members, access);
@@ -188,6 +190,26 @@ export class EtcdCluster implements AsyncDisposable {
       }
     }
     throw noMember('no member answers', failures);
+  }
+}
+
+/** A host that went takes nobody's time but its own: once one member has answered, the others get a moment more. */
+async function greetAll(
+  members: readonly EtcdMember[],
+  { signal, timeoutMs }: CallOptions,
+): Promise<PromiseSettledResult<Pick<ResponseHeader, 'clusterId'>>[]> {
+  const late = new AbortController();
+  const options = { signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]), timeoutMs };
+  let timer: NodeJS.Timeout | undefined;
+  const asked = members.map(async (member) => {
+    const answer = await greet(member, options);
+    timer ??= setTimeout(() => late.abort(), OTHERS_MS_MAX);
+    return answer;
+  });
+  try {
+    return await Promise.allSettled(asked);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

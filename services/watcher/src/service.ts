@@ -16,7 +16,7 @@ const YIELD_PAUSE_MS = 2_000;
 /** Above the time in which a watcher that vanished is missed. */
 const PATIENCE_MS = 8_000;
 /** Captures that are opened at a time, and how long one of them may keep the next waiting. */
-const OPENING_MAX = 48;
+const OPENING_MAX = 24;
 const OPENING_MS_MAX = 1_000;
 /** Of what can wait until all captures are open. */
 const LATER_PERIOD_MS = 250;
