@@ -23,7 +23,11 @@ export async function planOfRequest(
   const store = await context.openStore(storeOf(spec, request.destination));
   const inventory = await readInventory(store, spec.name, { signal });
   const { restoreTo, beforeDelete } = await settleMoment(store, inventory, to, { identities, signal });
-  const plan = await planRestoreFrom(store, inventory, restoreTo, { identities, signal });
+  const plan = await planRestoreFrom(store, inventory, restoreTo, {
+    identities,
+    signal,
+    allowOlder: request.allowOlder,
+  });
   const { cluster, timeline, revision, full, cutFull, deltas, bytesToFetch, expectedDbBytes, warnings } = plan;
   const safeBump = changes.safeBump ? planSafeBump(inventory, { revision, nowMs: context.clock.now() }) : undefined;
   const by = safeBump?.by ?? changes.bumpRevision;

@@ -48,6 +48,7 @@ describe('taskOfRequest', () => {
       'a member that is not in the cluster',
       { dataDirs: [{ member: 'b', dataDir: '/r/x' }], initialCluster: 'a=http://a:1' },
     ],
+    ['less than a moment that is named', { dataDir: '/r/x', revision: 7, allowOlder: true }],
     ['two prefixes', { dataDir: '/r/x', beforeDelete: 'a', beforeDeletePrefix: 'b' }],
     ['two TTLs', { dataDir: '/r/x', leaseUnknownTtl: '60s', leaseUnknownTtlSeconds: 60 }],
     ['no directory', {}],
@@ -62,6 +63,7 @@ describe('taskOfRequest', () => {
     const options = {
       target: '3.5',
       destination: 'far',
+      allowOlder: true,
       skipHashCheck: true,
       maxFetchers: 8,
       leases: 'keep',

@@ -20,6 +20,7 @@ const REMEDY = 'docs/MESSAGES.md lists the fields of each request.';
 const OPTIONS = [
   'target',
   'destination',
+  'allowOlder',
   'skipHashCheck',
   'maxFetchers',
   'leases',
@@ -32,12 +33,12 @@ type TaskOptions = Pick<RestoreTask, (typeof OPTIONS)[number] | 'token' | 'lease
 
 type Moment = Pick<
   RestoreRequest,
-  'revision' | 'time' | 'snapshot' | 'beforeDelete' | 'prefix' | 'beforeDeletePrefix' | 'timeline'
+  'revision' | 'time' | 'snapshot' | 'beforeDelete' | 'prefix' | 'beforeDeletePrefix' | 'timeline' | 'allowOlder'
 >;
 
 /** @throws EtcdOpsError USAGE when more than one moment is named. */
 export function targetOfRequest(request: Moment): RestoreTarget {
-  const { revision, time, snapshot, beforeDelete, prefix, timeline } = request;
+  const { revision, time, snapshot, beforeDelete, prefix, timeline, allowOlder } = request;
   const below = request.beforeDeletePrefix ?? (prefix === true ? beforeDelete : undefined);
   const key = prefix === true ? undefined : beforeDelete;
   if (request.beforeDeletePrefix !== undefined && beforeDelete !== undefined) {
@@ -46,8 +47,12 @@ export function targetOfRequest(request: Moment): RestoreTarget {
   if (prefix !== undefined && beforeDelete === undefined) {
     throw usage('prefix says what beforeDelete means; name it, too');
   }
-  if ([revision, time, snapshot, key, below].filter((value) => value !== undefined).length > 1) {
+  const named = [revision, time, snapshot, key, below].filter((value) => value !== undefined);
+  if (named.length > 1) {
     throw usage('Name one of revision, time, snapshot, beforeDelete and beforeDeletePrefix');
+  }
+  if (named.length > 0 && allowOlder === true) {
+    throw usage('allowOlder is for the newest: leave it away, or the moment');
   }
   const onTimeline = timeline === undefined ? {} : { timeline };
   if (revision !== undefined) return { kind: 'revision', revision, ...onTimeline };

@@ -36,7 +36,7 @@ async function restoreInto(
 ): Promise<TaskOutcome> {
   const { signal, progress } = context;
   progress({ phase: 'plan', bytesDone: 0 });
-  const { skipHashCheck, target, maxFetchers } = task;
+  const { allowOlder, skipHashCheck, target, maxFetchers } = task;
   const changes = changesOf(task);
   const inventory = await readInventory(store, spec.name, { signal });
   const { restoreTo, beforeDelete } = await settleMoment(store, inventory, task.to, { identities, signal });
@@ -45,6 +45,7 @@ async function restoreInto(
     store,
     inventory,
     restoreTo,
+    allowOlder,
     dataDirs,
     initialCluster: parseInitialCluster(task.initialCluster),
     token: task.token,

@@ -1,4 +1,12 @@
-import { callApi, jobAnswerSchema, planAnswerSchema, restoreAnswerSchema } from '@etcd-ops/bus';
+import {
+  callApi,
+  jobAnswerSchema,
+  planAnswerSchema,
+  restoreAnswerSchema,
+  type Bus,
+  type JobAnswer,
+} from '@etcd-ops/bus';
+import { deltaKey } from '@etcd-ops/core';
 import { eventually, freePorts, initialClusterOf, startEtcd } from '@etcd-ops/test-kit';
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -50,13 +58,7 @@ test('every word of `etcd-ops restore` is understood over NATS: a plan says what
 
   const { id, target } = await callApi(bus, 'restore', request, { answer: restoreAnswerSchema });
   expect(target).toEqual({ kind: 'before-delete-prefix', prefix: '/p/', timeline: 1 });
-  const job = await eventually(
-    async () => {
-      const told = await callApi(bus, 'job', { id }, { answer: jobAnswerSchema });
-      return ['done', 'failed'].includes(told.state) && told;
-    },
-    { timeoutMs: 60_000 },
-  );
+  const job = await endOf(bus, id);
   expect(job).toMatchObject({ state: 'done', summary: { revision: 5, beforeDelete, leases: { dropped: 1, kept: 0 } } });
   const { bumped } = job.summary as { bumped: { by: number; revision: number } };
   expect(bumped.revision).toBeGreaterThan(full.revision);
@@ -90,3 +92,37 @@ test('words that contradict each other are refused at once, by plan and restore 
     await expect(callApi(bus, 'restore', request, { answer: restoreAnswerSchema })).rejects.toEqual(refused);
   }
 });
+
+test('the newest with a hole before it is refused, by plan and restore, unless less is asked for', async (ctx) => {
+  need(ctx, 'etcd', 'nats-server');
+  await using source = await startEtcd();
+  await source.etcdctl('put', 'a', '1');
+  await using world = await openWorld(source.endpoints);
+  const { bus, root, store } = world;
+  const { revision } = await storeFull(world, source);
+  // A delta whose predecessor is missing: more was captured than can be restored.
+  const times = { firstObservedMs: 1_000, lastObservedMs: 2_000 };
+  const key = deltaKey({
+    ...{ cluster: CLUSTER, timeline: 1, first: revision + 5, last: revision + 9, ...times },
+    ...{ codec: 'none', sha256: '0'.repeat(64) },
+  });
+  await store.put(key, Buffer.alloc(100));
+  const request = { cluster: CLUSTER, dataDir: `${root}/m1` };
+  const refused = expect.objectContaining({ code: 'NEWEST_NOT_RESTORABLE' }) as Error;
+  await expect(callApi(bus, 'plan', request, { answer: planAnswerSchema })).rejects.toEqual(refused);
+  const { id } = await callApi(bus, 'restore', request, { answer: restoreAnswerSchema });
+  expect(await endOf(bus, id)).toMatchObject({ state: 'failed', failure: { code: 'NEWEST_NOT_RESTORABLE' } });
+
+  const less = { ...request, allowOlder: true };
+  expect(await callApi(bus, 'plan', less, { answer: planAnswerSchema })).toMatchObject({ revision });
+  const again = await callApi(bus, 'restore', less, { answer: restoreAnswerSchema });
+  expect(await endOf(bus, again.id)).toMatchObject({ state: 'done', summary: { revision } });
+});
+
+async function endOf(bus: Bus, id: string): Promise<JobAnswer> {
+  const ended = async (): Promise<JobAnswer | false> => {
+    const told = await callApi(bus, 'job', { id }, { answer: jobAnswerSchema });
+    return ['done', 'failed'].includes(told.state) && told;
+  };
+  return await eventually(ended, { timeoutMs: 60_000 });
+}

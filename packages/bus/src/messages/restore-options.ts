@@ -45,6 +45,8 @@ export const restoreOptionsShape = {
   target: z.enum(ETCD_TARGETS).exactOptional(),
   /** Restores from the copy in this destination of the cluster. */
   destination: destinationNameSchema.exactOptional(),
+  /** Of `latest`: the newest that can be restored, also where more was captured; else that is refused. */
+  allowOlder: z.boolean().exactOptional(),
   skipHashCheck: z.boolean().exactOptional(),
   /** Deltas fetched at once; 4 unless told. */
   maxFetchers: z.number().int().min(1).max(64).exactOptional(),
