@@ -8,6 +8,9 @@ import { expect, it } from 'vitest';
 
 const TOKEN = 'a-token-that-must-not-be-logged';
 
+/** A process runs from the sources here, and other tests run meanwhile. */
+const WAIT_MS = 60_000;
+
 function startProcess(dir: TempDir, environment: Record<string, string>) {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'fixtures', 'test-main.ts')], {
     env: {
@@ -26,9 +29,9 @@ function startProcess(dir: TempDir, environment: Record<string, string>) {
     child,
     ended,
     log: () => log,
-    logged: (text: string) => eventually(() => log.includes(text)),
+    logged: (text: string) => eventually(() => log.includes(text), { timeoutMs: WAIT_MS }),
     async url() {
-      const port = await eventually(() => /"port":(\d+)/.exec(log)?.[1] ?? false);
+      const port = await eventually(() => /"port":(\d+)/.exec(log)?.[1] ?? false, { timeoutMs: WAIT_MS });
       return `http://127.0.0.1:${port}`;
     },
     [Symbol.dispose]: () => child.kill('SIGKILL'),
