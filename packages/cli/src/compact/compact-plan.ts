@@ -1,5 +1,7 @@
 import {
+  chains,
   EtcdOpsError,
+  isEtcdOpsError,
   planRestoreFrom,
   resolveTime,
   type Identities,
@@ -35,7 +37,7 @@ interface PlanContext {
 /**
  * Where to compact, and what to make the new full of: a full that was compacted further already holds less history than is to be kept,
  * so an older one, with more deltas behind it, is the base then.
- * @throws EtcdOpsError NO_BACKUP, USAGE, REVISION_NOT_RESTORABLE, TIME_NOT_RESTORABLE.
+ * @throws EtcdOpsError NO_BACKUP, USAGE, REVISION_NOT_RESTORABLE, NEWEST_NOT_RESTORABLE.
  */
 export async function planCompaction(options: HistoryOptions, context: PlanContext): Promise<CompactPlan> {
   const { store, inventory, signal } = context;
@@ -47,7 +49,8 @@ export async function planCompaction(options: HistoryOptions, context: PlanConte
     .map((found) => ({ ...found, fulls: found.fulls.filter(({ manifest }) => manifest.compactRevision <= compactAt) }));
   const holding: Inventory = { ...inventory, timelines };
   if (timelines.every(({ fulls }) => fulls.length === 0)) throw noHistory(compactAt, newest);
-  const plan = await planRestoreFrom(store, holding, { kind: 'latest' }, { signal });
+  // Without those fulls the chain may end earlier, before deltas that follow nothing then: there is too little history, and that is said.
+  const plan = await planRestoreFrom(store, holding, { kind: 'latest' }, { signal, allowOlder: true });
   if (plan.revision !== newest.revision || plan.full.manifest.compactRevision > compactAt) {
     throw noHistory(compactAt, newest);
   }
@@ -67,12 +70,23 @@ async function compactRevisionOf(
   }
   if (keepHistory === undefined) return head;
   if (/^\d+$/.test(keepHistory)) return Math.max(1, head - Number(keepHistory));
-  const resolved = await resolveTime(store, inventory, nowMs - durationOf(keepHistory), {
-    timeline,
-    identities,
-    signal,
-  });
-  return Math.max(1, resolved.revision);
+  try {
+    const timeMs = nowMs - durationOf(keepHistory);
+    const { revision: oldest } = await resolveTime(store, inventory, timeMs, { timeline, identities, signal });
+    return Math.max(1, oldest);
+  } catch (error) {
+    if (!isEtcdOpsError(error, 'TIME_NOT_RESTORABLE')) throw error;
+    return wholeHistory(inventory, { timeline, revision: head });
+  }
+}
+
+/** Where the longest chain that leads to the head begins: the backups are younger than the history to keep, or a gap is, so all of it stays. */
+function wholeHistory(inventory: Inventory, { timeline, revision }: { timeline: number; revision: number }): number {
+  const leading = inventory.timelines
+    .filter((found) => found.timeline === timeline)
+    .flatMap(chains)
+    .filter(({ to }) => to >= revision);
+  return leading.reduce((least, { from }) => Math.min(least, from), revision);
 }
 
 function durationOf(text: string): number {

@@ -1,7 +1,7 @@
 import type { DataDirState } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatCount, renderTable } from '../output/table.ts';
-import { describeReport } from '../restore/report.ts';
+import { describeObserved, describeReport } from '../restore/report.ts';
 import type { Ensured } from './run-ensure.ts';
 
 const SAID = {
@@ -29,7 +29,12 @@ export function emitEnsured(ensured: Ensured, output: 'table' | 'json'): void {
     ['is', SAID[action]],
     ...(reason === undefined ? [] : [['because', reason]]),
     ...(state.kind === 'healthy' ? [['revision', formatCount(state.facts.revision)]] : []),
-    ...(report === undefined ? [] : [['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`]]),
+    ...(report === undefined
+      ? []
+      : [
+          ['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`],
+          ['observed', describeObserved(report.latestObservedMs)],
+        ]),
     ...movedTo.map((path) => ['moved to', path]),
     ...warnings.map((warning) => ['note', warning]),
   ];

@@ -7,6 +7,7 @@ import {
 } from '@etcd-ops/core';
 import { emitJson, emitText } from '../output/emit.ts';
 import { formatBytes, formatCount, formatDuration, formatNumberOf, renderTable } from '../output/table.ts';
+import { formatTime } from '../output/times.ts';
 import type { StartFiles } from '../start-files/write-start-files.ts';
 import { describeBeforeDelete, type BeforeDelete } from './before-delete.ts';
 import type { MemberPlan } from './member-directories.ts';
@@ -46,6 +47,7 @@ export function emitPlan(context: PlanContext): void {
       cluster: plan.cluster,
       timeline: plan.timeline,
       revision: plan.revision,
+      latestObserved: isoTime(plan.latestObservedMs),
       full: plan.full.key,
       cutFull: plan.cutFull,
       deltas: plan.deltas.map(({ key }) => key),
@@ -64,6 +66,7 @@ export function emitPlan(context: PlanContext): void {
       ['what', 'plan'],
       [
         ['revision', `${formatCount(plan.revision)} of timeline ${plan.timeline}`],
+        ['observed', describeObserved(plan.latestObservedMs)],
         ...changeRows({ beforeDelete, bumped, safeBump }),
         ['full', `${plan.full.key}${plan.cutFull ? ' (its rows above the revision are left away)' : ''}`],
         ['deltas', formatCount(plan.deltas.length)],
@@ -99,6 +102,7 @@ export function emitReport(
       ['what', 'restored'],
       [
         ['revision', `${formatCount(report.revision)} of timeline ${report.timeline}`],
+        ['observed', describeObserved(report.latestObservedMs)],
         ...changeRows({ beforeDelete: context.beforeDelete, bumped, safeBump }),
         ['from', `${report.full.key} and ${formatNumberOf(report.deltas, 'delta')}`],
         ['rows appended', formatCount(report.rowsAppended)],
@@ -140,6 +144,15 @@ function changeRows(changes: {
   ];
 }
 
+/** When the revision had certainly been reached. */
+export function describeObserved(timeMs: number | undefined): string {
+  return timeMs === undefined ? 'at a time that nobody recorded' : formatTime(new Date(timeMs).toISOString());
+}
+
+function isoTime(timeMs: number | undefined): string | undefined {
+  return timeMs === undefined ? undefined : new Date(timeMs).toISOString();
+}
+
 function describeSafeBump(bump: SafeBump | undefined): Record<string, unknown> | undefined {
   if (bump === undefined) return undefined;
   const { highestCapturedMs, ...rest } = bump;
@@ -150,9 +163,10 @@ function describeSafeBump(bump: SafeBump | undefined): Record<string, unknown> |
 
 /** A report as JSON has it: ids in hex. */
 export function describeReport(report: RestoreAroundReport, startFiles: readonly StartFiles[] = []): object {
-  const { plan: _, safeBump, ...rest } = report;
+  const { plan: _, safeBump, latestObservedMs, ...rest } = report;
   return {
     ...rest,
+    latestObserved: isoTime(latestObservedMs),
     ...(safeBump === undefined ? {} : { safeBump: describeSafeBump(safeBump) }),
     clusterId: report.clusterId.toString(16),
     members: report.members.map((member) => ({ ...member, id: member.id.toString(16) })),

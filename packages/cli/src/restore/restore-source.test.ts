@@ -27,8 +27,9 @@ test('a file that no hash vouches for is looked through row by row before anythi
   const bytes = readFileSync(path);
   using file = BoltFile.open(path);
   const value = Buffer.from([...file.bucket(ROW_BUCKET)!.leaves()][0]!.value(1));
-  for (let at = bytes.indexOf(value); at >= 0; at = bytes.indexOf(value, at + 1))
+  for (let at = bytes.indexOf(value); at >= 0; at = bytes.indexOf(value, at + 1)) {
     bytes.fill(0xff, at, at + value.length);
+  }
   const damaged = join(directory, 'damaged.db');
   writeFileSync(damaged, bytes.subarray(0, -32));
   await expect(planFile(damaged, '--skip-hash-check')).rejects.toMatchObject({

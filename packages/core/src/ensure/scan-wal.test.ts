@@ -103,6 +103,18 @@ test('a flipped byte is damage, or a length that ends behind the file', async ()
   expect(seen.damaged).toBeGreaterThan(wal.length / 2);
 });
 
+test('a garbage length in the first frame is named: without it nobody would know why no record names the member', async () => {
+  const bytes = padded(wal);
+  bytes.writeUInt32LE(0x7fff_ffff, 0);
+  await expect(scan({ [FIRST_WAL_NAME]: bytes })).rejects.toMatchObject({
+    code: 'WAL_DAMAGED',
+    message: expect.stringMatching(
+      /\.wal: no record names the member; it breaks off at byte 0: a record of \d+ bytes ends behind the file$/,
+    ),
+  });
+  await expect(scan({ [FIRST_WAL_NAME]: Buffer.alloc(4096) })).rejects.toThrow(/no record names the member$/);
+});
+
 test('a record of which a whole sector is zeros was torn', async () => {
   const encoder = new WalEncoder();
   encoder.append(WAL_RECORD_TYPES.crc);

@@ -159,8 +159,10 @@ class WalScan {
 
   finish(segments: readonly WalSegment[]): WalSummary {
     if (this.#identity === undefined) {
+      const { torn } = this;
+      const why = torn === undefined ? '' : `; it breaks off at byte ${torn.offset}: ${torn.rule}`;
       throw new EtcdOpsError('WAL_DAMAGED', {
-        message: `${segments[0]?.path ?? 'The write-ahead log'}: no record names the member`,
+        message: `${torn?.path ?? segments[0]?.path ?? 'The write-ahead log'}: no record names the member${why}`,
       });
     }
     return {

@@ -241,6 +241,15 @@ test('a time is resolved by the times inside of a delta', async () => {
   });
   const plan = await planRestoreFrom(store, inventory, { kind: 'time', timeMs: minute(16) });
   expect(plan).toMatchObject({ revision: 13, latestObservedMs: minute(13), warnings: [] });
+  const seen = async (revision: number): Promise<unknown> =>
+    (await planRestoreFrom(store, inventory, { kind: 'revision', revision })).latestObservedMs;
+  expect([await seen(10), await seen(12), await seen(13), await seen(14), await seen(20)]).toEqual(
+    [10, 13, 13, 17, 20].map(minute),
+  );
+  expect(await planRestoreFrom(store, inventory, { kind: 'time', timeMs: minute(30) })).toMatchObject({
+    ...{ revision: 20, latestObservedMs: minute(20) },
+    warnings: [expect.stringContaining('later than the last capture, at 2026-11-20T06:20:00.000Z')],
+  });
   // By names alone it is coarser, and says so.
   const coarse = planRestore(inventory, { kind: 'time', timeMs: minute(16) });
   expect(coarse).toMatchObject({ revision: 10, warnings: [expect.stringContaining('revisions 11 to 20')] });
@@ -258,6 +267,8 @@ test('times before the oldest kept full are found, too, when a full covers them'
     cutFull: true,
     deltas: [],
   });
+  const inside = await planRestoreFrom(store, inventory, { kind: 'revision', revision: 15 });
+  expect(inside).toMatchObject({ cutFull: true, latestObservedMs: minute(20) });
 });
 
 test('when the delta is damaged, its name must do', async () => {

@@ -1,4 +1,4 @@
-import { join, resolve, sep } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EtcdOpsError } from '../base/errors.ts';
 import type { MemberSpec } from '../datadir/initial-cluster.ts';
 import { computeMembership, memberByName, type Member, type Membership } from '../datadir/membership.ts';
@@ -8,6 +8,7 @@ import type { Revision } from '../mvcc/revision.ts';
 import type { DeltaEntry, LeaseEntry } from '../repository/inventory.ts';
 import type { RestorePlan } from '../repository/plan-restore.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { checkPlaces } from './target-places.ts';
 
 /** What a restore is busy with, in order. */
 export const RESTORE_PHASES = ['full', 'rows', 'leases', 'finish', 'members', 'publish'] as const;
@@ -70,6 +71,8 @@ export interface RestoreReport {
   cluster: string;
   timeline: number;
   revision: Revision;
+  /** When that had certainly been reached, in milliseconds since the epoch; absent when nobody recorded it. */
+  latestObservedMs?: number;
   /** -1: never compacted. */
   compactRevision: Revision;
   target: EtcdTarget;
@@ -107,12 +110,13 @@ const FETCHERS_DEFAULT = 4;
 const FETCHERS_MAX = 64;
 const LEASE_TTL_SECONDS_MAX = 9_000_000_000;
 
-/** @throws EtcdOpsError USAGE naming what is wrong. Touches no file. */
+/** @throws EtcdOpsError USAGE naming what is wrong. Reads links, and touches no file. */
 export function settleOptions(options: RestoreOptions): RestoreSettings {
   const membership = computeMembership(options.initialCluster, options.token);
   if (options.dataDirs.length === 0) throw usage('No data directory is named');
   const members = options.dataDirs.map((wanted) => settleMember(wanted, membership));
-  assertApart(members.flatMap(({ dataDir, walDir }) => (walDir === undefined ? [dataDir] : [dataDir, walDir])));
+  const directories = members.flatMap(({ dataDir, walDir }) => (walDir === undefined ? [dataDir] : [dataDir, walDir]));
+  checkPlaces(directories, options);
   if (new Set(members.map(({ member }) => member.id)).size !== members.length) {
     throw usage('A member has two data directories');
   }
@@ -145,18 +149,6 @@ function settleMember(wanted: RestoreMember, membership: Membership): RestoreSet
   const walDir = wanted.walDir === undefined ? undefined : resolve(wanted.walDir);
   const isDefault = walDir === undefined || walDir === join(dataDir, 'member', 'wal');
   return { member: memberByName(membership, wanted.member), dataDir, walDir: isDefault ? undefined : walDir };
-}
-
-/** A directory inside another one would appear with it, or be in its way. */
-function assertApart(directories: readonly string[]): void {
-  directories.forEach((inner, index) => {
-    for (const [other, outer] of directories.entries()) {
-      if (other === index) continue;
-      if (inner === outer || inner.startsWith(outer + sep)) {
-        throw usage(`The directory ${inner} is inside ${outer}: every one needs its own place`);
-      }
-    }
-  });
 }
 
 function bumpedRevision({ bumpRevision, plan }: RestoreOptions): Revision | undefined {

@@ -96,6 +96,7 @@ async function buildMembers(
     cluster: plan.cluster,
     timeline: plan.timeline,
     revision: plan.revision,
+    ...(plan.latestObservedMs === undefined ? {} : { latestObservedMs: plan.latestObservedMs }),
     compactRevision: settings.bumpedRevision ?? facts.info.compactRevision,
     target: settings.target,
     clusterId: settings.membership.clusterId,

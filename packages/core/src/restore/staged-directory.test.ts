@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { lstat, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -55,6 +55,16 @@ describe('StagedDirectory', () => {
       await stage.discard();
       expect(await readdir(home, { recursive: true })).toEqual(before);
     }
+  });
+
+  test('refuses a link to nothing before anything is made', async () => {
+    const target = join(home, 'data');
+    await symlink(join(home, 'nowhere'), target);
+    await expect(StagedDirectory.prepare(target)).rejects.toMatchObject({
+      code: 'TARGET_OCCUPIED',
+      message: `${target}: it is a link to something that is not there`,
+    });
+    expect(await readdir(home)).toEqual(['data']);
   });
 
   test('refuses what holds data, is no directory, or is being restored into', async () => {

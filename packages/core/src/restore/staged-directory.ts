@@ -136,6 +136,7 @@ async function isEmptyDirectory(target: string): Promise<boolean> {
   const type = await entryType(target);
   if (type === undefined) return false;
   if (type === 'other') throw occupied(target, 'it is not a directory');
+  if (type === 'dangling') throw occupied(target, 'it is a link to something that is not there');
   const ignored = [...IGNORED_ENTRIES, basename(workOf(target, true))];
   const held = readdirSync(target).filter((name) => !ignored.includes(name) && !brokenName.test(name));
   if (held.length > 0) {
@@ -196,15 +197,19 @@ async function makeParents(target: string): Promise<string[]> {
   return made;
 }
 
-async function entryType(path: string): Promise<'directory' | 'other' | undefined> {
+async function entryType(path: string): Promise<'directory' | 'dangling' | 'other' | undefined> {
+  let isLink = false;
   try {
     const found = await lstat(path);
     if (!found.isSymbolicLink()) return found.isDirectory() ? 'directory' : 'other';
+    isLink = true;
     // A link to an empty directory is a fine target; a dangling one is not.
     readdirSync(path);
     return 'directory';
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      return isLink ? 'dangling' : undefined;
+    }
     if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return 'other';
     throw error;
   }
