@@ -29,6 +29,12 @@ const OWNERS_AT_FULL_RATE = 100;
 const LOOK_MS = 250;
 /** Whoever comes next for a free cluster waits so long for whoever comes before: together they would be in each other's way. */
 const TURN_MS = 500;
+/** A voice that was stored and is not heard for so long is not going to be: the node that served the watch of the bucket is gone. */
+const DEAF_MS = 2_000;
+/** Whoever was not heard tries again after so long: an election takes some seconds, and all wait for its end. */
+const TELL_AGAIN_MS = 250;
+const FOLLOW_AGAIN_MS = 100;
+const FOLLOW_AGAIN_MS_MAX = 1_000;
 /** A key that expired is not told of: an owner's that was not renewed for so much longer than it lives is gone. */
 const EXPIRY_SLACK_MS = 2_000;
 
@@ -43,6 +49,11 @@ export class Fleet {
   readonly #monotonicMs: () => number;
   /** How long a key lives that is not renewed. */
   #ttlMs = 0;
+  /** Of one's own voice: the newest that came back, and the oldest that was stored since and did not. */
+  #heardRevision = 0;
+  #unheard: { revision: number; sinceMs: number } | undefined;
+  #deaf = new AbortController();
+  #lookedMs = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -89,7 +100,7 @@ export class Fleet {
 
   /** Until the signal is aborted; `depart` comes behind it, when all clusters were given back. */
   async run(signal: AbortSignal): Promise<void> {
-    const looking = setInterval(() => this.#news.look(this.#monotonicMs(), this.#silentMs), LOOK_MS);
+    const looking = setInterval(() => this.#look(this.#monotonicMs()), LOOK_MS);
     try {
       await Promise.all([this.#tell(signal), this.#listen(signal)]);
     } finally {
@@ -113,13 +124,32 @@ export class Fleet {
     const { bus, watcher, renewMs, clock, logger } = this.#options;
     const value: Owner = { version: 1, watcher, since: new Date(clock.now()).toISOString() };
     while (!signal.aborted) {
-      await owners(bus)
+      const revision = await owners(bus)
         .put(watcherKey(watcher), value)
-        .catch((error: unknown) =>
-          logger.debug({ reason: describeError(error) }, 'The other watchers could not be told'),
-        );
-      await clock.sleep(renewMs, signal).catch(() => undefined);
+        .catch((error: unknown) => {
+          logger.debug({ reason: describeError(error) }, 'The other watchers could not be told');
+          return undefined;
+        });
+      if (revision !== undefined && revision > this.#heardRevision) {
+        this.#unheard ??= { revision, sinceMs: this.#monotonicMs() };
+      }
+      const restMs = revision === undefined ? Math.min(renewMs, TELL_AGAIN_MS) : renewMs;
+      await clock.sleep(restMs, signal).catch(() => undefined);
     }
+  }
+
+  #look(nowMs: number): void {
+    this.#news.look(nowMs, this.#silentMs);
+    // Of a process that was busy itself, what it has not read yet says nothing.
+    const wasBusy = nowMs - this.#lookedMs > DEAF_MS / 2;
+    this.#lookedMs = nowMs;
+    if (wasBusy || !this.isFollowed || this.#unheard === undefined) return;
+    if (nowMs - this.#unheard.sinceMs > DEAF_MS) this.#deaf.abort();
+  }
+
+  #heardOwn(revision: number): void {
+    this.#heardRevision = revision;
+    if (this.#unheard !== undefined && revision >= this.#unheard.revision) this.#unheard = undefined;
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
@@ -127,6 +157,8 @@ export class Fleet {
     await retry(async () => await this.#follow(signal), {
       signal,
       clock,
+      delayMs: FOLLOW_AGAIN_MS,
+      delayMsMax: FOLLOW_AGAIN_MS_MAX,
       shouldRetry: () => true,
       onRetry: ({ error }) => logger.debug({ reason: describeError(error) }, 'The other watchers are followed anew'),
     }).catch((error: unknown) => {
@@ -136,13 +168,16 @@ export class Fleet {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { bus } = this.#options;
-    // A watch that lives through a restart of the server notices only after some 15 s that it has to begin anew.
-    const reconnected = new AbortController();
+    // A watch that lives through a restart of the server, or of the node that serves it, notices only after some 15 s that it has to
+    // begin anew.
+    const deaf = new AbortController();
+    this.#deaf = deaf;
+    this.#unheard = undefined;
     const stopListening = bus.onStatus(({ type }) => {
-      if (type === 'reconnected') reconnected.abort();
+      if (type === 'reconnected') deaf.abort();
     });
     try {
-      await this.#read(AbortSignal.any([signal, reconnected.signal]));
+      await this.#read(AbortSignal.any([signal, deaf.signal]));
     } finally {
       stopListening();
       this.#ttlMs = 0;
@@ -156,6 +191,7 @@ export class Fleet {
     this.#news.begin();
     const onInitialized = (): void => {
       this.#news.settle(this.#monotonicMs());
+      this.#unheard = undefined;
       this.#ttlMs = ttlMs;
     };
     for await (const change of bucket.watch({ signal, onInitialized })) {
@@ -163,6 +199,7 @@ export class Fleet {
       if (change.kind === 'deleted') this.#news.gone(change.key, nowMs);
       else if (change.kind === 'put') {
         const { key, value, revision } = change.entry;
+        if (key === watcherKey(this.#options.watcher)) this.#heardOwn(revision);
         if (key.startsWith(WATCHERS_PREFIX)) this.#news.heard(key, nowMs);
         else this.#news.holds(key, { watcher: watcherKey(value.watcher), revision, heardMs: nowMs });
       }
