@@ -193,6 +193,81 @@ describe('LeaseTracker', () => {
     await settle();
   });
 
+  it('says up to which revision all were asked about, and the answers taken', async () => {
+    const { living, tracker, settle } = world();
+    living.set(1n, 60).set(2n, 60);
+    tracker.sight(1n, 10);
+    tracker.sight(2n, 11);
+    expect(tracker.askedTo(20)).toBe(9);
+    await settle();
+    expect(tracker.askedTo(20)).toBe(9);
+    tracker.take(1);
+    expect(tracker.askedTo(20)).toBe(10);
+    tracker.take(1);
+    expect(tracker.askedTo(20)).toBe(20);
+  });
+
+  it('does not take silence for an answer', async () => {
+    const { living, tracker, settle, heal, advance } = world({ failing: true });
+    living.set(5n, 60);
+    tracker.sight(5n, 10);
+    await settle();
+    expect(tracker.take(9)).toMatchObject([{ source: 'unknown' }]);
+    expect(tracker.askedTo(20)).toBe(9);
+    heal();
+    advance(31_000);
+    await tracker.listIfDue();
+    await settle();
+    tracker.take(9);
+    expect(tracker.askedTo(20)).toBe(20);
+  });
+
+  it('asks about what a watcher before it missed: by name, or of all that live', async () => {
+    const { living, asked, tracker, settle, listings } = world();
+    for (const id of [1n, 2n, 3n]) living.set(id, 60);
+    tracker.doubt(5);
+    tracker.sight(3n, 30);
+    tracker.missed([1n, 3n]);
+    await settle();
+    expect(asked).toEqual([3n, 1n]);
+    expect(tracker.askedTo(40)).toBe(5);
+    expect(tracker.take(9)).toHaveLength(2);
+    expect(tracker.askedTo(40)).toBe(40);
+    tracker.doubt(6);
+    tracker.askAll();
+    await tracker.listIfDue();
+    await settle();
+    expect(listings()).toBe(1);
+    expect(asked).toEqual([3n, 1n, 2n]);
+    expect(tracker.askedTo(40)).toBe(6);
+    tracker.take(9);
+    expect(tracker.askedTo(40)).toBe(40);
+  });
+
+  it('finds what did not fit into its queue among those that live', async () => {
+    const { living, asked, tracker, settle, advance } = world({ leasesKnownMax: 8, leaseAsksPerSecondMax: 100_000 });
+    for (let id = 1n; id <= 12n; id++) living.set(id, 60);
+    for (let id = 1n; id <= 12n; id++) tracker.sight(id, Number(id));
+    expect(tracker.skippedCount).toBeGreaterThan(0);
+    // The clock of the tracker stands, and moves on so that it may ask.
+    const answered = async () => {
+      while (tracker.pendingCount > 0) {
+        advance(10);
+        tracker.take(99);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await answered();
+    expect(new Set(asked).size).toBeLessThan(12);
+    advance(1_000);
+    await tracker.listIfDue();
+    await answered();
+    await settle();
+    expect(new Set(asked).size).toBe(12);
+    tracker.take(99);
+    expect(tracker.askedTo(40)).toBe(40);
+  });
+
   it('says nothing more once stopped', async () => {
     const { living, tracker, settle } = world();
     living.set(1n, 60);
