@@ -19,6 +19,9 @@ export type Change<T> =
   | { kind: 'deleted'; key: string }
   | { kind: 'invalid'; key: string; error: EtcdOpsError };
 
+/** The handles of the buckets of a connection. To make one costs a question, and a fleet asks on behalf of a thousand clusters. */
+const VIEWS = new WeakMap<Bus, Map<string, Promise<KV>>>();
+
 /**
  * JSON documents of one schema in a KV bucket. Reads ask the stream's leader: the client's default handle asks any
  * replica, and that one answered with old values, and with "missing" for keys created a moment before.
@@ -27,7 +30,6 @@ export class Documents<T> {
   readonly #bus: Bus;
   readonly #bucket: string;
   readonly #schema: z.ZodType<T>;
-  #view: Promise<KV> | undefined;
 
   constructor(bus: Bus, bucket: string, schema: z.ZodType<T>) {
     this.#bus = bus;
@@ -169,8 +171,15 @@ export class Documents<T> {
   }
 
   #kv(): Promise<KV> {
+    const views = VIEWS.get(this.#bus) ?? new Map<string, Promise<KV>>();
+    VIEWS.set(this.#bus, views);
+    const known = views.get(this.#bucket);
+    if (known !== undefined) return known;
     // bindOnly is what makes the client ask the leader (bus.md part 0).
-    return (this.#view ??= this.#bus.js.views.kv(this.#bucket, { bindOnly: true }));
+    const view = this.#bus.js.views.kv(this.#bucket, { bindOnly: true });
+    views.set(this.#bucket, view);
+    view.catch(() => views.delete(this.#bucket));
+    return view;
   }
 }
 
