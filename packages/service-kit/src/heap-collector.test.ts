@@ -85,14 +85,31 @@ test('gives memory back when much of the heap holds nothing, of a large heap a q
   state.empty = 12 * MIB;
   look();
   expect(state.compactions).toBe(2);
-  state.bytes = 100 * MIB;
-  state.live = state.bytes;
-  state.empty = 24 * MIB;
-  look((2 * COMPACT_PAUSE_MS) / LOOK_MS);
-  expect(state.compactions).toBe(2);
-  state.empty = 25 * MIB;
+  const large = heap();
+  large.state.bytes = 100 * MIB;
+  large.state.live = large.state.bytes;
+  large.look();
+  large.state.empty = 24 * MIB;
+  large.look((2 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(large.state.compactions).toBe(1);
+  large.state.empty = 25 * MIB;
+  large.look();
+  expect(large.state.compactions).toBe(2);
+});
+
+test('gives back what lived at a busy time, once there was garbage again, and then no more', () => {
+  const { state, look } = heap();
+  state.held = 110 * MIB;
   look();
-  expect(state.compactions).toBe(3);
+  expect(state.resident).toBe(110 * MIB);
+  state.held = 80 * MIB;
+  look((3 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(state.compactions).toBe(1);
+  state.bytes += 16 * MIB;
+  look(2);
+  expect(state).toMatchObject({ collections: 1, compactions: 2, resident: 80 * MIB });
+  look((3 * COMPACT_PAUSE_MS) / LOOK_MS);
+  expect(state).toMatchObject({ collections: 1, compactions: 2 });
 });
 
 test('counts from the least since then: what V8 collected itself is no growth', () => {

@@ -22,6 +22,8 @@ export interface HeapCollectorOptions {
 
 /** A collection is followed by so many times its own length without one; in CPU time, for a busy machine makes none of it garbage. */
 const TIME_SHARE = 50;
+/** Pauses after which memory is given back also where none of it grew: what lived at a busy time may have been held for it since. */
+const PAUSES_MAX = 2;
 /** Heap that holds nothing may be one part in so many of what is held: a large heap is not moved together for little. */
 const EMPTY_SHARE = 4;
 
@@ -49,14 +51,18 @@ export function startHeapCollector(options: HeapCollectorOptions = {}): Disposab
   let least = -Infinity;
   let leastResident = -Infinity;
   let notBefore = 0;
-  let noCompactionBefore = 0;
+  let compactedAt = -Infinity;
+  let hasCollectedSince = false;
   const timer = setInterval(() => {
     const { rss, heapTotal, heapUsed } = memory();
     least = Math.min(least, heapUsed);
     leastResident = Math.min(leastResident, rss);
     if (now() < notBefore) return;
     const isScattered = heapTotal - heapUsed >= Math.max(emptyBytesMax, heapUsed / EMPTY_SHARE);
-    const isCompaction = now() >= noCompactionBefore && (isScattered || rss - leastResident >= residentGrowthBytesMax);
+    const pauses = (now() - compactedAt) / compactPauseMs;
+    const isLate = hasCollectedSince && pauses >= PAUSES_MAX;
+    const hasGrown = rss - leastResident >= residentGrowthBytesMax;
+    const isCompaction = pauses >= 1 && (isScattered || hasGrown || isLate);
     if (!isCompaction && heapUsed - least < growthBytesMax) return;
     const begunMs = cpuMs();
     if (isCompaction) compact();
@@ -64,9 +70,10 @@ export function startHeapCollector(options: HeapCollectorOptions = {}): Disposab
     notBefore = now() + (cpuMs() - begunMs) * (TIME_SHARE - 1);
     const left = memory();
     least = left.heapUsed;
+    hasCollectedSince = !isCompaction;
     if (!isCompaction) return;
     leastResident = left.rss;
-    noCompactionBefore = now() + compactPauseMs;
+    compactedAt = now();
   }, lookMs);
   timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
