@@ -145,8 +145,16 @@ describe('LeaseTracker', () => {
     tracker.sight(5n);
     await settle();
     expect(tracker.take(9)).toMatchObject([{ source: 'unknown' }]);
+    advance(4_000);
+    await tracker.listIfDue();
+    expect(tracker.pendingCount).toBe(0);
+    // Asked again, and for nothing: that is no news, and the next time is farther away.
+    advance(2_000);
+    await tracker.listIfDue();
+    await settle();
+    expect(tracker.take(9)).toEqual([]);
     heal();
-    advance(29_000);
+    advance(9_000);
     await tracker.listIfDue();
     expect(tracker.pendingCount).toBe(0);
     advance(2_000);

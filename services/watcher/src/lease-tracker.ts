@@ -26,8 +26,9 @@ export interface LeaseLimits {
 /** A listing may take at most this part of the time: it holds the lessor's lock. */
 const LISTING_SHARE_MAX = 0.01;
 const ASK_TRIES_MAX = 3;
-/** A lease that nobody answered for is recorded as unknown, and asked about again after so long. */
-const UNKNOWN_RETRY_MS = 30_000;
+/** A lease that nobody answered for is recorded as unknown, and asked about again after so long; longer while nobody answers at all. */
+const UNKNOWN_RETRY_MS = 5_000;
+const UNKNOWN_RETRY_MS_MAX = 60_000;
 /** Learned records that may wait to be published; no more is asked meanwhile. */
 const RECORDS_MAX = 65_536;
 /** Known ids that wait to be asked about once more. */
@@ -65,6 +66,9 @@ export class LeaseTracker {
   #tombstonesSeen = false;
   #nextListingMs: number;
   #nextUnknownMs = 0;
+  /** Recorded as unknown: each try that fails would be one more record of nothing. */
+  readonly #saidUnknown = new Set<bigint>();
+  #unknownRetryMs = UNKNOWN_RETRY_MS;
   /** All leases that live are to be asked about, unless they are known. */
   #wantsAll = false;
   #nextAllMs = 0;
@@ -284,6 +288,8 @@ export class LeaseTracker {
   }
 
   #answered(id: bigint, answer: { grantedTtlSeconds: number; ttlSeconds: number; revision: number }): void {
+    this.#unknownRetryMs = UNKNOWN_RETRY_MS;
+    this.#saidUnknown.delete(id);
     const gone = answer.ttlSeconds < 0;
     const grantedTtlSeconds = gone ? 0 : answer.grantedTtlSeconds;
     const known = this.#known.get(id);
@@ -299,13 +305,20 @@ export class LeaseTracker {
 
   #unanswered(id: bigint, error: unknown): void {
     const hex = BigInt.asUintN(64, id).toString(16);
-    this.#onError(new Error(`The TTL of lease ${hex} is not known: ${describeError(error)}`, { cause: error }));
+    if (!this.#saidUnknown.has(id)) {
+      this.#onError(new Error(`The TTL of lease ${hex} is not known: ${describeError(error)}`, { cause: error }));
+    }
     // What is recorded stays right until somebody says otherwise; only what was never answered is unknown.
     const recorded = this.#known.get(id)?.grantedTtlSeconds ?? -1;
     this.#known.delete(id);
-    if (recorded < 0) this.#learned({ id, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' });
-    if (this.#unknown.size === 0) this.#nextUnknownMs = this.#now() + UNKNOWN_RETRY_MS;
-    this.#unknown.push(id);
+    if (recorded < 0 && !this.#saidUnknown.has(id)) {
+      this.#learned({ id, grantedTtlSeconds: 0, askedAtRevision: 0, source: 'unknown' });
+    }
+    if (this.#unknown.size === 0) {
+      this.#nextUnknownMs = this.#now() + this.#unknownRetryMs;
+      this.#unknownRetryMs = Math.min(2 * this.#unknownRetryMs, UNKNOWN_RETRY_MS_MAX);
+    }
+    if (this.#unknown.push(id)) this.#saidUnknown.add(id);
   }
 
   #learned(record: LeaseRecord): void {

@@ -1,5 +1,6 @@
 import { readInventory, type RestorePlan } from '@etcd-ops/core';
 import type { ChaosWorld } from '../world/chaos-world.ts';
+import { checkLeases } from './lease-check.ts';
 import { checkDeltas, checkGaps, checkHash, checkRows, settled } from './repository-check.ts';
 import type { StreamAudit } from './stream-audit.ts';
 
@@ -18,6 +19,8 @@ export interface CheckReport {
   plan: RestorePlan;
   /** Rows of deltas that were compared with the cluster's file. */
   rows: number;
+  /** Leases whose TTL was compared with the living cluster. */
+  leases: number;
   gaps: number;
   /** Until everything was restorable. */
   settleMs: number;
@@ -50,5 +53,6 @@ export async function checkWorld(options: CheckOptions): Promise<CheckReport> {
   const gaps = checkGaps(inventory, compactions);
   await checkHash(world, plan);
   const rows = await checkRows(world, inventory, after);
-  return { plan, rows, gaps, settleMs };
+  const leases = await checkLeases(world);
+  return { plan, rows, leases, gaps, settleMs };
 }
