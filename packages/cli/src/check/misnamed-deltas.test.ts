@@ -62,6 +62,15 @@ test('deltas that hold what they are called are nothing to speak of; nor is a re
   expect(await misnamedDeltas(store, await readInventory(store, 'other'), signal)).toEqual([]);
 });
 
+test('a delta that begins or ends elsewhere than its name says is seen, too', async () => {
+  await store.put(keyOf(11, 20), deltaOf(15, 20));
+  await store.put(keyOf(21, 30), deltaOf(21, 28));
+  expect(await found()).toEqual([
+    { key: keyOf(11, 20), reason: 'its bytes are those of the revisions 15 to 20 of timeline 1' },
+    { key: keyOf(21, 30), reason: 'its bytes are those of the revisions 21 to 28 of timeline 1' },
+  ]);
+});
+
 test('the bytes of another delta, and an end that cannot be read, are told from each other', async () => {
   await store.put(keyOf(11, 20), deltaOf(21, 30));
   await store.put(keyOf(21, 30), deltaOf(21, 30).fill(0, deltaOf(21, 30).length - 40));
