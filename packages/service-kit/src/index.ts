@@ -50,6 +50,7 @@ export { busSpecSource } from './bus-spec-source.ts';
 export { runClusterJobs, type ClusterJobsOptions } from './cluster-jobs.ts';
 export { etcdAccess, EtcdConnections, type EtcdLoan } from './etcd-connections.ts';
 export { cancelled, systemClock, type Clock } from './clock.ts';
+export { keepSpec, recordSpec, type KeepSpecOptions, type KeptSpec } from './kept-spec.ts';
 export { ManualClock } from './manual-clock.ts';
 export { orCancelled } from './or-cancelled.ts';
 export { Pace } from './pace.ts';

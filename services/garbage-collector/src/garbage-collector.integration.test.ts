@@ -14,7 +14,18 @@ import {
   lastDoneKey,
   type Bus,
 } from '@etcd-ops/bus';
-import { deltaKey, encodeManifest, fullKey, LocalStore, manifestKey, markedKeys, readInventory } from '@etcd-ops/core';
+import {
+  clusterRecordKey,
+  decodeClusterRecord,
+  deltaKey,
+  encodeClusterRecord,
+  encodeManifest,
+  fullKey,
+  LocalStore,
+  manifestKey,
+  markedKeys,
+  readInventory,
+} from '@etcd-ops/core';
 import { createLogger, createMetrics, createServiceContext, runServices } from '@etcd-ops/service-kit';
 import { eventually, findBinary, missingBinary, startNats, tempDir } from '@etcd-ops/test-kit';
 import { expect, it } from 'vitest';
@@ -117,6 +128,12 @@ it('marks, then removes what the spec no longer keeps, tells what it did and why
   const store = new LocalStore(bucket);
   await fillRepository(store, 'my.prod', 5);
   await fillRepository(store, 'my', 3);
+  const began = { version: 1, kind: 'cluster', clusterId: '7', createdAt: '2026-11-20T00:00:00.000Z' } as const;
+  await store.put(clusterRecordKey('my.prod'), encodeClusterRecord({ ...began, cluster: 'my.prod' }));
+  const keptGraceMs = async (): Promise<unknown> => {
+    const { spec } = decodeClusterRecord(await store.get(clusterRecordKey('my.prod')));
+    return clusterSpecSchema.safeParse(spec).data?.retention.graceMs;
+  };
   const abandoned = dir.file('bucket/my=2Eprod/t00000001/full/.etcd-ops-tmp-left-by-a-dead-writer');
   writeFileSync(abandoned, 'half of a full');
   utimesSync(abandoned, new Date(0), new Date(0));
@@ -139,6 +156,7 @@ it('marks, then removes what the spec no longer keeps, tells what it did and why
   });
   expect((await readInventory(store, 'my.prod')).retention!.marks).toEqual([]);
   expect(existsSync(abandoned)).toBe(true);
+  expect(await keptGraceMs()).toBeUndefined();
 
   const first = await collect(bus, { dryRun: false, id: 'marks' });
   expect(first.done).toMatchObject({
@@ -150,9 +168,12 @@ it('marks, then removes what the spec no longer keeps, tells what it did and why
   expect(marked.retention!.marks.flatMap(markedKeys)).toHaveLength(9);
   expect(first.text).toContain('etcdops_gc_pending{cluster="my.prod",stage="marked"} 6');
   expect(existsSync(abandoned)).toBe(false);
+  expect(await keptGraceMs()).toBe(3_600_000);
 
   await withGrace(0);
   const second = await collect(bus, { dryRun: false, id: 'removes' });
+  // Beside the backups lies what is wanted now, whenever the next full comes.
+  expect(await keptGraceMs()).toBe(0);
   const after = await readInventory(store, 'my.prod');
   expect(after.timelines[0]!.fulls.map(({ revision }) => revision)).toEqual([400, 500]);
   // The deltas that only the removed fulls needed went along; those of the kept ones are there.

@@ -3,6 +3,7 @@ import { EtcdOpsError, type ObjectStore } from '@etcd-ops/core';
 import {
   createTaskService,
   joinServices,
+  keepSpec,
   type Logger,
   type Metrics,
   type Service,
@@ -41,11 +42,15 @@ function createCollectLoop(context: ServiceContext, settings: GarbageCollectorSe
     context,
     kind: 'gc',
     concurrencyMax: settings.garbageCollectorConcurrency,
-    async handler({ cluster }, { signal }) {
+    async handler({ cluster }, { signal, lastDone }) {
       const spec = specOf(context, cluster);
-      const report = await collector.run(spec, await context.openStore(spec.store), signal);
+      const store = await context.openStore(spec.store);
+      const report = await collector.run(spec, store, signal);
       observe(metrics, cluster, report);
-      return { changed: report.changed, summary: summaryOf(report) };
+      // A dry run writes nothing.
+      const keep = { store, lastDone, clock: context.clock, logger: context.logger, signal };
+      const kept = report.dryRun ? {} : await keepSpec(spec, keep);
+      return { changed: report.changed, summary: { ...summaryOf(report), ...kept } };
     },
   });
 }

@@ -14,14 +14,14 @@ import {
   type Packing,
 } from '@etcd-ops/core';
 import type { EtcdCluster } from '@etcd-ops/etcd-client';
-import type { Clock, Logger } from '@etcd-ops/service-kit';
+import { keepSpec, type Clock, type Logger } from '@etcd-ops/service-kit';
 import { findAnchor, type HistoryAnchor } from './anchor.ts';
 import { checkFull, checkFullAgain, forked, type CheckedFull } from './check-full.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import { proveEdgeOfFull } from './edge-proof.ts';
 import { storeFileDeltas, type StoredFileDeltas } from './file-deltas.ts';
 import { findFullOfTask, type FullOfTask } from './full-of-task.ts';
-import { recordCluster, recordSpec, recordTimeline } from './repository-records.ts';
+import { recordCluster, recordTimeline } from './repository-records.ts';
 import type { SpooledSnapshot } from './spool-snapshot.ts';
 import type { Spool } from './spool.ts';
 import { takeSnapshot, type SnapshotSource } from './take-snapshot.ts';
@@ -140,7 +140,7 @@ async function takeFull(
     { cluster, key, revision, compactRevision, bytes: stored.bytes, compared: checked.compared },
     'A full snapshot was stored',
   );
-  await keepSpec(options);
+  await keepSpec(spec, { store, clock, logger, signal });
   const edge = proved === undefined ? undefined : await proveEdgeOfFull({ key, manifest, file: proved }, options);
   return {
     summary: {
@@ -171,16 +171,6 @@ async function recordBeginning(
     await recordTimeline(store, { ...facts, timeline, revision });
   } else {
     await recordCluster(store, facts);
-  }
-}
-
-/** The configuration beside the backups, from which a fleet that lost its NATS is rebuilt. */
-async function keepSpec({ spec, store, clock, logger, context: { signal } }: FullTaskOptions): Promise<void> {
-  try {
-    await recordSpec(store, spec, { atMs: clock.now(), signal });
-  } catch (error) {
-    // The backup is stored. A store that lets nothing be replaced (WORM) keeps the record of the beginning.
-    logger.warn({ cluster: spec.name, error }, 'The configuration of the cluster could not be kept beside its backups');
   }
 }
 

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterSpecSchema } from '@etcd-ops/bus';
 import { clusterRecordKey, decodeClusterRecord, LocalStore } from '@etcd-ops/core';
+import { recordSpec } from '@etcd-ops/service-kit';
 import { expect, test } from 'vitest';
-import { recordCluster, recordSpec } from './repository-records.ts';
+import { recordCluster } from './repository-records.ts';
 
 test('the record of a cluster keeps its configuration as it is now, and all else as it was', async () => {
   const bucket = await mkdtemp(join(tmpdir(), 'etcd-ops-records-'));

@@ -1,8 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { ClusterSpec } from '@etcd-ops/bus';
 import {
   clusterRecordKey,
-  decodeClusterRecord,
   decodeTimelineRecord,
   encodeClusterRecord,
   encodeTimelineRecord,
@@ -32,22 +29,6 @@ export async function recordCluster(
   const createdAt = new Date(atMs).toISOString();
   const record = { version: 1, kind: 'cluster', cluster, clusterId: clusterId.toString(16), createdAt } as const;
   await store.put(clusterRecordKey(cluster), encodeClusterRecord(record), { ifAbsent: true });
-}
-
-/**
- * Keeps the configuration of the cluster in its `cluster.json`, where it differs from the one that is there, so that an operator who lost
- * NATS gets the fleet back. Specs hold no secrets. Two uploaders at once: the last one stays, and the next full corrects it.
- */
-export async function recordSpec(
-  store: ObjectStore,
-  spec: ClusterSpec,
-  { atMs, signal }: { atMs: number; signal: AbortSignal },
-): Promise<void> {
-  const key = clusterRecordKey(spec.name);
-  const record = decodeClusterRecord(await store.get(key, { bytesMax: RECORD_BYTES_MAX, signal }));
-  if (isDeepStrictEqual(record.spec, spec)) return;
-  const specAt = new Date(atMs).toISOString();
-  await store.put(key, encodeClusterRecord({ ...record, spec, specAt }), { signal });
 }
 
 /** Writes `cluster.json` and `timeline.json` unless they are there: the first one to say how a timeline began is believed. */

@@ -1,6 +1,6 @@
 import type { ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError } from '@etcd-ops/core';
-import { createTaskService, type Service, type ServiceContext } from '@etcd-ops/service-kit';
+import { createTaskService, keepSpec, type Service, type ServiceContext } from '@etcd-ops/service-kit';
 import { runDeltaTask } from './delta-task.ts';
 import { runFullTask } from './full-task.ts';
 import { packingOf } from './packing-of.ts';
@@ -52,11 +52,14 @@ function createDeltaService(context: ServiceContext, settings: UploaderSettings,
     attemptsMax: settings.taskAttemptsMax,
     backoffMs: settings.taskBackoffMs,
     ackWaitMs: settings.taskAckWaitMs,
-    async handler(task, { signal }) {
+    async handler(task, { signal, lastDone }) {
       const spec = specOf(context, task.cluster);
       const store = await openStore(spec.store);
       const packing = await packingOf(spec);
-      return await runDeltaTask(task, { bus, store, packing, deltaObjectBytesMax, logger, metrics, clock, signal });
+      const options = { bus, store, packing, deltaObjectBytesMax, logger, metrics, clock, signal };
+      const outcome = await runDeltaTask(task, options);
+      const kept = await keepSpec(spec, { store, lastDone, clock, logger, signal });
+      return { ...outcome, summary: { ...outcome.summary, ...kept } };
     },
   });
 }

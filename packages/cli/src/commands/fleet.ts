@@ -12,8 +12,8 @@ export const fleetCommand = defineCommand({
   task: 'fleet',
   summary: { en: 'rebuild the configuration of a fleet from its store', zh: '从存储重建整个集群配置' },
   description: {
-    en: 'Each full keeps the configuration of its cluster beside the backups, in cluster.json. rebuild reads these records, shows what it would register, asks, and registers the clusters that NATS does not know; those that it knows are left alone. Passwords and keys are never in the store: the files that a configuration names must be on the hosts again. Whoever can write to the store can change the records: look at the endpoints before you say yes.',
-    zh: '每次全量备份都会把集群配置保存在备份旁的 cluster.json 中。rebuild 读取这些记录，显示将要登记的内容并询问，然后登记 NATS 中没有的集群；已有的保持不变。密码与密钥从不写入存储：配置所指的文件须已在各主机上。能写入存储的人也能修改这些记录：确认前请核对 endpoints。',
+    en: 'The configuration of each cluster is kept beside its backups, in cluster.json, by the first full, delta or collection behind a change. rebuild reads these records, shows what it would register, asks, and registers the clusters that NATS does not know; those that it knows are left alone. Passwords and keys are never in the store: the files that a configuration names must be on the hosts again. Whoever can write to the store can change the records: look at the endpoints before you say yes.',
+    zh: '集群配置保存在备份旁的 cluster.json 中，变更后由第一个全量、增量备份或清理任务更新。rebuild 读取这些记录，显示将要登记的内容并询问，然后登记 NATS 中没有的集群；已有的保持不变。密码与密钥从不写入存储：配置所指的文件须已在各主机上。能写入存储的人也能修改这些记录：确认前请核对 endpoints。',
   },
   argument: {
     name: 'action',

@@ -38,7 +38,7 @@ export async function chosenStoreSpec(options: ChosenStoreOptions): Promise<Stor
       destinations.length === 0 ? 'it has none' : `it has ${destinations.map((one) => one.name).join(', ')}`;
     throw new EtcdOpsError('CONFIG_INVALID', {
       message: `The cluster ${cluster} has no destination ${name}; ${known}`,
-      remedy: 'Give one of these. What stands in the configuration since the newest full is not known there yet.',
+      remedy: 'Give one of these. What was changed since the newest full, delta or collection is not known there yet.',
     });
   } finally {
     await store.close?.();

@@ -18,7 +18,7 @@ export const STORE_EVENTS = {
   'configuration-not-kept': [
     'warn',
     'The configuration of the cluster could not be kept beside its backups',
-    '`fleet rebuild` would find an older one; the next full tries again.',
+    '`fleet rebuild` would find an older one; the next full tries again, and where the store was only away, the next delta or collection.',
   ],
   'position-behind': [
     'warn',
