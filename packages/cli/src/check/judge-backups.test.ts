@@ -10,7 +10,7 @@ const SOUND: BackupFacts = {
   newestFull: { key: 'prod/f', revision: 100, timeMs: NOW - HOUR, clusterId: 'ab' },
   end: { revision: 120, timeMs: NOW - 60_000 },
   opens,
-  proven: { full: 'prod/f', timeMs: NOW - 10 * HOUR },
+  proven: { full: 'prod/f', to: 900, timeMs: NOW - 10 * HOUR },
   living: { headRevision: 120, clusterId: 'ab' },
 };
 

@@ -16,7 +16,8 @@ export interface BackupFacts {
   damaged: { key: string; reason: string }[];
   /** Undefined: no encrypted backup, or no full at all. */
   opens?: (NewestOpens & { hasIdentity: boolean }) | undefined;
-  proven?: { full: string; timeMs: number } | undefined;
+  /** `to`: up to where the cluster vouched for the chain that begins with this full. */
+  proven?: { full: string; to: number; timeMs: number } | undefined;
   /** The newest proof of a full that failed, while no newer one of it is well. */
   failedProof?: { full: string; problem: string } | undefined;
   /** Of the living cluster, where it was asked and answered. */
@@ -169,7 +170,7 @@ function judgeProof({ proven, failedProof, nowMs }: BackupFacts, maxAgeMs: numbe
     return maxAgeMs === undefined ? warn(found) : fail(found);
   }
   const age = Math.max(0, nowMs - proven.timeMs);
-  const why = `${proven.full} was proven ${formatDuration(age)} ago`;
+  const why = `the chain of ${proven.full} was proven to revision ${formatCount(proven.to)}, ${formatDuration(age)} ago`;
   if (maxAgeMs === undefined || age <= maxAgeMs) return ok({ ...about, why });
   return fail({
     ...about,

@@ -10,6 +10,7 @@ import {
   type FullEntry,
   type Identities,
   type ObjectStore,
+  type ProvenChain,
   type TimelineInventory,
 } from '@etcd-ops/core';
 import type { BackupFacts } from './judge-backups.ts';
@@ -46,9 +47,7 @@ export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOp
     damaged: [...inventory.damaged, ...misnamed],
     ...(later === undefined ? {} : { later: describeLater(later) }),
     ...(end === undefined ? {} : { end: { revision: end.to, timeMs: end.toTimeMs ?? 0 } }),
-    ...(proven === undefined
-      ? {}
-      : { proven: { full: proven.record.full, timeMs: Date.parse(proven.record.provedAt) } }),
+    ...(proven === undefined ? {} : { proven: provenOf(proven) }),
   };
   if (failed !== undefined) {
     facts.failedProof = { full: failed.full, problem: failed.problem ?? 'the log of the verifier has the details' };
@@ -64,6 +63,10 @@ export async function lookAtBackups(store: ObjectStore, options: LookAtBackupsOp
     hasIdentity: identities !== undefined,
   };
   return { facts, newestFull: full };
+}
+
+function provenOf({ record, provenTo }: ProvenChain): NonNullable<BackupFacts['proven']> {
+  return { full: record.full, to: provenTo, timeMs: Date.parse(record.provedAt) };
 }
 
 /** A full is as old as the state that it holds: making one more of what is there already, or asking a member without a quorum, makes nothing newer. */
