@@ -41,6 +41,7 @@ export async function planOfRequest(
     bytesToFetch,
     expectedDbBytes,
     ...describeChosen({
+      latestObservedMs: plan.latestObservedMs,
       beforeDelete,
       safeBump,
       bumped: by === undefined ? undefined : { by, revision: revision + by },

@@ -114,9 +114,11 @@ test('the newest with a hole before it is refused, by plan and restore, unless l
   expect(await endOf(bus, id)).toMatchObject({ state: 'failed', failure: { code: 'NEWEST_NOT_RESTORABLE' } });
 
   const less = { ...request, allowOlder: true };
-  expect(await callApi(bus, 'plan', less, { answer: planAnswerSchema })).toMatchObject({ revision });
+  const plan = await callApi(bus, 'plan', less, { answer: planAnswerSchema });
+  expect(plan).toMatchObject({ revision, latestObserved: expect.any(String) as string });
+  const { latestObserved } = plan;
   const again = await callApi(bus, 'restore', less, { answer: restoreAnswerSchema });
-  expect(await endOf(bus, again.id)).toMatchObject({ state: 'done', summary: { revision } });
+  expect(await endOf(bus, again.id)).toMatchObject({ state: 'done', summary: { revision, latestObserved } });
 });
 
 async function endOf(bus: Bus, id: string): Promise<JobAnswer> {

@@ -3,6 +3,8 @@ import { isoTimeSchema, revisionSchema, timelineSchema } from './task-base.ts';
 
 /** What was chosen where a request left the choice: in the answer of a plan, and in the result of a restore. */
 export const restoreChosenShape = {
+  /** When the revision had certainly been reached; absent when nobody recorded it. */
+  latestObserved: isoTimeSchema.exactOptional(),
   /** The deletion that was found. */
   beforeDelete: z
     .object({

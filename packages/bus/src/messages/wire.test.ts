@@ -37,7 +37,7 @@ const WIRE: Record<string, { schema: z.ZodType; hash: string }> = {
   'list-request': { schema: listRequestSchema, hash: 'ad17a222ba96a20b' },
   notification: { schema: notificationSchema, hash: 'e68d19b202fb31ae' },
   owner: { schema: ownerSchema, hash: '5fb3da4dd89c9bf0' },
-  'plan-answer': { schema: planAnswerSchema, hash: '631bd8af03b09d6e' },
+  'plan-answer': { schema: planAnswerSchema, hash: '02aac5172ac4b59e' },
   'plan-request': { schema: planRequestSchema, hash: '0a4f1b7efc4552cc' },
   position: { schema: positionSchema, hash: '607e984a3211dd19' },
   progress: { schema: progressSchema, hash: '69111a3f660887dd' },
