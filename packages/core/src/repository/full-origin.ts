@@ -1,7 +1,7 @@
 import type { FullManifest } from './full-manifest.ts';
 
-/** Causes of fulls that are products of other backups, or of another tool that does not say which of its fulls are. */
-const PRODUCTS: ReadonlySet<string> = new Set(['compact', 'import']);
+/** Causes of fulls that are products of other backups, or of another tool that does not say which of its fulls are (`foreign`: known by its name alone). */
+const PRODUCTS: ReadonlySet<string> = new Set(['compact', 'import', 'foreign']);
 
 /**
  * Whether a member of the cluster gave this full, so that it speaks for what the cluster held. One that `compact` made says only what the

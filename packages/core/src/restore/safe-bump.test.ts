@@ -129,6 +129,21 @@ describe('planSafeBump', () => {
     expect(planSafeBump(inventory, { revision: 20, nowMs }).lagMs).toBe(60_000);
   });
 
+  test('where only the time of a making is known, the sight was before that', () => {
+    const nowMs = START_MS + 100 * HOUR_MS;
+    for (const cause of ['import', 'foreign', 'compact']) {
+      const fulls = [withManifest(fullEntry({ revision: 20, createdAtMs: START_MS }), { cause })];
+      const alone = { ...inventoryOf([]), timelines: [{ timeline: 1, fulls, deltas: [] }] };
+      const bump = planSafeBump(alone, { revision: 20, nowMs });
+      expect(bump).toMatchObject({ lagMs: 124 * HOUR_MS, highestCapturedMs: undefined });
+      expect(bump.explanation).toContain('a day more than the newest full is old');
+      // Deltas tell better, and a full that was made later takes nothing from that.
+      const seen = deltaEntry({ first: 11, last: 20, lastObservedMs: START_MS - HOUR_MS });
+      const beside = { ...alone, timelines: [{ timeline: 1, fulls, deltas: [seen] }] };
+      expect(planSafeBump(beside, { revision: 20, nowMs }).lagMs).toBe(101 * HOUR_MS);
+    }
+  });
+
   test('merging never lowers it', () => {
     fc.assert(
       fc.property(

@@ -1,6 +1,7 @@
 import type { Revision } from '../mvcc/revision.ts';
-import { seenMsOf } from '../repository/full-times.ts';
-import type { Inventory, TimelineInventory } from '../repository/inventory.ts';
+import { isOfCluster } from '../repository/full-origin.ts';
+import { reachedMsOf, seenMsOf } from '../repository/full-times.ts';
+import type { FullEntry, Inventory, TimelineInventory } from '../repository/inventory.ts';
 import { parseObjectKey } from '../repository/object-key.ts';
 
 export interface SafeBumpOptions {
@@ -65,12 +66,14 @@ export function planSafeBump(inventory: Inventory, options: SafeBumpOptions): Sa
     const isHigher = point.revision > best.revision || (point.revision === best.revision && point.timeMs > best.timeMs);
     return isHigher ? point : best;
   });
-  const latestMs = all.reduce((latest, { timeMs }) => Math.max(latest, timeMs), 0);
+  const latestMs = latestOf(all.map(({ timeMs }) => timeMs));
   const densest = inventory.timelines.reduce((most, found, at) => Math.max(most, densestSecond(found, points[at]!)), 0);
   const rateIsAssumed = densest <= RATE_ASSUMED;
   const ratePerSecond = rateIsAssumed ? RATE_ASSUMED : Math.min(densest, RATE_TOP);
-  // With no time at all, any age is possible: what can be said is how far the assumption reaches.
-  const lagMs = Math.max(options.lagMsMin ?? LAG_MS_MIN, latestMs === 0 ? DAY_MS : options.nowMs - latestMs);
+  // Nobody knows when the cluster was seen for what is there; that was before it was made.
+  const madeMs = latestOf(inventory.timelines.flatMap(({ fulls }) => fulls.map(reachedMsOf)));
+  const unseenMs = DAY_MS + (madeMs === 0 ? 0 : Math.max(0, options.nowMs - madeMs));
+  const lagMs = Math.max(options.lagMsMin ?? LAG_MS_MIN, latestMs === 0 ? unseenMs : options.nowMs - latestMs);
   const ahead = Math.ceil(SAFETY_FACTOR * ratePerSecond * (lagMs / 1000));
   const revision = Math.min(Math.ceil((highest.revision + ahead + 1) / ROUND_TO) * ROUND_TO, TOP);
   const facts = {
@@ -93,7 +96,7 @@ function explain(bump: Omit<SafeBump, 'explanation'>, latestMs: number): string 
     : `${bump.ratePerSecond} revisions a second are allowed for, since names do not tell how fast revisions came in between`;
   const lag =
     latestMs === 0
-      ? 'no time of a capture is known, so a day is assumed to have passed since'
+      ? `no time of a capture is known, so it is assumed to be ${Math.ceil(bump.lagMs / 1000)} s ago, a day more than the newest full is old`
       : `the last capture was seen at ${new Date(latestMs).toISOString()}, ${Math.ceil(bump.lagMs / 1000)} s before the latest possible end of the old cluster`;
   return `Revision ${bump.highestCaptured} is the highest that was ever captured; ${rate}; ${lag}. Twice that many revisions above it, no watcher can have passed ${bump.revision}: bumped by ${bump.by}.`;
 }
@@ -101,14 +104,28 @@ function explain(bump: Omit<SafeBump, 'explanation'>, latestMs: number): string 
 /** What names and manifests tell: revisions, and when the cluster was seen at each. */
 function pointsOf(timeline: TimelineInventory): Point[] {
   const points = [
-    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: seenMsOf(full) ?? 0 })),
+    ...timeline.fulls.map((full) => ({ revision: full.revision, timeMs: sightMsOf(full) })),
     ...timeline.deltas.map(({ last, lastObservedMs }) => ({ revision: last, timeMs: lastObservedMs })),
   ];
   return points.sort((left, right) => left.revision - right.revision || left.timeMs - right.timeMs);
 }
 
-function beginOf({ record }: TimelineInventory): Point[] {
-  return record === undefined ? [] : [{ revision: record.startedAtRevision, timeMs: Date.parse(record.startedAt) }];
+/** 0: unknown. Other tools compact, too, and give what comes of it the time of the making. */
+function sightMsOf(full: FullEntry): number {
+  const isSight = isOfCluster(full) || full.manifest.seenAt !== undefined;
+  return isSight ? (seenMsOf(full) ?? 0) : 0;
+}
+
+/** An import dates the beginning by its files. */
+function beginOf({ record, fulls }: TimelineInventory): Point[] {
+  const isCaptured = fulls.every(({ manifest }) => manifest.cause !== 'import');
+  return record === undefined || !isCaptured
+    ? []
+    : [{ revision: record.startedAtRevision, timeMs: Date.parse(record.startedAt) }];
+}
+
+function latestOf(timesMs: readonly number[]): number {
+  return timesMs.reduce((latest, timeMs) => Math.max(latest, timeMs), 0);
 }
 
 /** An object that cannot be used has still seen its revision; of a full, only the manifest tells whether it was made of others. */
