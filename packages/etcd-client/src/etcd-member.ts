@@ -112,11 +112,14 @@ export class EtcdMember implements Disposable {
     return this.#header(answer);
   }
 
-  /** Whether this member still has the state at `revision`: `ok` proves that nothing up to `revision` - 1 alone is compacted. */
+  /**
+   * Whether the cluster still has the state at `revision`: `ok` proves that nothing up to `revision` - 1 alone is compacted. Linearizable,
+   * so it holds for every member, also where the address of one is that of several and a watch ends at another one.
+   */
   async readAt(revision: number, options: CallOptions = {}): Promise<'ok' | 'compacted'> {
-    const request = encodeRange({ key: LOWEST_KEY, countOnly: true, serializable: true, revision });
+    const request = encodeRange({ key: LOWEST_KEY, countOnly: true, revision });
     try {
-      this.#header(await this.#call('KV', 'Range', request, options));
+      this.#header(await this.#call('KV', 'Range', request, { ...options, ...REQUIRE_LEADER }));
       return 'ok';
     } catch (error) {
       if (isEtcdOpsError(error, 'ETCD_COMPACTED')) return 'compacted';

@@ -17,7 +17,7 @@ export function backlogNeedsGuard(version: string): boolean {
 }
 
 /**
- * Proves that a batch which began at `first` was read above the compact revision: a read one below it, on the same member and after the
+ * Proves that a batch which began at `first` was read above the compact revision: a linearizable read one below it, after the
  * batch came, is answered. Compaction only moves up, so it stood below when the batch was read.
  */
 export async function isBacklogWhole(
