@@ -36,7 +36,6 @@ import { describe, expect, test, type TestContext } from 'vitest';
 import { createFinalDelta } from './final-delta.ts';
 
 const CLUSTER = 'idle';
-const LEASES = 2_000;
 const TRANSACTIONS = 20;
 const TTL_SECONDS = 5_000;
 const WAIT_MS = 180_000;
@@ -49,10 +48,10 @@ function need(ctx: TestContext): void {
 }
 
 /** Thousands of keys in few revisions, each with a lease of its own; then nothing more is ever written. */
-async function writeLeasedKeys(etcd: TestEtcd): Promise<number> {
+async function writeLeasedKeys(etcd: TestEtcd, leases: number): Promise<number> {
   const client = new Etcd3({ hosts: etcd.endpoint });
   let revision = 0;
-  const each = LEASES / TRANSACTIONS;
+  const each = leases / TRANSACTIONS;
   for (let transaction = 0; transaction < TRANSACTIONS; transaction++) {
     const granted = await Promise.all(
       Array.from({ length: each }, async () => await client.leaseClient.leaseGrant({ TTL: TTL_SECONDS })),
@@ -93,7 +92,7 @@ async function startDaemon(etcd: TestEtcd, dir: string, deltaPeriodMs: number): 
   const services = [
     createUploaderService(context, uploaderSettings.parse({})),
     createFinalDelta({ bus, clusters: () => [CLUSTER], logger }),
-    createWatcherService(context, watcherSettings.parse({ flushTimeoutMs: WAIT_MS })),
+    createWatcherService(context, watcherSettings.parse({ flushTimeoutMs: WAIT_MS, leaseAsksPerSecondMax: 2_000 })),
     createSchedulerService(context),
   ];
   const end = new AbortController();
@@ -129,7 +128,7 @@ describe('the leases of a cluster that nobody writes to any more', () => {
     await using etcd = await startEtcd();
     await using daemon = await startDaemon(etcd, dir.path, 1_000);
     await eventually(async () => await fullIsThere(daemon), { timeoutMs: WAIT_MS });
-    const revision = await writeLeasedKeys(etcd);
+    const revision = await writeLeasedKeys(etcd, 2_000);
     let tries = 0;
     let report: RestoreAroundReport | undefined;
     await eventually(
@@ -139,7 +138,7 @@ describe('the leases of a cluster that nobody writes to any more', () => {
       },
       { timeoutMs: WAIT_MS, intervalMs: 2_000 },
     );
-    expect(report?.leases).toEqual({ kept: 0, fromDeltas: LEASES, unknown: [] });
+    expect(report?.leases).toEqual({ kept: 0, fromDeltas: 2_000, unknown: [] });
     expect(report?.warnings).toEqual([]);
     await eventually(
       async () => {
@@ -156,11 +155,11 @@ describe('the leases of a cluster that nobody writes to any more', () => {
     await using etcd = await startEtcd();
     await using daemon = await startDaemon(etcd, dir.path, 3_600_000);
     await eventually(async () => await fullIsThere(daemon), { timeoutMs: WAIT_MS });
-    const revision = await writeLeasedKeys(etcd);
+    const revision = await writeLeasedKeys(etcd, 500);
     await eventually(async () => (await lastEvent(daemon.bus, CLUSTER))?.last === revision, { timeoutMs: WAIT_MS });
     await daemon.stop();
     const report = await restored(daemon, dir.file('restored'));
     expect(report.revision).toBe(revision);
-    expect(report.leases).toEqual({ kept: 0, fromDeltas: LEASES, unknown: [] });
+    expect(report.leases).toEqual({ kept: 0, fromDeltas: 500, unknown: [] });
   });
 });
