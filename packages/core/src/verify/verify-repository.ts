@@ -256,7 +256,9 @@ class Verification {
     if (verdict === 'failed') this.#note({ kind: 'failed', what, why, remedy: PROOF_REMEDY });
     else if (verdict === 'open') {
       const isLocked = why.startsWith('Not provable here');
-      const remedy = isLocked ? 'Give an identity that opens it.' : 'The next full of the cluster, or the next witness, proves it.';
+      const remedy = isLocked
+        ? 'Give an identity that opens it.'
+        : 'The next full of the cluster, or the next witness, proves it.';
       this.#note({ kind: isLocked ? 'partial' : 'note', what, why, remedy });
     }
     for (const { outcome, key, with: other, revision, reason } of comparisons) {
@@ -317,10 +319,10 @@ class Verification {
 }
 
 const DAMAGE_REMEDY = 'Plans go round it. Look for the cause (disk, store, somebody else), and take a full now.';
-const GONE_REMEDY = 'It got lost, or somebody removed it: plans go round it. Look for the cause, and take a full now.';
-const PROOF_REMEDY = 'Do not trust this chain alone. See "A proof failed" in docs/OPERATIONS.md.';
 const LEASES_REMEDY =
   'Restores warn and assume a TTL for leases that only it knows. Look for the cause (disk, store, somebody else), and take a full now.';
+const GONE_REMEDY = 'It got lost, or somebody removed it: plans go round it. Look for the cause, and take a full now.';
+const PROOF_REMEDY = 'Do not trust this chain alone. See "A proof failed" in docs/OPERATIONS.md.';
 
 /** Those that a restore of what is looked at may read. */
 function leasesOf(inventory: Inventory, { timeline, fulls }: Scoped): LeaseEntry[] {
