@@ -21,7 +21,10 @@ export function seenMsOf(full: TimedFull): number | undefined {
  * A time at which the cluster was surely seen, at the revision of a full or below it: that of the full itself, else the newest one known of
  * what lies below it in the timeline. Undefined: none is known.
  */
-export function seenMsAtOrBelow(full: FullEntry, { fulls, deltas }: Pick<TimelineInventory, 'fulls' | 'deltas'>): number | undefined {
+export function seenMsAtOrBelow(
+  full: FullEntry,
+  { fulls, deltas }: Pick<TimelineInventory, 'fulls' | 'deltas'>,
+): number | undefined {
   const own = seenMsOf(full);
   if (own !== undefined) return own;
   const below = [
