@@ -60,6 +60,17 @@ test('what is wrong stands out: damage, failed proofs, a store that cannot be re
   );
 });
 
+test('TTLs that a restore would not have yet are told, until they are stored', () => {
+  const capture = { at: iso(1), watching: true, ttlsAsked: 5, ttlsWaiting: 2_000 };
+  const owner = { version: 1, watcher: 'abcdefgh-1', since: iso(600), capture } as const;
+  const said = (messages: number, facts: object = {}): string | undefined =>
+    rowsOf({ owner: { ...owner, capture: { ...capture, ...facts } }, backlog: { messages } }).get('lease TTLs');
+  expect(said(3)).toBe('2,005 not durable yet: 5 to be asked of etcd, 2,000 waiting in NATS');
+  // An empty stream is newer knowledge than what the watcher last looked at.
+  expect(said(0)).toBe('5 not durable yet: 5 to be asked of etcd');
+  expect(said(0, { ttlsAsked: 0 })).toBeUndefined();
+});
+
 test('a capture that lags says by how much and for how long; one that waits says for what', () => {
   const owner = (capture: object): Partial<ClusterStatus> => ({
     owner: { version: 1, watcher: 'abcdefgh-1', since: iso(600), capture: { at: iso(1), ...capture } as never },

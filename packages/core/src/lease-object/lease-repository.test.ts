@@ -12,6 +12,7 @@ import { STORED_PLAIN } from '../repository/packing.ts';
 import { planRestore, type RestoreTarget } from '../repository/plan-restore.ts';
 import { retentionPolicyOf } from '../retention/policy.ts';
 import { planRetention } from '../retention/plan-retention.ts';
+import { stageRemoval } from '../retention/stage-removal.ts';
 import { restoreAround, type RestoreAroundReport } from '../restore/restore-around.ts';
 import { TestRepository } from '../restore/testing/repository-of.ts';
 import { LocalStore } from '../storage/local-store.ts';
@@ -156,6 +157,41 @@ describe('lease objects', () => {
     // Young ones stay: the delta that they follow may be on its way.
     const young = planRetention(await repository.inventory(), policy, { ...options, nowMs: Date.now() });
     expect(young.remove.filter(({ kind }) => kind === 'leases')).toEqual([]);
+  });
+
+  test('stay while somebody reads the chain that they belong to', async () => {
+    const { repository, keys } = await makeRepository();
+    const full = scratch.file();
+    writeModelStore(full, rows);
+    await repository.addFull(full, { createdAtMs: START_MS + 90_000 });
+    const inventory = await repository.inventory();
+    const nowMs = Date.now() + 86_400_000;
+    const plan = planRetention(inventory, retentionPolicyOf({ maxBackups: 1 }), { nowMs, orphanGraceMs: 3_600_000 });
+    const at = new Date(0).toISOString();
+    const going = plan.remove.flatMap((decision) => decision.keys.map((key) => key.slice(`${CLUSTER}/`.length)));
+    const facts = { version: 1, cluster: CLUSTER } as const;
+    const mark = { ...facts, kind: 'mark', markedAt: at, keys: going } as const;
+    const chain = { timeline: 1, full: inventory.timelines[0]!.fulls[0]!.key, to: 8 };
+    const hold = {
+      ...facts,
+      kind: 'hold',
+      purpose: 'restore',
+      holder: 'me',
+      createdAt: at,
+      ttlMs: 60_000,
+      chain,
+    } as const;
+    const records = {
+      pins: [],
+      marks: [{ key: `${CLUSTER}/mark/one`, record: mark, modifiedAtMs: 0 }],
+      holds: [{ key: `${CLUSTER}/hold/one`, record: hold, modifiedAtMs: nowMs }],
+      damaged: [],
+    };
+    const stage = stageRemoval(plan, records, { nowMs, graceMs: 1 });
+    const held = stage.held.filter(({ decision }) => decision.kind === 'leases').flatMap((one) => one.decision.keys);
+    expect(held).toEqual(keys.slice(0, 2));
+    const removed = stage.remove.filter(({ kind }) => kind === 'leases').flatMap((decision) => decision.keys);
+    expect(removed).toEqual([keys[2]]);
   });
 
   test('are copied with what they belong to', async () => {
