@@ -16,7 +16,7 @@ import { describeWindow, measureFor, sample } from './scale/measure.ts';
 import { sum, until } from './scale/process-facts.ts';
 import { RealWrites } from './scale/real-writes.ts';
 import { ScaleStage } from './scale/stage.ts';
-import { killOneWatcher, notCaptured, type Takeover } from './scale/takeover.ts';
+import { killOneInTheCalm, killOneWatcher, notCaptured, type Takeover } from './scale/takeover.ts';
 
 const { values } = parseArgs({
   options: {
@@ -40,6 +40,9 @@ const FULLS_MS_MAX = 3 * 60_000;
 const CALM_MS_MAX = 150_000;
 const CALM_LOOK_MS = 5_000;
 const SETTLE_MS = 15_000;
+/** A watcher that is new has its share when nobody has more than this many times as much. */
+const SPREAD_SHARE = 1.5;
+const SPREAD_MS_MAX = 60_000;
 const CAPTURED_MS_MAX = 30_000;
 
 const stop = new AbortController();
@@ -79,6 +82,7 @@ async function run(): Promise<void> {
     await say(`idle, ${seconds} s, load average ${loadavg()[0]!.toFixed(1)}:`);
     await sayAll(describeWindow(await measureFor(stage, seconds), stage.clusters));
   }
+  await loseOneInTheCalm(stage);
   const trafficSeconds = Number(values['traffic-seconds']);
   if (trafficSeconds > 0) {
     await standIn.ask({ writesPerSecond: clusters });
@@ -104,6 +108,23 @@ async function run(): Promise<void> {
   const { refused } = await s3.ask({});
   await say(`store requests refused: ${JSON.stringify(refused)}`);
   for (const [said, times] of await services.complaints()) await say(`${times} times: ${said}`);
+}
+
+/** Another one takes the place of the lost one, or the windows behind would be of a fleet that is one short. */
+async function loseOneInTheCalm(stage: ScaleStage): Promise<void> {
+  const { services, signal } = stage;
+  const { pid, clusters, halfMs, nearlyAllMs, allMs } = await killOneInTheCalm(stage);
+  const at = (ms: number | undefined): string => (ms === undefined ? 'not in time' : `${(ms / 1_000).toFixed(1)} s`);
+  await say(
+    `one watcher killed in the calm, it watched ${clusters} stand-ins: half are watched again after ${at(halfMs)}, ` +
+      `99 of 100 after ${at(nearlyAllMs)}, all after ${at(allMs)}`,
+  );
+  await services.startAgain(pid);
+  const isSpread = async (): Promise<boolean> => {
+    const counts = (await services.owned()).map((one) => one.clusters.length);
+    return counts.at(-1)! * SPREAD_SHARE >= counts[0]!;
+  };
+  await until(isSpread, { timeoutMs: SPREAD_MS_MAX, message: () => '', signal }).catch(() => signal.throwIfAborted());
 }
 
 /** The real etcds are written to as well: who captures an etcd to which nothing is written does not show. */

@@ -197,9 +197,13 @@ describe.skipIf(reason !== undefined)('the ten faults of the seed', () => {
     const beyond = await restored(flags, '--revision', String(head));
     expect(beyond.result.exitCode, beyond.result.stderr).toBe(5);
     expect(readdirSync(scratch.path).filter((name) => name.endsWith('.part'))).toEqual([]);
-    const latest = await restored(flags);
+    const newest = await restored(flags);
+    expect(newest.result.exitCode, newest.result.stderr).toBe(5);
+    expect(newest.result.stderr).toContain('NEWEST_NOT_RESTORABLE');
+    expect(readdirSync(scratch.path).filter((name) => name.endsWith('.part'))).toEqual([]);
+    const latest = await restored(flags, '--allow-older');
     expect(latest.result.exitCode, latest.result.stderr).toBe(0);
-    expect((JSON.parse(latest.result.stdout) as { warnings: string[] }).warnings.join()).toContain('not the newest');
+    expect((JSON.parse(latest.result.stdout) as { warnings: string[] }).warnings.join()).toContain('More was captured than this');
   });
 
   test('6: a member of three with any name is restored with deltas, without quorum or port', async () => {

@@ -17,6 +17,8 @@ export const SERVICE_COUNTS = {
 export type ServiceName = keyof typeof SERVICE_COUNTS | 'up';
 
 const READY_MS_MAX = 60_000;
+/** Above the numbers of those that were started at first: each has a folder of its own. */
+const STARTED_AGAIN = 100;
 
 export interface ServiceReading extends MemoryFacts {
   name: ServiceName;
@@ -53,23 +55,22 @@ const QUIET = ['info', 'debug', 'trace'];
 export class ServiceGroup implements AsyncDisposable {
   readonly #running: Running[] = [];
   readonly #main: string;
+  readonly #options: StartOptions;
 
-  private constructor(main: string) {
+  private constructor(main: string, options: StartOptions) {
     this.#main = main;
+    this.#options = options;
   }
 
   static async start(options: StartOptions): Promise<ServiceGroup> {
-    const group = new ServiceGroup(await bundledProgram());
+    const group = new ServiceGroup(await bundledProgram(), options);
     try {
       const counts = options.together > 0 ? { up: options.together } : SERVICE_COUNTS;
       const starts = Object.entries(counts).flatMap(([name, count]) =>
-        Array.from({ length: count }, async (_, index) => await group.#spawn(name as ServiceName, index, options)),
+        Array.from({ length: count }, async (_, index) => await group.#spawn(name as ServiceName, index)),
       );
       await Promise.all(starts);
-      await until(
-        async () => (await Promise.all(group.#running.map(async ({ url }) => await isReady(url)))).every(Boolean),
-        { timeoutMs: READY_MS_MAX, message: () => 'The services are not ready', signal: options.signal },
-      );
+      await group.#allReady();
       return group;
     } catch (error) {
       await group[Symbol.asyncDispose]();
@@ -103,6 +104,21 @@ export class ServiceGroup implements AsyncDisposable {
     await this.#running.find(({ process }) => process.pid === pid)?.process.kill();
   }
 
+  /** In place of the one that was killed; its clusters come to it by and by. */
+  async startAgain(pid: number): Promise<void> {
+    const gone = this.#running.findIndex(({ process }) => process.pid === pid);
+    const [{ name }] = this.#running.splice(gone, 1) as [Running];
+    await this.#spawn(name, this.#running.length + STARTED_AGAIN);
+    await this.#allReady();
+  }
+
+  async #allReady(): Promise<void> {
+    await until(
+      async () => (await Promise.all(this.#running.map(async ({ url }) => await isReady(url)))).every(Boolean),
+      { timeoutMs: READY_MS_MAX, message: () => 'The services are not ready', signal: this.#options.signal },
+    );
+  }
+
   /** Ends them as an operator does; answers which did not end well. */
   async stop(): Promise<string[]> {
     const alive = this.#running.filter(({ process }) => process.running);
@@ -132,7 +148,8 @@ export class ServiceGroup implements AsyncDisposable {
     return counts;
   }
 
-  async #spawn(name: ServiceName, index: number, { natsUrls, dir, nodeFlags, fleetFile }: StartOptions): Promise<void> {
+  async #spawn(name: ServiceName, index: number): Promise<void> {
+    const { natsUrls, dir, nodeFlags, fleetFile } = this.#options;
     const [port] = await freePorts(1);
     const own = join(dir, `${name}-${index}`);
     await mkdir(own, { recursive: true });

@@ -55,6 +55,46 @@ export async function killOneWatcher(stage: ScaleStage): Promise<Takeover> {
   };
 }
 
+export interface CalmTakeover {
+  pid: number;
+  /** Stand-ins that the killed watcher owned. */
+  clusters: number;
+  /** From the kill until so many of them were watched again: half, 99 of 100, all; undefined: not in time. */
+  halfMs: number | undefined;
+  nearlyAllMs: number | undefined;
+  allMs: number | undefined;
+}
+
+/** Kills the watcher with the most clusters while nothing is written, and waits until each stand-in has a watch again. */
+export async function killOneInTheCalm({ services, standIn, signal }: ScaleStage): Promise<CalmTakeover> {
+  const [first] = await services.owned();
+  if (first === undefined) throw new Error('no watcher runs');
+  const watched = async (): Promise<number> => (await standIn.ask({})).watched;
+  const before = await watched();
+  await services.kill(first.pid);
+  const killedMs = performance.now();
+  const reached: CalmTakeover = {
+    pid: first.pid,
+    clusters: 0,
+    halfMs: undefined,
+    nearlyAllMs: undefined,
+    allMs: undefined,
+  };
+  const look = async (): Promise<boolean> => {
+    const missing = before - (await watched());
+    const nowMs = performance.now() - killedMs;
+    // Their connections end one by one.
+    reached.clusters = Math.max(reached.clusters, missing);
+    if (missing === reached.clusters) return false;
+    if (missing <= reached.clusters / 2) reached.halfMs ??= nowMs;
+    if (missing <= reached.clusters / 100) reached.nearlyAllMs ??= nowMs;
+    if (missing <= 0) reached.allMs ??= nowMs;
+    return missing <= 0;
+  };
+  await until(look, { timeoutMs: TAKEOVER_MS_MAX, message: () => '', signal }).catch(() => signal.throwIfAborted());
+  return reached;
+}
+
 /** Clusters whose last revision is not in their streams after `timeoutMs`; nothing is written any more. */
 export async function notCaptured(
   { bus, standIn, signal }: ScaleStage,
