@@ -98,6 +98,8 @@ test('three nodes with two accounts: nodes are killed under load, and all goes o
     return revision;
   };
   await goesOn();
+  // Without it there is nothing to restore; it comes behind the first deltas where servers answer late.
+  await until(async () => ((await readInventory(store, CLUSTER)).timelines[0]?.fulls.length ?? 0) > 0);
   await whenReplicasAreCurrent(operator);
   await whenReplicasAreCurrent(people);
 
