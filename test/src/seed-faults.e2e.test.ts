@@ -203,7 +203,9 @@ describe.skipIf(reason !== undefined)('the ten faults of the seed', () => {
     expect(readdirSync(scratch.path).filter((name) => name.endsWith('.part'))).toEqual([]);
     const latest = await restored(flags, '--allow-older');
     expect(latest.result.exitCode, latest.result.stderr).toBe(0);
-    expect((JSON.parse(latest.result.stdout) as { warnings: string[] }).warnings.join()).toContain('More was captured than this');
+    expect((JSON.parse(latest.result.stdout) as { warnings: string[] }).warnings.join()).toContain(
+      'More was captured than this',
+    );
   });
 
   test('6: a member of three with any name is restored with deltas, without quorum or port', async () => {
