@@ -15,9 +15,9 @@ import { credentialFor, credentialsOf, rightNeeded, type CredentialName } from '
 import { cancelled, etcdFailure, isTokenFailure, type CallPlace, type CallStatus } from './etcd-failure.ts';
 import { isPasswordMissing, Login, readPassword } from './login.ts';
 import { MessageCall, type MessageCallOptions } from './message-call.ts';
-import { RawCall } from './raw-call.ts';
 import { SecureChannel } from './secure-channel.ts';
 import { TlsFiles } from './tls-files.ts';
+import { unaryCall, type UnaryOutcome } from './unary-call.ts';
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
@@ -44,8 +44,6 @@ interface UnaryOptions extends CallOptions {
 }
 
 type StreamOptions = Pick<MessageCallOptions, 'onMessage' | 'onEnd' | 'requireLeader'>;
-
-type Outcome = { ok: true; message: Buffer } | { ok: false; failure: CallStatus };
 
 interface StandIn {
   user: string;
@@ -224,27 +222,14 @@ export class EtcdConnection implements Disposable {
     return { endpoint: this.endpoint, call: method.name, needs, ...(user !== undefined && { user }) };
   }
 
-  #attempt(method: RpcMethod, request: Buffer, token: CallToken, options: UnaryOptions): Promise<Outcome> {
-    return new Promise((resolve) => {
-      let answer: Buffer | undefined;
-      const call = new RawCall({
-        channel: this.#channel.channel,
-        path: pathOf(method),
-        metadata: makeMetadata(token.value, options.requireLeader),
-        timeoutMs: options.timeoutMs ?? this.requestTimeoutMs,
-        signal: options.signal,
-        onMessage: (message) => {
-          answer ??= message;
-        },
-        onEnd: (end) => {
-          if (end.code !== status.OK) resolve({ ok: false, failure: end });
-          else if (answer !== undefined) resolve({ ok: true, message: answer });
-          else resolve({ ok: false, failure: { code: status.INTERNAL, details: 'an answer without a message' } });
-        },
-      });
-      call.send(request);
-      call.halfClose();
-      call.readNext();
+  #attempt(method: RpcMethod, request: Buffer, token: CallToken, options: UnaryOptions): Promise<UnaryOutcome> {
+    return unaryCall({
+      channel: this.#channel.channel,
+      path: pathOf(method),
+      metadata: makeMetadata(token.value, options.requireLeader),
+      request,
+      timeoutMs: options.timeoutMs ?? this.requestTimeoutMs,
+      signal: options.signal,
     });
   }
 }
