@@ -82,6 +82,7 @@ export {
 } from './messages/cluster-spec.ts';
 export { type CopyTask } from './messages/copy-task.ts';
 export { type DestinationSpec } from './messages/destination-spec.ts';
+export { storeOf } from './messages/store-of.ts';
 export { deadLetterSchema, type DeadLetter } from './messages/dead-letter.ts';
 export { defragTaskSchema, type DefragTask } from './messages/defrag-task.ts';
 export { deltaTaskSchema, type DeltaTask } from './messages/delta-task.ts';

@@ -6,6 +6,7 @@ import {
   streamFacts,
   type Bus,
   type ClusterSpec,
+  storeOf,
   type DispatchOutcome,
   type RestoreAnswer,
   type RestoreRequest,
@@ -22,7 +23,6 @@ import { scopeOfRequest, taskOfRequest } from './restore-request.ts';
 import { assertBelowRoots } from './restore-roots.ts';
 import type { RestorerSettings } from './settings.ts';
 import { assertServed } from './start-deadline.ts';
-import { storeOf } from './store-of.ts';
 
 /** Checked and queued; the id is the answer, and what came of it follows under it. */
 

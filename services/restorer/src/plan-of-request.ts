@@ -1,4 +1,4 @@
-import type { PlanAnswer, PlanRequest } from '@etcd-ops/bus';
+import { storeOf, type PlanAnswer, type PlanRequest } from '@etcd-ops/bus';
 import { planRestoreFrom, planSafeBump, readInventory, type Identities } from '@etcd-ops/core';
 import type { ServiceContext } from '@etcd-ops/service-kit';
 import { checkedTask, specOf } from './accept-request.ts';
@@ -6,7 +6,6 @@ import { describeChosen } from './chosen.ts';
 import { settleRequest } from './restore-request.ts';
 import { settleMoment } from './settle-moment.ts';
 import type { RestorerSettings } from './settings.ts';
-import { storeOf } from './store-of.ts';
 import { changesOf } from './wanted-changes.ts';
 
 /** What the same request to `etcdops.restore` would do; what that would refuse at once is refused here, too. */

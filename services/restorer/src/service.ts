@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { serveApi, type ClusterSpec } from '@etcd-ops/bus';
+import { serveApi, storeOf, type ClusterSpec } from '@etcd-ops/bus';
 import { EtcdOpsError, Identities, makeScratch, readRecipients } from '@etcd-ops/core';
 import {
   createTaskService,
@@ -16,7 +16,6 @@ import { createProofMetrics, type ProofMetrics } from './proof-metrics.ts';
 import { runRestoreTask } from './restore-task.ts';
 import type { RestorerSettings } from './settings.ts';
 import { assertStillExpected } from './start-deadline.ts';
-import { storeOf } from './store-of.ts';
 import { runVerifyTask } from './verify-task.ts';
 
 /** Answers the operator's requests over NATS, restores into directories below its roots, verifies repositories and merges deltas. */

@@ -20,7 +20,10 @@ export async function chosenStoreSpec(options: ChosenStoreOptions): Promise<Stor
   const first = storeSpec(options);
   if (name === undefined) return first;
   // The words of the bus are half of what a command loads: only who asks for a destination pays for them.
-  const { readStoredSpec } = await import('../fleet/stored-specs.ts');
+  const [{ readStoredSpec }, { storeOf }] = await Promise.all([
+    import('../fleet/stored-specs.ts'),
+    import('@etcd-ops/bus'),
+  ]);
   const store = await openStore(first);
   try {
     const stored = await readStoredSpec(store, cluster);
@@ -31,15 +34,9 @@ export async function chosenStoreSpec(options: ChosenStoreOptions): Promise<Stor
         remedy: "Name the destination's own --storage-provider and --bucket instead of --destination.",
       });
     }
-    const { destinations = [] } = stored.spec;
-    const found = destinations.find((one) => one.name === name);
-    if (found !== undefined) return found.store;
-    const known =
-      destinations.length === 0 ? 'it has none' : `it has ${destinations.map((one) => one.name).join(', ')}`;
-    throw new EtcdOpsError('CONFIG_INVALID', {
-      message: `The cluster ${cluster} has no destination ${name}; ${known}`,
-      remedy: 'Give one of these. What was changed since the newest full, delta or collection is not known there yet.',
-    });
+    const remedy =
+      'Give one of these. What was changed since the newest full, delta or collection is not known there yet.';
+    return storeOf(stored.spec, name, remedy);
   } finally {
     await store.close?.();
   }
